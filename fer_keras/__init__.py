@@ -1,0 +1,27 @@
+"""Facial-expression recognition on FER-2013: study, train, trust and use a classifier, with Keras 3."""
+
+import os
+
+from fer_keras.experiment import Experiment
+
+__version__ = "0.1.0"
+__all__ = ["Experiment", "main", "run"]
+
+# Keras reads this once, when it is first imported, which nothing here does.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+def run(experiment, **options):
+    """Train and judge `experiment`; see `fer_keras.pipeline.run` for the options and the returned record."""
+    from fer_keras import pipeline
+
+    return pipeline.run(experiment, **options)
+
+
+def main():
+    """End an experiment file: run it as `fer-keras run FILE` would, with messages instead of tracebacks."""
+    import sys
+
+    from fer_keras.cli import cli
+
+    cli(["run", *sys.argv], prog_name="fer-keras")

@@ -1,0 +1,101 @@
+"""One training run, described by plain values."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import runpy
+from collections.abc import Mapping
+from typing import Any
+
+from fer_keras.errors import InputError
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("constant", "cosine", "one_cycle")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Settings of one run. The defaults are the study's protocol; an experiment file states its differences.
+
+    Args:
+        name: run name in wandb and in the records; letters, digits, `-`, `_` and `.`.
+        model: architecture, a key of `fer_keras.models.MODELS`.
+        model_options: keywords of that architecture's function.
+        normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
+        augmentation: names of `fer_keras.preprocessing.AUGMENTATIONS`, applied in order, in training only.
+        optimizer: `"adam"`, `"adamw"`, `"rmsprop"` or `"sgd"`.
+        optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
+        learning_rate: peak learning rate.
+        schedule: `"constant"`, `"cosine"` (down to 0 at the end) or `"one_cycle"` (linear warm-up over the first
+            fifth of the steps, then cosine down to 0).
+        batch_size: images a step.
+        epochs: passes over the training images.
+        seed: of the split, initial weights, shuffling, dropout and augmentation.
+
+    Raises:
+        InputError: if a value is out of its range.
+    """
+
+    name: str
+    model: str = "nn"
+    model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    normalization: bool = False
+    augmentation: tuple[str, ...] = ()
+    optimizer: str = "adam"
+    optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    learning_rate: float = 1e-3
+    schedule: str = "constant"
+    batch_size: int = 128
+    epochs: int = 10
+    seed: int = 0
+
+    def __post_init__(self):
+        expected = {
+            "name": (
+                re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(self.name)),
+                "letters, digits, '-', '_' and '.'",
+            ),
+            "optimizer": (self.optimizer in OPTIMIZERS, f"one of: {', '.join(OPTIMIZERS)}"),
+            "schedule": (self.schedule in SCHEDULES, f"one of: {', '.join(SCHEDULES)}"),
+            "learning_rate": (_number(self.learning_rate) and self.learning_rate > 0, "a number above 0"),
+            "batch_size": (_integer(self.batch_size) and self.batch_size > 0, "a whole number above 0"),
+            "epochs": (_integer(self.epochs) and self.epochs > 0, "a whole number above 0"),
+            "seed": (_integer(self.seed) and 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295"),
+            "augmentation": (not isinstance(self.augmentation, str), "a tuple of names, such as ('flip',)"),
+        }
+        for field, (valid, expectation) in expected.items():
+            if not valid:
+                raise InputError(f"Experiment {field} must be {expectation}. Received {getattr(self, field)!r}.")
+
+
+def load(path):
+    """Return the `Experiment` that the Python file at `path` defines as `experiment`.
+
+    The file is executed: open only files you trust.
+
+    Raises:
+        InputError: if there is no such file, it cannot be executed, or it defines no `experiment`.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"No experiment file {os.fspath(path)!r}. Expected a path such as experiments/cnn_best.py."
+        )
+    try:
+        experiment = runpy.run_path(os.fspath(path)).get("experiment")
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path} cannot be executed: {type(error).__name__}: {error}") from error
+    if not isinstance(experiment, Experiment):
+        raise InputError(f"{path} must define `experiment = Experiment(...)`. Received {experiment!r}.")
+    return experiment
+
+
+def _integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value):
+    return _integer(value) or isinstance(value, float)

@@ -1,0 +1,50 @@
+"""Architectures by name, and the model around them."""
+
+import inspect
+
+import keras
+
+from fer_keras.errors import InputError
+from fer_keras.models.cnn import cnn
+from fer_keras.models.nn import nn
+
+MODELS = {"cnn": cnn, "nn": nn}
+
+
+def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=7):
+    """Return the functional model that maps raw images to logits.
+
+    Args:
+        name: a key of `MODELS`.
+        options: `dict`, keywords of that architecture's function.
+        preprocessing: layers between the image and the architecture, see `fer_keras.preprocessing`.
+        input_shape: (height, width, channels) of an image.
+        num_classes: `int`.
+
+    Returns:
+        A `keras.Model`: images (n, height, width, channels) of values [0, 255] to logits (n, num_classes).
+
+    Raises:
+        InputError: if `name` is unknown or `options` do not fit its function.
+    """
+    resolved_options(name, options)
+    inputs = x = keras.Input(input_shape, name="image")
+    for layer in preprocessing:
+        x = layer(x)
+    return keras.Model(inputs, MODELS[name](x, num_classes, **options), name=name)
+
+
+def resolved_options(name, options):
+    """Return every option of the architecture `name`, its defaults included, as a `dict`.
+
+    Raises:
+        InputError: as `build`.
+    """
+    if name not in MODELS:
+        raise InputError(f"Unknown model {name!r}. Expected one of: {', '.join(MODELS)}.")
+    parameters = inspect.signature(MODELS[name]).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for option in options:
+        if option not in defaults:
+            raise InputError(f"Model {name!r} has no option {option!r}. Expected one of: {', '.join(defaults)}.")
+    return defaults | dict(options)

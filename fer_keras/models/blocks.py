@@ -1,0 +1,39 @@
+"""Blocks that two or more architectures use: a tensor in, a tensor out."""
+
+from keras import layers, regularizers
+
+from fer_keras.errors import InputError
+
+NORMALIZATIONS = {None: None, "batch": layers.BatchNormalization, "layer": layers.LayerNormalization}
+ACTIVATIONS = {"relu": layers.ReLU, "leaky_relu": layers.LeakyReLU}
+
+
+def dense(x, units, *, normalization, activation, dropout, l2, name):
+    """Dense, normalization, activation, dropout; (n, features) to (n, units)."""
+    x = layers.Dense(units, kernel_regularizer=l2_penalty(l2), name=name)(x)
+    x = normalize(x, normalization, name)
+    x = activate(x, activation, name)
+    return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
+
+
+def normalize(x, normalization, name):
+    """Apply `None`, `"batch"` or `"layer"` normalization."""
+    layer = lookup(NORMALIZATIONS, normalization, "normalization")
+    return layer(name=f"{name}_{normalization}norm")(x) if layer else x
+
+
+def activate(x, activation, name):
+    """Apply `"relu"` or `"leaky_relu"`."""
+    return lookup(ACTIVATIONS, activation, "activation")(name=f"{name}_{activation}")(x)
+
+
+def l2_penalty(factor):
+    """Return the penalty `factor` x sum of squared weights, or `None` for 0."""
+    return regularizers.L2(factor) if factor else None
+
+
+def lookup(table, key, what):
+    """Return `table[key]`, or tell which keys there are."""
+    if key not in table:
+        raise InputError(f"Unknown {what} {key!r}. Expected one of: {', '.join(map(repr, table))}.")
+    return table[key]

@@ -1,0 +1,73 @@
+"""Convolutional networks with dense layers at the end."""
+
+from keras import layers
+
+from fer_keras.models.blocks import activate, dense, l2_penalty, normalize
+
+
+def cnn(
+    x,
+    num_classes,
+    *,
+    filters=(32, 64, 128),
+    repeats=1,
+    units=(256,),
+    max_pooling=True,
+    residual=False,
+    convolution_normalization=None,
+    convolution_dropout=0.0,
+    normalization=None,
+    activation="relu",
+    dropout=0.0,
+    l2=0.0,
+):
+    """Stages of 3x3 convolutions, then dense layers.
+
+    Args:
+        x: images, (n, height, width, channels).
+        num_classes: `int`.
+        filters: channels of each stage, so also the number of stages.
+        repeats: convolutions in each stage.
+        units: width of each dense layer before the logits.
+        max_pooling: halve height and width after each stage.
+        residual: add each stage's input, by a 1x1 convolution where the channels differ, to its output.
+        convolution_normalization: `None`, `"batch"` or `"layer"`, between each convolution and its activation.
+        convolution_dropout: fraction dropped after each stage.
+        normalization: the same as `convolution_normalization` for the dense layers.
+        activation: `"relu"` or `"leaky_relu"`.
+        dropout: fraction dropped after each dense layer.
+        l2: factor of the penalty on the squared weights of every kernel.
+
+    Returns:
+        Logits, (n, num_classes).
+    """
+
+    def convolve(x, channels, size, name):
+        x = layers.Conv2D(channels, size, padding="same", kernel_regularizer=l2_penalty(l2), name=name)(x)
+        return normalize(x, convolution_normalization, name)
+
+    for i, channels in enumerate(filters, 1):
+        shortcut = x
+        for j in range(1, repeats + 1):
+            x = convolve(x, channels, 3, f"conv_{i}_{j}")
+            if residual and j == repeats:
+                if shortcut.shape[-1] != channels:
+                    shortcut = convolve(shortcut, channels, 1, f"conv_{i}_shortcut")
+                x = layers.Add(name=f"add_{i}")([x, shortcut])
+            x = activate(x, activation, f"conv_{i}_{j}")
+        if max_pooling:
+            x = layers.MaxPooling2D(name=f"pool_{i}")(x)
+        if convolution_dropout:
+            x = layers.Dropout(convolution_dropout, name=f"conv_{i}_dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for i, width in enumerate(units, 1):
+        x = dense(
+            x,
+            width,
+            normalization=normalization,
+            activation=activation,
+            dropout=dropout,
+            l2=l2,
+            name=f"dense_{i}",
+        )
+    return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)

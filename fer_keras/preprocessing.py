@@ -1,0 +1,42 @@
+"""Layers between the raw image and the network; they are part of the model that is saved."""
+
+import numpy as np
+from keras import layers
+
+from fer_keras.errors import InputError
+
+# Each name gives a layer that changes images in training and passes them on at inference.
+AUGMENTATIONS = {
+    "flip": lambda seed: layers.RandomFlip("horizontal", seed=seed, name="flip"),
+}
+
+
+def preprocessing(images, *, normalization, augmentation, seed):
+    """Return the layers to apply, in order, to images of values [0, 255].
+
+    Args:
+        images: training images, (n, 48, 48, 1) uint8; only these decide the statistics of the normalization.
+        normalization: `True` for `Normalization` with the one mean and variance of all training pixels, `False`
+            for division by 255.
+        augmentation: names out of `AUGMENTATIONS`.
+        seed: whole number, of the random layers.
+
+    Raises:
+        InputError: if a name is not in `AUGMENTATIONS`.
+    """
+    unknown = [name for name in augmentation if name not in AUGMENTATIONS]
+    if unknown:
+        raise InputError(f"Unknown augmentation {unknown[0]!r}. Expected one of: {', '.join(AUGMENTATIONS)}.")
+    if normalization:
+        mean, variance = _moments(images)
+        scaling = layers.Normalization(mean=mean, variance=variance, name="normalization")
+    else:
+        scaling = layers.Rescaling(1 / 255, name="rescaling")
+    return [scaling, *(AUGMENTATIONS[name](seed + i) for i, name in enumerate(augmentation))]
+
+
+def _moments(images):
+    """Return mean and variance of all pixels, exactly, from their histogram: no float copy of the images."""
+    counts = np.bincount(np.ravel(images), minlength=256)
+    mean = np.average(np.arange(256), weights=counts)
+    return float(mean), float(np.average((np.arange(256) - mean) ** 2, weights=counts))

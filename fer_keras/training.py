@@ -1,0 +1,253 @@
+"""Compile and fit; an interrupted training continues where it stopped, with the same numbers."""
+
+import dataclasses
+import math
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+from rich.console import Console
+from rich.progress import Progress
+
+from fer_keras import callbacks, models
+from fer_keras.errors import InputError
+from fer_keras.files import writing
+from fer_keras.gradients import tracked
+from fer_keras.preprocessing import preprocessing
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+WARMUP = 0.2  # fraction of a one-cycle schedule's steps; see Experiment.schedule
+OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
+OVERFIT_EPOCHS = 100
+PROBE = 128  # training images that the gradient histograms are taken from
+
+
+def build(experiment, train):
+    """Return the compiled model of `experiment`: raw images (n, 48, 48, 1) to logits (n, 7).
+
+    Args:
+        experiment: `Experiment`.
+        train: `Faces`; their images decide the normalization, their number the length of the schedule.
+
+    Raises:
+        InputError: if the experiment names a model, an option or an augmentation that is not there.
+    """
+    keras.utils.set_random_seed(experiment.seed)
+    layers = preprocessing(
+        train.images,
+        normalization=experiment.normalization,
+        augmentation=experiment.augmentation,
+        seed=experiment.seed,
+    )
+    model = models.build(experiment.model, experiment.model_options, layers)
+    steps = experiment.epochs * math.ceil(len(train.labels) / experiment.batch_size)
+    model.compile(
+        optimizer=_optimizer(experiment, steps),
+        # Logits, since a softmax head is not the same loss on every backend where it saturates.
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")],
+    )
+    return model
+
+
+def _optimizer(experiment, steps):
+    try:
+        return tracked(OPTIMIZERS[experiment.optimizer])(
+            learning_rate=_schedule(experiment.schedule, experiment.learning_rate, steps),
+            **experiment.optimizer_options,
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer_options do not fit {experiment.optimizer!r}: {error}") from error
+
+
+def _schedule(name, learning_rate, steps):
+    if name == "constant":
+        return learning_rate
+    if name == "cosine":
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    warmup = max(round(WARMUP * steps), 1)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(steps - warmup, 1), warmup_target=learning_rate, warmup_steps=warmup
+    )
+
+
+def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkpoint):
+    """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
+
+    Args:
+        model: from `build`.
+        experiment: `Experiment`.
+        train: `Faces` to train on.
+        validation: `Faces` to score after every epoch.
+        on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
+            (accuracies as fractions) and what `fer_keras.callbacks` adds.
+        on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`.
+        checkpoint: path of an `.npz` file, rewritten whole after every epoch.
+    """
+    batches = Batches(train, experiment.batch_size, experiment.seed)
+    with _progress() as progress:
+        model.fit(
+            batches,
+            epochs=experiment.epochs,
+            initial_epoch=restore(model, checkpoint),
+            validation_data=(validation.images, validation.labels),
+            validation_batch_size=512,
+            shuffle=False,  # Batches does it, by seed and epoch
+            verbose=0,
+            callbacks=[
+                callbacks.EpochTime(),
+                EpochSeeds(batches, experiment.seed),
+                callbacks.GradientRatio(),
+                callbacks.WeightNorm(),
+                callbacks.LearningRate(),
+                callbacks.Histograms(train.images[:PROBE], train.labels[:PROBE], on_histograms),
+                EpochRows(on_epoch),
+                Checkpoint(checkpoint),
+                ProgressBar(progress),
+            ],
+        )
+
+
+def overfit_losses(experiment, train):
+    """Return the training losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
+
+    Stops when the loss has come below 0.01, where nothing is left to see.
+    """
+    subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
+    model = build(dataclasses.replace(experiment, augmentation=(), schedule="constant"), subset)
+    losses = []
+    with _progress() as progress:
+        for _ in progress.track(range(OVERFIT_EPOCHS), description="overfit check"):
+            model.reset_metrics()
+            losses.append(float(model.train_on_batch(subset.images, subset.labels)[0]))
+            if losses[-1] < 0.01:
+                break
+    return losses
+
+
+class Batches(keras.utils.PyDataset):
+    """The training images in batches, in an order that seed and epoch alone decide.
+
+    Args:
+        faces: `Faces`; batches stay uint8, the model's first layer converts them.
+        batch_size: images in a batch; the last one of an epoch may be smaller.
+        seed: whole number.
+    """
+
+    def __init__(self, faces, batch_size, seed):
+        super().__init__()
+        self.faces, self.batch_size, self.seed = faces, batch_size, seed
+        self.start(epoch=0)
+
+    def start(self, epoch):
+        """Shuffle for `epoch`."""
+        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.faces.labels))
+
+    def __len__(self):
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.faces.images[rows], self.faces.labels[rows]
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed epoch draws the same."""
+
+    def __init__(self, batches, seed):
+        super().__init__()
+        self.batches, self.seed = batches, seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.start(epoch)
+        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
+        for i, state in enumerate(states):
+            state.assign(np.random.SeedSequence([self.seed, epoch, i]).generate_state(2))
+
+
+class EpochRows(keras.callbacks.Callback):
+    """Hands each epoch's `logs` to `on_epoch` as a row under the study's names."""
+
+    NAMES = {"loss": "train_loss", "acc": "train_acc"}
+
+    def __init__(self, on_epoch):
+        super().__init__()
+        self.on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {self.NAMES.get(name, name): float(value) for name, value in logs.items()}
+        self.on_epoch({"epoch": epoch + 1, **row})
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes everything a continued training needs after each epoch: weights, optimizer state, epoch."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        arrays = {str(i): ops.convert_to_numpy(v) for i, v in enumerate(_state(self.model))}
+        with writing(self.path) as temporary:
+            np.savez(temporary, epochs=epoch + 1, **arrays)
+
+
+def restore(model, checkpoint):
+    """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file."""
+    if not checkpoint.exists():
+        return 0
+    model.optimizer.build(model.trainable_variables)
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        for i, variable in enumerate(_state(model)):
+            variable.assign(arrays[str(i)])
+        return int(arrays["epochs"])
+
+
+def epochs_done(checkpoint):
+    """Return the epochs that a `Checkpoint` file holds, 0 where there is no file."""
+    if not checkpoint.exists():
+        return 0
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        return int(arrays["epochs"])
+
+
+def _state(model):
+    return [*model.variables, *model.optimizer.variables]
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Moves a bar with the steps, and prints a line for each epoch.
+
+    Args:
+        progress: started `rich.progress.Progress`.
+    """
+
+    LINE = (
+        "epoch {epoch}/{epochs}  loss {loss:.3f}  acc {acc:.3f}  val_loss {val_loss:.3f}  val_acc {val_acc:.3f}  "
+        "grad_ratio {grad_ratio:.2f} %  weight_norm {weight_norm:.1f}  {epoch_time:.1f} s"
+    )
+
+    def __init__(self, progress):
+        super().__init__()
+        self.progress, self.task = progress, progress.add_task("")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        description = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.progress.reset(self.task, total=self.params["steps"], description=description)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.update(self.task, completed=batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        line = self.LINE.format(epoch=epoch + 1, epochs=self.params["epochs"], **logs)
+        self.progress.console.print(line, highlight=False)
+
+
+def _progress():
+    return Progress(console=Console(file=sys.stderr, soft_wrap=True), transient=True)
