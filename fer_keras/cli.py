@@ -1,0 +1,247 @@
+"""The command line. Commands parse, call the library and print; what is slow to import is imported in them."""
+
+import errno
+import json
+import logging
+import pathlib
+import sys
+
+import click
+
+from fer_keras import __version__
+from fer_keras.errors import InputError
+from fer_keras.experiment import load as load_experiment
+
+USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
+
+
+class Failure(click.ClickException):
+    """What the user gave cannot be used: one line, exit code 2."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Turns the errors a user can mend into messages; every other one keeps its traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            if error.errno not in USERS_ERRORS:
+                raise
+            raise Failure(str(error)) from error
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__)
+def cli():
+    """Study, train and judge facial-expression classifiers on FER-2013.
+
+    \b
+    fer-keras run experiments/cnn_best.py    train and judge one experiment
+    fer-keras evaluate MODEL                 judge a Keras model
+    fer-keras data audit                     show what is wrong with the data
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+
+
+file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=pathlib.Path),
+    help="FER-2013 in any form: CSV, folder, archive, parquet; 'demo' for the drawn faces. "
+    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the drawn faces]",
+)
+seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
+epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
+
+
+@cli.command()
+@file_argument
+@data_option
+@seed_option
+@epochs_option
+@click.option("--output", type=click.Path(path_type=pathlib.Path), default="runs", show_default=True)
+@click.option(
+    "--wandb",
+    type=click.Choice(["auto", "online", "offline", "disabled"]),
+    default="auto",
+    show_default=True,
+    help="auto: online where you are logged in, else offline.",
+)
+def run(file, data, seed, epochs, output, wandb):
+    """Train and judge the experiment in FILE; run it again to continue an interrupted training.
+
+    \b
+    fer-keras run experiments/cnn_best.py
+    fer-keras run experiments/cnn_best.py --seed 1 --wandb disabled
+    """
+    experiment = _experiment(file, seed=seed, epochs=epochs)
+    from fer_keras import evaluation, pipeline
+
+    try:
+        folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
+        sys.exit(INTERRUPTED)
+    click.echo(f"{experiment.name} on the test split{_demo_note(record['data'])}, without mirrored images")
+    click.echo(evaluation.table(record["scores"]["test"]))
+    click.echo(f"record: {folder}")
+
+
+@cli.command("list")
+@click.argument("folder", type=click.Path(path_type=pathlib.Path), default="experiments")
+def list_(folder):
+    """List the experiments in FOLDER with the question that each asks.
+
+    \b
+    fer-keras list
+    """
+    files = sorted(folder.glob("*.py"))
+    if not files:
+        raise InputError(f"No experiment files in {str(folder)!r}. Name their folder: fer-keras list FOLDER.")
+    for file in files:
+        click.echo(f"{file}  {load_experiment(file).name}")
+        click.echo(f"    {_question(file)}")
+
+
+@cli.command()
+@file_argument
+def show(file):
+    """Print every setting of the experiment in FILE, defaults included, as JSON.
+
+    \b
+    fer-keras show experiments/cnn_best.py
+    """
+    from fer_keras.pipeline import resolved
+
+    click.echo(json.dumps(resolved(load_experiment(file)), indent=2))
+
+
+@cli.command()
+@file_argument
+@data_option
+@seed_option
+def overfit(file, data, seed):
+    """Try whether the experiment in FILE can learn one batch by heart, before training it.
+
+    \b
+    fer-keras overfit experiments/cnn_best.py
+    """
+    experiment = _experiment(file, seed=seed)
+    from fer_keras import evaluation, training
+    from fer_keras.data import load, split
+
+    train = split(load(data), experiment.seed)["train"]
+    click.echo(evaluation.overfit_verdict(training.overfit_losses(experiment, train))["text"])
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=pathlib.Path))
+@data_option
+@click.option(
+    "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
+)
+@click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    help="Folder of the JSON and the picture. [default: the model's]",
+)
+def evaluate(model, data, part, flip, seed, output):
+    """Judge the Keras model in the file MODEL: this project's, or any with the same seven classes.
+
+    \b
+    fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
+    """
+    from fer_keras import evaluation, pictures, pipeline, saving
+    from fer_keras.data import load, split
+    from fer_keras.files import write_json
+
+    loaded = saving.load(model)
+    faces = load(data)
+    parts = split(faces, seed)
+    about = pipeline.describe(faces, parts)
+    scores = pipeline.judge(loaded, parts, part, flip=flip)
+    mirrored = "with" if flip else "without"
+    click.echo(f"{model} on the {part} split{_demo_note(about)}, {mirrored} mirrored images")
+    click.echo(evaluation.table(scores))
+    stem = (output or model.parent) / f"{model.stem}_{part}{'_flip' if flip else ''}"
+    result = {"model": model.name, "data": about, "split": part, "seed": seed, "flip": flip, "scores": scores}
+    write_json(stem.with_suffix(".json"), result)
+    pictures.save(pictures.confusion(scores), stem.with_suffix(".png"))
+    click.echo(f"written: {stem}.json, {stem}.png")
+
+
+@cli.group()
+def data():
+    """Get FER-2013 and look for its faults."""
+
+
+@data.command()
+def fetch():
+    """Download FER-2013 from Kaggle with your own login, to where every command finds it.
+
+    \b
+    pip install fer-keras[fetch] && fer-keras data fetch
+    """
+    from fer_keras.data import fetch
+
+    click.echo(f"fetched: {fetch()}")
+
+
+@data.command()
+@data_option
+@click.option("--votes", type=click.Path(path_type=pathlib.Path), help="FER+ votes, fer2013new.csv.")
+@click.option(
+    "--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder of the JSON and the picture."
+)
+def audit(data, votes, output):
+    """Count classes, duplicates, conflicting labels, blank images and disagreement with FER+.
+
+    \b
+    fer-keras data audit --data fer2013.csv --votes fer2013new.csv
+    """
+    from fer_keras import data as faces_data
+    from fer_keras.files import write_json
+
+    faces = faces_data.load(data, votes=votes)
+    report = faces_data.audit(faces)
+    write_json(output / "audit.json", report)
+    faces_data.audit_picture(report, faces, output / "audit.png")
+    click.echo(faces_data.audit_text(report))
+    click.echo(f"written: {output / 'audit.json'}, {output / 'audit.png'}")
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell):
+    """Print the script that completes commands and options in SHELL.
+
+    \b
+    source <(fer-keras completion bash)
+    """
+    from click.shell_completion import get_completion_class
+
+    click.echo(get_completion_class(shell)(cli, {}, "fer-keras", "_FER_KERAS_COMPLETE").source())
+
+
+def _experiment(file, **changes):
+    import dataclasses
+
+    given = {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(load_experiment(file), **given)
+
+
+def _question(file):
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    return next((line.removeprefix("Question").strip() for line in lines if line.startswith("Question")), "")
+
+
+def _demo_note(about):
+    return " of the DRAWN demo faces" if about["demo"] else ""

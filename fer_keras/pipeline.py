@@ -1,0 +1,112 @@
+"""One run from data to record."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from fer_keras import evaluation, models, pictures, records, saving, training
+from fer_keras.data import leak_free, load, split
+from fer_keras.prediction import probabilities
+from fer_keras.tracking import Tracker
+
+
+def run(experiment, *, data=None, output="runs", tracking="auto"):
+    """Train and judge `experiment`; go on with it where an earlier try was interrupted.
+
+    Args:
+        experiment: `Experiment`.
+        data: path of FER-2013 in any form, see `fer_keras.data.load`.
+        output: folder of all run directories.
+        tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
+
+    Returns:
+        `(folder, record)`: `Path` of the run directory, and its content as `records.read` gives it.
+
+    Raises:
+        InputError: if the experiment, the data or the output folder cannot be used.
+    """
+    settings = resolved(experiment)
+    faces = load(data)
+    parts = split(faces, experiment.seed)
+    about = describe(faces, parts)
+    folder = records.find_unfinished(output, settings, about)
+    if folder is None:
+        folder = records.create(output, settings, about, records.environment())
+    with records.locked(folder):
+        _train_and_judge(experiment, parts, folder, tracking)
+    return folder, records.read(folder)
+
+
+def resolved(experiment):
+    """Return every setting of `experiment` as a `dict`, the defaults of its architecture included.
+
+    Raises:
+        InputError: if it names a model or a model option that is not there.
+    """
+    options = models.resolved_options(experiment.model, experiment.model_options)
+    return records.plain(dataclasses.asdict(experiment) | {"model_options": options})
+
+
+def describe(faces, parts):
+    """Return what a record tells of its data: where it came from, its content hash, images in each split."""
+    return {
+        "source": pathlib.Path(faces.source).name,
+        "digest": faces.digest,
+        "demo": faces.demo,
+        "images": {name: len(part.labels) for name, part in parts.items()},
+    }
+
+
+def judge(model, parts, part, *, flip=False):
+    """Return the `evaluation.scores` of `model` on one split.
+
+    The leak-free figures leave out images of which an exact copy stands in the splits before it.
+
+    Args:
+        model: `keras.Model`, see `prediction.probabilities`.
+        parts: the splits, as `data.split` returned them.
+        part: `"train"`, `"validation"` or `"test"`.
+        flip: average over each image and its mirror image.
+    """
+    names = list(parts)
+    seen = [parts[name] for name in names[: names.index(part)]]
+    faces = parts[part]
+    mask = leak_free(faces, *seen) if seen else None
+    return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip), mask)
+
+
+def _train_and_judge(experiment, parts, folder, tracking):
+    checkpoint = folder / "checkpoint.npz"
+    records.truncate_history(folder, training.epochs_done(checkpoint))
+    with Tracker(folder, mode=tracking) as tracker:
+        overfit = records.read(folder)["overfit"]
+        if overfit is None:
+            overfit = evaluation.overfit_verdict(training.overfit_losses(experiment, parts["train"]))
+            records.write(folder, "overfit", overfit)
+        tracker.console(overfit["text"])
+
+        def on_epoch(row):
+            records.append(folder / records.HISTORY, row)
+            tracker.log_epoch(row)
+
+        def on_histograms(epoch, histograms):
+            records.append(folder / records.HISTOGRAMS, {"epoch": epoch, **histograms})
+            tracker.log_histograms(epoch, histograms)
+
+        model = training.build(experiment, parts["train"])
+        training.fit(
+            model,
+            experiment,
+            parts["train"],
+            parts["validation"],
+            on_epoch=on_epoch,
+            on_histograms=on_histograms,
+            checkpoint=checkpoint,
+        )
+        saving.save(model, folder / "model.keras")
+        scores = {part: judge(model, parts, part) for part in ("validation", "test")}
+        record = records.read(folder) | {"scores": scores}
+        tracker.log_results(record, pictures.draw(record, folder))
+        records.write(folder, "scores", scores)
+    checkpoint.unlink()

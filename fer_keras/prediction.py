@@ -1,0 +1,49 @@
+"""From images to probabilities, with this project's models and with those made elsewhere."""
+
+import keras
+import numpy as np
+from keras import ops
+
+BATCH_SIZE = 512
+
+
+def probabilities(model, images, *, flip=False):
+    """Return the probability of each emotion.
+
+    Args:
+        model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7). Its
+            input is fed as it expects: resized, grey repeated over the channels, and scaled to [0, 1] unless it
+            has a `Rescaling` or `Normalization` layer of its own.
+        images: (n, 48, 48, 1) uint8, values [0, 255].
+        flip: average over each image and its mirror image.
+
+    Returns:
+        (n, 7) float32, rows that sum to 1.
+    """
+    result = _predict(model, images)
+    if flip:
+        result = (result + _predict(model, images[:, :, ::-1])) / 2
+    return result
+
+
+def _predict(model, images):
+    height, width, channels = model.inputs[0].shape[1:]
+    scale = 1.0 if _scales_itself(model) else 1 / 255
+    batches = []
+    for start in range(0, len(images), BATCH_SIZE):
+        batch = ops.convert_to_tensor(np.ascontiguousarray(images[start : start + BATCH_SIZE]), dtype="float32")
+        if (height, width) not in ((48, 48), (None, None)):
+            batch = ops.image.resize(batch, (height, width))
+        batch = ops.repeat(batch, channels, axis=-1) * scale
+        batches.append(np.asarray(model.predict_on_batch(batch), dtype="float32"))
+    outputs = np.concatenate(batches)
+    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
+        return outputs
+    return ops.convert_to_numpy(ops.softmax(outputs))
+
+
+def _scales_itself(model):
+    return any(
+        isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization))
+        for layer in model._flatten_layers()
+    )
