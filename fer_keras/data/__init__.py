@@ -1,0 +1,7 @@
+"""FER-2013 in every form its users hold it, as uint8 arrays, with splits, FER+ votes, audit and drawn faces."""
+
+from fer_keras.data.faces import EMOTIONS, USAGES, Faces
+from fer_keras.data.loading import load
+from fer_keras.data.splits import leak_free, split
+
+__all__ = ["EMOTIONS", "USAGES", "Faces", "leak_free", "load", "split"]

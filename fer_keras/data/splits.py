@@ -1,0 +1,72 @@
+"""Training, validation and test images, with no image on two sides where the split is ours."""
+
+import numpy as np
+
+from fer_keras.data.faces import USAGES, fingerprints
+from fer_keras.data.vocabulary import PRIVATE, PUBLIC, TRAINING
+from fer_keras.errors import InputError
+
+
+def split(faces, seed=0):
+    """Return `{"train": Faces, "validation": Faces, "test": Faces}`; unlabelled images are in none.
+
+    - Training, PublicTest and PrivateTest: the official split, validation is PublicTest, test is PrivateTest.
+    - Training and one labelled test usage: that is the test, validation a stratified tenth of Training.
+    - Anything else: all images, stratified 80/10/10.
+
+    Exact duplicates stand on one side of a split drawn here; an official split is kept as it is (`leak_free`).
+
+    Args:
+        faces: `Faces`.
+        seed: int, of the draw. Equal data and seed give equal splits.
+
+    Raises:
+        InputError: if a side would be empty.
+    """
+    labelled = faces.labels >= 0
+    codes = set(np.unique(faces.usages[labelled]).tolist())
+    rows = {code: np.flatnonzero(labelled & (faces.usages == code)) for code in codes}
+    if {TRAINING, PUBLIC, PRIVATE} <= codes:
+        train, validation, test = rows[TRAINING], rows[PUBLIC], rows[PRIVATE]
+    elif TRAINING in codes and len(codes - {-1}) == 2:
+        train, validation = draw(faces, rows[TRAINING], seed, 1)
+        test = rows[max(codes)]
+    else:
+        train, validation, test = draw(faces, np.flatnonzero(labelled), seed, 2)
+    parts = {"train": train, "validation": validation, "test": test}
+    empty = [name for name, indices in parts.items() if not len(indices)]
+    if empty:
+        counts = ", ".join(
+            f"{len(rows[code]):,} {USAGES[code] if code >= 0 else 'unknown'}" for code in sorted(codes)
+        )
+        raise InputError(
+            f"{faces.source} is too small to split: no images are left for {' and '.join(empty)}. It has "
+            f"{counts or 'no'} labelled images; give at least 20 different ones."
+        )
+    return {name: faces.take(indices) for name, indices in parts.items()}
+
+
+def draw(faces, rows, seed, parts):
+    """Return `rows` as 1 + `parts` sorted index arrays: the rest, and a stratified tenth for each part.
+
+    Different images are put in order of their labels, at random within each; every tenth of that row goes to one
+    part. So each class gives its tenth to within one image, and a class with a single image stays in the rest.
+    """
+    _, first, group = np.unique(fingerprints(faces.images[rows]), return_index=True, return_inverse=True)
+    labels = faces.labels[rows][first]
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(labels)), labels))
+    side = np.empty(len(labels), int)
+    side[order] = np.arange(len(labels)) % 10
+    side[np.bincount(labels)[labels] == 1] = -1
+    tenths = [3, 7][:parts]
+    side = side[group]
+    return [rows[~np.isin(side, tenths)], *(rows[side == tenth] for tenth in tenths)]
+
+
+def leak_free(test, *seen):
+    """Return bool `(n,)`: False where an exact copy of the test image stands in one of `seen`.
+
+    About 8 % of each official test set of FER-2013 are copies of Training images.
+    """
+    known = np.concatenate([fingerprints(faces.images) for faces in seen]) if seen else []
+    return ~np.isin(fingerprints(test.images), known)

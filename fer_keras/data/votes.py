@@ -1,0 +1,111 @@
+"""FER+: ten people's votes on every image of FER-2013 (Barsoum et al., 2016, arXiv:1608.01041)."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from fer_keras.data import tables
+from fer_keras.data.faces import EMOTIONS, USAGES, digest
+from fer_keras.data.sources import reading
+from fer_keras.data.vocabulary import emotion_code
+from fer_keras.errors import InputError
+
+FILE = "fer2013new.csv"
+COLUMNS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf",
+)  # fmt: skip
+# Where each of EMOTIONS stands among COLUMNS.
+ORDER = [[emotion_code(column) for column in COLUMNS].index(code) for code in range(len(EMOTIONS))]
+LABELS = ("original", "majority", "soft")
+
+
+def find(headers):
+    """Return the name of the FER+ table among `{name: column names}`, or None."""
+    return next((name for name, header in headers.items() if {"usage", *COLUMNS} <= set(header)), None)
+
+
+def read_votes(path):
+    """Return the votes table of the `fer2013new.csv` at `path`; see `read_table`."""
+    with reading(path), open(path, "rb") as file:
+        return read_table(file, pathlib.Path(path))
+
+
+def read_table(file, where):
+    """Return int16 `(n, 11)`: the usage code and the ten votes of every row.
+
+    Raises:
+        InputError: if a column is missing or a value is no usage or no count; names the line.
+    """
+    table = []
+    for place, row in tables.rows(file, where):
+        missing = [name for name in ("usage", *COLUMNS) if name not in row]
+        if missing:
+            raise InputError(f"{where} lacks the columns {', '.join(missing)} of {FILE}. Give FER+'s own file.")
+        counts = [row[name].strip() for name in COLUMNS]
+        if not all(count.isascii() and count.isdigit() and len(count) <= 3 for count in counts):
+            raise InputError(f"{place} has the votes {', '.join(counts)}; expected ten counts.")
+        table.append([tables.parse_usage(row["usage"], place), *map(int, counts)])
+    return np.array(table, np.int16).reshape(-1, 1 + len(COLUMNS))
+
+
+def align(table, usages, where):
+    """Return int16 `(n, 10)`, the votes of each image; zeros for images of a usage that FER+ does not have.
+
+    Both are in the order of `fer2013.csv` within each usage, so their counts must be equal.
+
+    Raises:
+        InputError: if they are not.
+    """
+    votes = np.zeros((len(usages), len(COLUMNS)), np.int16)
+    for code in np.unique(usages[usages >= 0]):
+        mine, theirs = usages == code, table[:, 0] == code
+        if theirs.any() and mine.sum() != theirs.sum():
+            raise InputError(
+                f"{where} has {theirs.sum():,} {USAGES[code]} rows, the data {mine.sum():,}. "
+                "FER+ fits FER-2013 with all its images only."
+            )
+        if theirs.any():
+            votes[mine] = table[theirs, 1:]
+    if not votes.any():
+        raise InputError(f"{where} has no votes for any usage in the data.")
+    return votes
+
+
+def plurality(votes):
+    """Return int64 `(n,)`: the emotion with most of all ten kinds of votes, -1 for a tie or none of the seven."""
+    most = votes.max(axis=1, keepdims=True)
+    unique = (votes == most).sum(axis=1) == 1
+    emotion = np.full(len(COLUMNS), -1)
+    emotion[ORDER] = range(len(EMOTIONS))
+    return np.where(unique, emotion[votes.argmax(axis=1)], -1)
+
+
+def relabel(faces, labels):
+    """Return `faces` with FER+ labels instead of the original ones; images without such a label are left out.
+
+    Args:
+        faces: `Faces`, with votes unless `labels` is `"original"`.
+        labels: `"original"`; `"majority"`, see `plurality`; or `"soft"`, the shares of the votes for the seven
+            emotions in `soft_labels`, with the largest (the first of equal ones) as the label.
+    """
+    if labels == "original":
+        return faces
+    if faces.votes is None:
+        raise InputError(
+            f"labels={labels!r} needs FER+ votes, and there are none beside {faces.source}. "
+            f"Put {FILE} there, or give it as votes=PATH."
+        )
+    if labels == "majority":
+        codes = plurality(faces.votes)
+        return replace(faces.take(codes >= 0), codes[codes >= 0])
+    seven = faces.votes[:, ORDER].astype(np.float32)
+    voted = seven.sum(axis=1) > 0
+    soft = seven[voted] / seven[voted].sum(axis=1, keepdims=True)
+    return replace(faces.take(voted), soft.argmax(axis=1), soft)
+
+
+def replace(faces, labels, soft=None):
+    labels = labels.astype(np.int64)
+    changed = digest(faces.images, labels, faces.usages)
+    return dataclasses.replace(faces, labels=labels, digest=changed, soft_labels=soft)
