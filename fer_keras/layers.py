@@ -1,0 +1,159 @@
+"""Keras' own layers, computed by PyTorch's fused kernels when the backend is torch.
+
+Each class has the configuration, the weights and the results of the `keras.layers` class of the same name and
+overrides `call` only. On other backends, and for the rare options that are not handled here, it is that class.
+What is gained: tensors stay in one memory layout (channels last) forward and backward, and an operation is one
+kernel instead of ten. `plain` gives a model back in Keras' own classes.
+"""
+
+import math
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+from keras import layers
+
+if keras.backend.backend() == "torch":
+    import torch
+    from torch.nn import functional
+else:
+    torch = None
+
+
+def _fused(x):
+    """Whether `x` is a real tensor of PyTorch, not a symbol met while a model is being built."""
+    return torch is not None and isinstance(x, torch.Tensor) and not x.is_meta
+
+
+def _value(variable):
+    return None if variable is None else variable.value
+
+
+def _channels_first(x):
+    """View (n, h, w, c) as (n, c, h, w): no copy, PyTorch calls that memory `channels_last`."""
+    return x.permute(0, 3, 1, 2)
+
+
+def _channels_last(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def _same_padding(size, kernel, stride, dilation=1):
+    """Zeros before and after one axis for `padding="same"`: Keras puts the odd one after."""
+    total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class Conv2D(layers.Conv2D):
+    """`keras.layers.Conv2D` without copies between layouts, the bias added in the convolution."""
+
+    def call(self, inputs):
+        if not _fused(inputs) or self.data_format != "channels_last":
+            return super().call(inputs)
+        padding = 0
+        if self.padding == "same":
+            sizes = zip(inputs.shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True)
+            height, width = (_same_padding(*size) for size in sizes)
+            if height[0] == height[1] and width[0] == width[1]:
+                padding = (height[0], width[0])
+            else:
+                inputs = functional.pad(inputs, (0, 0, *width, *height))
+        kernel = keras.ops.convert_to_tensor(self.kernel).permute(3, 2, 0, 1)
+        outputs = functional.conv2d(
+            _channels_first(inputs),
+            kernel.contiguous(memory_format=torch.channels_last),
+            _value(self.bias),
+            self.strides,
+            padding,
+            self.dilation_rate,
+            self.groups,
+        )
+        outputs = _channels_last(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class MaxPooling2D(layers.MaxPooling2D):
+    """`keras.layers.MaxPooling2D` without copies between layouts."""
+
+    def call(self, inputs):
+        if not _fused(inputs) or self.data_format != "channels_last" or self.padding != "valid":
+            return super().call(inputs)
+        return _channels_last(functional.max_pool2d(_channels_first(inputs), self.pool_size, self.strides))
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class BatchNormalization(layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` as one kernel; moving statistics as in Keras (biased variance)."""
+
+    def call(self, inputs, training=None, mask=None):
+        last = self.axis in (-1, inputs.ndim - 1)
+        if not (_fused(inputs) and last and self.dtype == "float32" and mask is None and not self.renorm):
+            return super().call(inputs, training=training, mask=mask)
+        # One image of 1 x m pixels: whatever the rank of the inputs, the kernel meets the layout it is best at.
+        rows = _channels_first(inputs.reshape(1, 1, -1, inputs.shape[-1]))
+        mean, variance = self.moving_mean.value, self.moving_variance.value
+        # A factor of 1 in float32 keeps the statistics of bfloat16 inputs in float32.
+        gamma, beta = _value(self.gamma) if self.scale else torch.ones_like(mean), _value(self.beta)
+        if training and self.trainable:
+            outputs, mean, scale = torch.native_batch_norm(rows, gamma, beta, None, None, True, 0.0, self.epsilon)
+            with torch.no_grad():
+                self.moving_mean.assign(torch.lerp(mean, self.moving_mean.value, self.momentum))
+                variance = scale.pow(-2) - self.epsilon
+                self.moving_variance.assign(torch.lerp(variance, self.moving_variance.value, self.momentum))
+        else:
+            outputs = functional.batch_norm(rows, mean, variance, gamma, beta, False, 0.0, self.epsilon)
+        return _channels_last(outputs).reshape(inputs.shape)
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class Dropout(layers.Dropout):
+    """`keras.layers.Dropout` with a mask from the layer's seed state alone, many times faster on a processor.
+
+    The masks follow `keras.utils.set_random_seed` and the state of `seed_generator`, so a run can be repeated and
+    resumed; they do not depend on other layers nor on the number of threads. `rate` is rounded to 1/65536.
+    """
+
+    def call(self, inputs, training=False):
+        if not (training and 0 < self.rate < 1 and self.noise_shape is None and _fused(inputs)):
+            return super().call(inputs, training=training)
+        if inputs.device.type != "cpu":
+            return super().call(inputs, training=training)
+        count = inputs.numel()
+        seed = [value % 2**32 for value in self.seed_generator.next().tolist()]
+        words = np.random.SFC64(seed).random_raw(math.ceil(count / 4))
+        bits = torch.from_numpy(words.view(np.int16)[:count]).view(inputs.shape)  # uniform in [-32768, 32767]
+        kept = (bits >= round(self.rate * 65536) - 32768).to(inputs.dtype)
+        return inputs * kept.mul_(1 / (1 - self.rate))
+
+
+def plain(model):
+    """The same model in Keras' own classes: what it is saved as loads without this package.
+
+    Args:
+        model: a built functional or sequential `keras.Model`.
+
+    Returns:
+        An uncompiled `keras.Model` with the same layer names and a copy of the weights.
+    """
+    copy = keras.saving.deserialize_keras_object(_own(keras.saving.serialize_keras_object(model)))
+    # Through a file, because `set_weights` leaves a Normalization layer with its old mean.
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.weights.h5"
+        model.save_weights(path)
+        copy.load_weights(path)
+    return copy
+
+
+def _own(config):
+    """`config` with every class of this module renamed to Keras' and no trace of `compile`."""
+    if isinstance(config, list | tuple):
+        return [_own(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _own(value) for key, value in config.items() if key != "compile_config"}
+    if config.get("module") == __name__:
+        config |= {"module": "keras.layers", "registered_name": None}
+    return config
