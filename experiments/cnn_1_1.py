@@ -1,0 +1,22 @@
+"""1-1-CNN: one convolution and one dense layer.
+
+    python experiments/cnn_1_1.py
+
+Question  How far do convolutions alone go?
+Source    study, step 8. The report leaves channels and dense units open; all of step 8 but its last run has
+          32 and 256.
+Differs   from the protocol: a convolutional network, 32 channels, no pooling, 256 dense units; input
+          normalization.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="1-1-CNN",
+    model="cnn",
+    model_options={"filters": (32,), "max_pooling": False},
+    normalization=True,
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-LeakyReLU-CNN: with LeakyReLU.
+
+    python experiments/cnn_3_2_up_maxpool_dropout_layernorm_cbatchnorm_leakyrelu.py
+
+Question  Which convolutional network is the best?
+Source    study, step 12.
+Differs   from 3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN: LeakyReLU.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-LeakyReLU-CNN",
+    model="cnn",
+    model_options={
+        "units": (256, 128),
+        "normalization": "layer",
+        "dropout": 0.3,
+        "convolution_normalization": "batch",
+        "activation": "leaky_relu",
+    },
+    normalization=True,
+    augmentation=("flip",),
+)
+
+if __name__ == "__main__":
+    main()

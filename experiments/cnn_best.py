@@ -1,0 +1,31 @@
+"""3-2-Best: the report's best run.
+
+    python experiments/cnn_best.py
+
+Question  Which convolutional network is the best?
+Source    study, step 12.
+Differs   from 3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN, its architecture: twice the width, dropout
+          after each stage too, one-cycle schedule up to 0.002.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-2-Best",
+    model="cnn",
+    model_options={
+        "filters": (64, 128, 256),
+        "units": (512, 256),
+        "convolution_normalization": "batch",
+        "convolution_dropout": 0.3,
+        "normalization": "layer",
+        "dropout": 0.3,
+    },
+    normalization=True,
+    augmentation=("flip",),
+    learning_rate=2e-3,
+    schedule="one_cycle",
+)
+
+if __name__ == "__main__":
+    main()

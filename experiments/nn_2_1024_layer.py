@@ -1,0 +1,19 @@
+"""2-1024-Layer-NN: two hidden layers, 1024 wide.
+
+    python experiments/nn_2_1024_layer.py
+
+Question  How deep should a fully connected network be?
+Source    study, step 1.
+Differs   from 1-Layer-NN: one hidden layer more.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="2-1024-Layer-NN",
+    model_options={"units": (1024, 1024)},
+    batch_size=64,
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""3-1024-Layer-Down-Batchnorm-NN: BatchNorm without dropout.
+
+    python experiments/nn_3_1024_layer_down_batchnorm.py
+
+Question  What does dropout do, alone and together with BatchNorm?
+Source    study, step 4.
+Differs   from 3-1024-Layer-Down-NN: BatchNorm before each activation.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-1024-Layer-Down-Batchnorm-NN",
+    model_options={"units": (1024, 512, 256), "normalization": "batch"},
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""3-1024-Layer-Down-NN-rmsprop: RMSprop.
+
+    python experiments/nn_3_1024_layer_down_rmsprop.py
+
+Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
+Source    study, step 6.
+Differs   from 3-1024-Layer-Down-NN: RMSprop.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-1024-Layer-Down-NN-rmsprop",
+    model_options={"units": (1024, 512, 256)},
+    optimizer="rmsprop",
+)
+
+if __name__ == "__main__":
+    main()

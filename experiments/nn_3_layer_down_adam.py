@@ -1,0 +1,19 @@
+"""3-Layer-Down-NN-adam: Adam on normalized faces.
+
+    python experiments/nn_3_layer_down_adam.py
+
+Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
+Source    study, step 6.
+Differs   from 3-1024-Layer-Down-NN, which also has Adam: input normalization.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-Layer-Down-NN-adam",
+    model_options={"units": (1024, 512, 256)},
+    normalization=True,
+)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""3-Layer-Down-NN-adam-lr-0.0003: Adam, slower.
+
+    python experiments/nn_3_layer_down_adam_lr_0_0003.py
+
+Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
+Source    study, step 6. The report leaves the two other learning rates open.
+Differs   from 3-Layer-Down-NN-adam: learning rate 0.0003, about a third.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-Layer-Down-NN-adam-lr-0.0003",
+    model_options={"units": (1024, 512, 256)},
+    normalization=True,
+    learning_rate=3e-4,
+)
+
+if __name__ == "__main__":
+    main()

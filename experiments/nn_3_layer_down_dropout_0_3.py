@@ -1,0 +1,18 @@
+"""3-Layer-Down-Dropout-0.3-NN: dropout of 0.3.
+
+    python experiments/nn_3_layer_down_dropout_0_3.py
+
+Question  What does dropout do, alone and together with BatchNorm?
+Source    study, step 4.
+Differs   from 3-1024-Layer-Down-NN: dropout of 0.3 after each hidden layer.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-Layer-Down-Dropout-0.3-NN",
+    model_options={"units": (1024, 512, 256), "dropout": 0.3},
+)
+
+if __name__ == "__main__":
+    main()

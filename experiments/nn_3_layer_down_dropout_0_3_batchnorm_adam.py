@@ -1,0 +1,19 @@
+"""3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam: BatchNorm and dropout without a penalty.
+
+    python experiments/nn_3_layer_down_dropout_0_3_batchnorm_adam.py
+
+Question  Which combination of what came before is the best fully connected network?
+Source    study, step 7.
+Differs   from 3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2: no L2.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam",
+    model_options={"units": (1024, 512, 256), "normalization": "batch", "dropout": 0.3},
+    normalization=True,
+)
+
+if __name__ == "__main__":
+    main()

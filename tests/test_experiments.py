@@ -1,0 +1,199 @@
+"""Every file of the study, against the literal table of what it must say."""
+
+import ast
+import dataclasses
+import pathlib
+import re
+
+import pytest
+
+from fer_keras import Experiment, models
+from fer_keras.experiment import load
+from fer_keras.preprocessing import AUGMENTATIONS
+
+FOLDER = pathlib.Path(__file__).parents[1] / "experiments"
+FILES = sorted(FOLDER.glob("*.py"))
+CNN = {"model": "cnn", "normalization": True}
+FLIP = {"augmentation": ("flip",)}
+SGD = {"optimizer": "sgd", "optimizer_options": {"momentum": 0.9}, "learning_rate": 0.01}
+DOWN = (1024, 512, 256)
+DEEP = {"filters": (16, 32, 64, 128), "repeats": 2, "units": (256, 128), "normalization": "layer", "dropout": 0.3}
+BEST = {"units": (256, 128), "normalization": "layer", "dropout": 0.3, "convolution_normalization": "batch"}
+
+# (step of the study, run name, differences from the protocol, which is Experiment's defaults)
+# fmt: off
+TABLE = [
+    (1, "1-Layer-NN", {"model_options": {"units": (1024,)}, "batch_size": 64}),
+    (1, "2-1024-Layer-NN", {"model_options": {"units": (1024, 1024)}, "batch_size": 64}),
+    (1, "3-1024-Layer-NN", {"batch_size": 64}),
+    (2, "3-1024-Layer-Batchnorm-NN", {"model_options": {"normalization": "batch"}, "batch_size": 64}),
+    (2, "3-1024-Layer-Batchnorm-NN-256-Batch", {"model_options": {"normalization": "batch"}, "batch_size": 256}),
+    (2, "3-1024-Layer-Batchnorm-NN-l2",
+     {"model_options": {"normalization": "batch", "l2": 1e-4}, "batch_size": 64}),
+    (2, "3-1024-Layer-Layernorm-NN", {"model_options": {"normalization": "layer"}, "batch_size": 64}),
+    (3, "3-1024-Layer-NN-128-Batch", {}),
+    (3, "3-1024-Layer-Down-NN", {"model_options": {"units": DOWN}}),
+    (3, "3-1024-Layer-Hourglass-NN", {"model_options": {"units": (512, 1024, 512)}}),
+    (4, "3-Layer-Down-Dropout-0.1-NN", {"model_options": {"units": DOWN, "dropout": 0.1}}),
+    (4, "3-Layer-Down-Dropout-0.3-NN", {"model_options": {"units": DOWN, "dropout": 0.3}}),
+    (4, "3-Layer-Down-Dropout-0.5-NN", {"model_options": {"units": DOWN, "dropout": 0.5}}),
+    (4, "3-1024-Layer-Down-Batchnorm-NN", {"model_options": {"units": DOWN, "normalization": "batch"}}),
+    (4, "3-Layer-Down-Dropout-0.1-Batchnorm-NN",
+     {"model_options": {"units": DOWN, "normalization": "batch", "dropout": 0.1}}),
+    (4, "3-Layer-Down-Dropout-0.5-Batchnorm-NN",
+     {"model_options": {"units": DOWN, "normalization": "batch", "dropout": 0.5}}),
+    (5, "4-Layer-Down-NN", {"model_options": {"units": (1024, 512, 256, 128)}}),
+    (5, "5-Layer-Down-NN", {"model_options": {"units": (1024, 512, 256, 128, 64)}}),
+    (5, "6-Layer-Down-NN", {"model_options": {"units": (1024, 512, 256, 128, 64, 32)}}),
+    (6, "3-1024-Layer-Down-NN-sgd", {**SGD, "model_options": {"units": DOWN}}),
+    (6, "3-1024-Layer-Down-NN-rmsprop", {"model_options": {"units": DOWN}, "optimizer": "rmsprop"}),
+    (6, "3-Layer-Down-NN-adam", {"model_options": {"units": DOWN}, "normalization": True}),
+    (6, "3-Layer-Down-NN-sgd", {**SGD, "model_options": {"units": DOWN}, "normalization": True}),
+    (6, "3-Layer-Down-NN-rmsprop",
+     {"model_options": {"units": DOWN}, "normalization": True, "optimizer": "rmsprop"}),
+    (6, "3-Layer-Down-NN-adam-l2", {"model_options": {"units": DOWN, "l2": 1e-4}, "normalization": True}),
+    (6, "3-Layer-Down-NN-adam-lr-0.0003",
+     {"model_options": {"units": DOWN}, "normalization": True, "learning_rate": 3e-4}),
+    (6, "3-Layer-Down-NN-adam-lr-0.003",
+     {"model_options": {"units": DOWN}, "normalization": True, "learning_rate": 0.003}),
+    (7, "3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2",
+     {"model_options": {"units": DOWN, "normalization": "batch", "dropout": 0.3, "l2": 1e-4},
+      "normalization": True}),
+    (7, "3-Layer-Down-Dropout-0.3-NN-adam-l2",
+     {"model_options": {"units": DOWN, "dropout": 0.3, "l2": 1e-4}, "normalization": True}),
+    (7, "3-Layer-Down-Batchnorm-NN-adam-l2",
+     {"model_options": {"units": DOWN, "normalization": "batch", "l2": 1e-4}, "normalization": True}),
+    (7, "3-Layer-Down-Dropout-0.5-Batchnorm-NN-adam-l2",
+     {"model_options": {"units": DOWN, "normalization": "batch", "dropout": 0.5, "l2": 1e-4},
+      "normalization": True}),
+    (7, "3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam",
+     {"model_options": {"units": DOWN, "normalization": "batch", "dropout": 0.3}, "normalization": True}),
+    (7, "3-Layer-Down-Dropout-0.3-Layernorm-NN-adam-l2",
+     {"model_options": {"units": DOWN, "normalization": "layer", "dropout": 0.3, "l2": 1e-4},
+      "normalization": True}),
+    (7, "4-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2",
+     {"model_options": {"units": (1024, 512, 256, 128), "normalization": "batch", "dropout": 0.3, "l2": 1e-4},
+      "normalization": True}),
+    (8, "1-1-CNN", {**CNN, "model_options": {"filters": (32,), "max_pooling": False}}),
+    (8, "3-1-CNN", {**CNN, "model_options": {"filters": (32, 32, 32), "max_pooling": False}}),
+    (8, "3-1-Maxpool-CNN", {**CNN, "model_options": {"filters": (32, 32, 32)}}),
+    (8, "5-2-Maxpool-CNN", {**CNN, "model_options": {"filters": (32, 32, 32, 32, 32), "units": (256, 256)}}),
+    (8, "3-1-Up-Maxpool-CNN", CNN),
+    (9, "3-1-Up-Maxpool-Dropout-CNN", {**CNN, "model_options": {"dropout": 0.3}}),
+    (9, "3-1-Up-Maxpool-Batchnorm-CNN", {**CNN, "model_options": {"normalization": "batch"}}),
+    (9, "3-1-Up-Maxpool-Dropout-Batchnorm-CNN",
+     {**CNN, "model_options": {"normalization": "batch", "dropout": 0.3}}),
+    (9, "3-1-Up-Maxpool-Batchnorm-CNN-l2", {**CNN, "model_options": {"normalization": "batch", "l2": 1e-4}}),
+    (9, "2-1-Up-Maxpool-Batchnorm-CNN", {**CNN, "model_options": {"filters": (32, 64), "normalization": "batch"}}),
+    (9, "3-1-Up-Maxpool-Dropout-Layernorm-CNN",
+     {**CNN, "model_options": {"normalization": "layer", "dropout": 0.3}}),
+    (10, "3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip",
+     {**CNN, **FLIP, "model_options": {"normalization": "layer", "dropout": 0.3}}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-CNN", {**CNN, **FLIP, "model_options": DEEP}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN",
+     {**CNN, **FLIP, "model_options": {**DEEP, "convolution_normalization": "batch"}}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-LeakyReLU-CNN",
+     {**CNN, **FLIP, "model_options": {**DEEP, "activation": "leaky_relu"}}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-Residual-CNN",
+     {**CNN, **FLIP, "model_options": {**DEEP, "residual": True}}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-LeakyReLU-CNN",
+     {**CNN, **FLIP, "model_options": {**DEEP, "convolution_normalization": "batch", "activation": "leaky_relu"}}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-Residual-CNN",
+     {**CNN, **FLIP, "model_options": {**DEEP, "convolution_normalization": "batch", "residual": True}}),
+    (11, "4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-LeakyReLU-Residual-CNN",
+     {**CNN, **FLIP, "model_options": {**DEEP, "convolution_normalization": "batch",
+      "activation": "leaky_relu", "residual": True}}),
+    (12, "3-2-Best",
+     {**CNN, **FLIP, "learning_rate": 2e-3, "schedule": "one_cycle", "model_options": {
+      "filters": (64, 128, 256), "units": (512, 256), "convolution_normalization": "batch",
+      "convolution_dropout": 0.3, "normalization": "layer", "dropout": 0.3}}),
+    (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN", {**CNN, **FLIP, "model_options": BEST}),
+    (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN-l2",
+     {**CNN, **FLIP, "model_options": {**BEST, "l2": 1e-4}}),
+    (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-LeakyReLU-CNN",
+     {**CNN, **FLIP, "model_options": {**BEST, "activation": "leaky_relu"}}),
+    (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-Residual-CNN",
+     {**CNN, **FLIP, "model_options": {**BEST, "residual": True}}),
+]
+# fmt: on
+NAMES = [name for _, name, _ in TABLE]
+
+
+def stem(name):
+    """Return the file that a run is in: its name's words, the family first."""
+    words = [word for word in re.split(r"\W", name) if word not in ("NN", "CNN")]
+    family = "cnn" if "CNN" in name else "nn"
+    return "cnn_best" if name == "3-2-Best" else "_".join([family, *words]).lower()
+
+
+def test_table_and_files_are_the_same_runs():
+    stems = [stem(name) for _, name, _ in TABLE]
+    assert sorted(stems) == [path.stem for path in FILES]
+    assert len(set(stems)) == len(stems) >= 45
+    assert all(name.isidentifier() for name in stems)
+
+
+def test_steps_are_all_there():
+    assert sorted({step for step, _, _ in TABLE}) == list(range(1, 13))
+
+
+@pytest.mark.parametrize("step, name, differences", TABLE, ids=NAMES)
+def test_resolved_settings(step, name, differences):
+    experiment = load(FOLDER / f"{stem(name)}.py")
+    assert dataclasses.asdict(experiment) == dataclasses.asdict(Experiment(name, **differences))
+    assert set(experiment.augmentation) <= AUGMENTATIONS.keys()
+
+
+@pytest.mark.parametrize("step, name, differences", TABLE, ids=NAMES)
+def test_text_names_run_command_question_source_and_difference(step, name, differences):
+    text = ast.get_docstring(ast.parse((FOLDER / f"{stem(name)}.py").read_text(encoding="utf-8")))
+    assert text.startswith(f"{name}: ")
+    assert f"\n    python experiments/{stem(name)}.py\n" in text
+    assert re.search(r"^Question  \w.*\?", text, re.MULTILINE | re.DOTALL)
+    assert re.search(rf"^Source    study, step {step}\.", text, re.MULTILINE)
+    assert re.search(r"^Differs   (from|in nothing from) ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_holds_one_call_and_no_logic(path):
+    docstring, imported, assignment, guard = ast.parse(path.read_text(encoding="utf-8")).body
+    assert ast.unparse(imported) == "from fer_keras import Experiment, main"
+    assert ast.unparse(assignment).startswith("experiment = Experiment(")
+    assert ast.unparse(guard) == "if __name__ == '__main__':\n    main()"
+    stated = [keyword.arg for keyword in assignment.value.keywords]
+    defaults = dataclasses.asdict(Experiment("x"))
+    assert all(dataclasses.asdict(load(path))[field] != defaults[field] for field in stated)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_differs_names_a_run_of_the_study(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    other = re.search(r"^Differs .*?from (the protocol|\S+?)[,:.]?\s", text, re.MULTILINE).group(1)
+    assert other in ["the protocol", *NAMES]
+
+
+@pytest.mark.parametrize(
+    "name, parameters",
+    [
+        # 2304 x 1024 + 1024, then 1024 x 7 + 7.
+        ("1-Layer-NN", 2_367_495),
+        # 2,360,320 + 1,049,600 + 1,049,600 + 7,175.
+        ("3-1024-Layer-NN", 4_466_695),
+        # 2,360,320 + 524,800 + 131,328 + 1,799.
+        ("3-Layer-Down-NN-adam", 3_018_247),
+        # Convolutions 320 + 18,496 + 73,856; 4,608 x 256 + 256, 2 x 256 of LayerNorm, 1,799.
+        ("3-1-Up-Maxpool-Dropout-Layernorm-CNN", 1_274_887),
+    ],
+)
+def test_parameters_worked_out_by_hand(name, parameters):
+    assert build(name).count_params() == parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_builds(name):
+    assert build(name).output_shape == (None, 7)
+
+
+def build(name):
+    experiment = load(FOLDER / f"{stem(name)}.py")
+    return models.build(experiment.model, experiment.model_options, [])
