@@ -1,0 +1,243 @@
+"""The run directory: what a training leaves on disk, safe from a crash at any moment."""
+
+import contextlib
+import datetime
+import fcntl
+import importlib
+import itertools
+import json
+import math
+import os
+import pathlib
+import platform
+import subprocess
+
+import numpy as np
+
+from fer_keras.errors import InputError
+from fer_keras.files import write_json, writing
+
+HISTORY = "history.jsonl"
+HISTOGRAMS = "histograms.jsonl"
+
+
+def create(root, experiment, data, environment):
+    """Make a new run directory `root/<name>/<UTC time>`, for demo data `root/demo/<name>/<UTC time>`.
+
+    Args:
+        root: folder of all runs, usually `runs`.
+        experiment: `dict` of all resolved settings, with `name`.
+        data: `dict` on the data, with `digest` and `demo`.
+        environment: what `environment()` returned.
+
+    Returns:
+        `Path` of the directory, which holds `run.json`.
+    """
+    folder = _new_folder(_home(root, experiment, data), datetime.datetime.now(datetime.UTC))
+    write_json(folder / "run.json", plain({"experiment": experiment, "data": data, "environment": environment}))
+    return folder
+
+
+def find_unfinished(root, experiment, data):
+    """Return the latest run directory of the same experiment and data that has no scores yet, or `None`."""
+    for folder in sorted(_home(root, experiment, data).glob("*"), reverse=True):
+        if (folder / "run.json").is_file() and not is_complete(folder):
+            run = _read_json(folder / "run.json")
+            if run["experiment"] == plain(experiment) and run["data"]["digest"] == data["digest"]:
+                return folder
+    return None
+
+
+def is_complete(folder):
+    """Return whether the run in `folder` was trained to the end and judged."""
+    return (pathlib.Path(folder) / "scores.json").is_file()
+
+
+def append(path, row):
+    """Append `row` to the JSON lines at `path` and flush it to disk; the torn end of a crash is cut off first."""
+    with open(path, "a+b") as file:
+        file.truncate(_whole(path))
+        file.write(json.dumps(plain(row), allow_nan=False).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write(folder, part, value):
+    """Write `value` as the `part` "overfit" or "scores" of the record in `folder`; "scores" completes it."""
+    write_json(pathlib.Path(folder) / f"{part}.json", plain(value))
+
+
+def read(folder):
+    """Return the record in `folder`.
+
+    Returns:
+        `dict` with `experiment`, `data`, `environment`, `overfit` (`None` if there was no check), `history` (a
+        `dict` per epoch) and `scores` (`None` while the run is unfinished).
+
+    Raises:
+        InputError: if `folder` is no run directory, or a file in it is damaged.
+    """
+    folder = pathlib.Path(folder)
+    if not (folder / "run.json").is_file():
+        raise InputError(f"{folder} is no run directory: expected a run.json in it, as in runs/NAME/TIME.")
+    record = _read_json(folder / "run.json")
+    if missing := {"experiment", "data", "environment"} - record.keys():
+        raise InputError(f"{folder / 'run.json'} lacks {', '.join(sorted(missing))}. Train the run again.")
+    record["overfit"] = _read_json(folder / "overfit.json")
+    record["history"] = rows(folder / HISTORY)
+    record["scores"] = _read_json(folder / "scores.json")
+    return record
+
+
+def rows(path):
+    """Return the rows of the JSON lines at `path`, without a torn last one; an absent file has none.
+
+    Raises:
+        InputError: if an earlier line is damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_bytes()[: _whole(path)].splitlines()
+    return [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
+
+
+def truncate_history(folder, epochs):
+    """Keep the history and histograms of the first `epochs` epochs only, to go on from an earlier checkpoint."""
+    for path in (pathlib.Path(folder) / HISTORY, pathlib.Path(folder) / HISTOGRAMS):
+        if path.exists():
+            kept = [json.dumps(row) + "\n" for row in rows(path) if row["epoch"] <= epochs]
+            with writing(path) as temporary:
+                temporary.write_text("".join(kept), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Hold `folder` for this process; the lock ends with the process, however that ends.
+
+    Raises:
+        InputError: if another process holds it.
+    """
+    with open(pathlib.Path(folder) / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{folder} is in use by another process. Wait for it to end, or end it, then try again."
+            ) from None
+        yield
+
+
+def plain(value):
+    """Return `value` in the types of JSON: NaN and infinity become `None`, tuples and arrays become lists."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def environment():
+    """Return what a run depends on beside its settings: versions, processor, device, threads, git commit."""
+    import keras
+
+    import fer_keras
+
+    backend = keras.backend.backend()
+    return {
+        "fer_keras": fer_keras.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "keras": keras.__version__,
+        "backend": backend,
+        "backend_version": importlib.import_module(backend).__version__,
+        "numpy": np.__version__,
+        "device": _device(backend),
+        "threads": _threads(backend),
+        "precision": keras.config.dtype_policy().name,
+        "commit": _commit(),
+    }
+
+
+def _home(root, experiment, data):
+    return pathlib.Path(root, *(["demo"] if data["demo"] else []), experiment["name"])
+
+
+def _new_folder(home, now):
+    for number in itertools.count(1):
+        folder = home / (now.strftime("%Y%m%d-%H%M%S") + (f"-{number:02}" if number > 1 else ""))
+        with contextlib.suppress(FileExistsError):  # another process started in the same second
+            folder.mkdir(parents=True)
+            return folder
+
+
+def _whole(path):
+    """Return the size in bytes of the complete lines of `path`: a crash can only tear the last one."""
+    return pathlib.Path(path).read_bytes().rfind(b"\n") + 1
+
+
+def _read_json(path):
+    return _parsed(path.read_bytes(), path) if path.is_file() else None
+
+
+def _parsed(text, place):
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{place} is damaged: {error}. Delete the run and train it again.") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{place} is damaged: expected a JSON object. Delete the run and train it again.")
+    return value
+
+
+def _processor():
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _device(backend):
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if backend == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    import keras
+
+    return keras.distribution.list_devices()[0]
+
+
+def _threads(backend):
+    if backend != "torch":
+        return None
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _commit():
+    """Return the git commit of the working directory, with "+dirty" if tracked files differ, or `None`."""
+    command = [
+        "git",
+        "--no-optional-locks",
+        "describe",
+        "--always",
+        "--abbrev=40",
+        "--exclude=*",
+        "--dirty=+dirty",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
