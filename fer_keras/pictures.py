@@ -109,7 +109,9 @@ def gradient_ratio(history):
     for key, color in zip(layers, colors, strict=False):
         _curve(axes, history, key, key.partition("/")[2], color=color, linewidth=1.2)
     _curve(axes, history, "grad_ratio", "all layers together", color="black", linewidth=2.4)
-    axes.set(xlabel="epoch", ylabel="gradient norm, % of the weights' norm", yscale="log")
+    axes.set(xlabel="epoch", ylabel="gradient norm, % of the weights' norm")
+    if np.nanmax(_column(history, "grad_ratio"), initial=0) > 0:  # a log axis needs something to show
+        axes.set_yscale("log")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", ncols=1 + len(layers) // 20)
     return figure
 

@@ -74,6 +74,14 @@ def test_gradient_ratio_has_a_line_for_each_layer_and_the_total():
     assert axes.get_yscale() == "log"
 
 
+def test_a_training_that_went_wrong_is_drawn_without_a_warning(tmp_path):
+    history = [
+        {"epoch": 1, "train_loss": None, "val_acc": None, "grad_ratio": None},
+        {"epoch": 2, "grad_ratio": 0.0},
+    ]
+    assert len(pictures.draw(record(history=history), tmp_path)) == 4
+
+
 def test_overfit_curve_tells_the_verdict():
     verdict = evaluation.overfit_verdict([1.9, 0.05])
     (axes,) = pictures.overfit_curve(verdict).axes
