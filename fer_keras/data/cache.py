@@ -35,7 +35,7 @@ def key(files):
 
 
 def read(key):
-    """Return what is kept under `key`: images (memory mapped), labels, usages, digest, FER+ table or None; or None.
+    """Return what is kept under `key`: images (memory mapped), labels, usages, digest, FER+ table; or None.
 
     An entry that is not what was written, by its digest, is removed with a notice: it is parsed again.
     """
@@ -48,7 +48,7 @@ def read(key):
         votes = load(folder, "votes") if meta["votes"] else None
         if images.shape != (len(labels), SIDE, SIDE, 1) or digest(images, labels, usages) != meta["digest"]:
             raise ValueError("its content has changed")
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         log.warning("The cache entry %s is damaged (%s): it is built again.", folder, error)
         shutil.rmtree(folder, ignore_errors=True)
         return None

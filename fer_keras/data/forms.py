@@ -7,8 +7,9 @@ from fer_keras.data import folders, parquet, sources, tables, votes
 from fer_keras.errors import InputError
 
 LOOKED_FOR = (
-    "a CSV with the columns emotion, pixels, Usage; train.csv (emotion, pixels) with test.csv (pixels); image folders "
-    "train|test/EMOTION/*.jpg or png; parquet with image and label columns; a .zip or .tar.gz of any of these"
+    "a CSV with the columns emotion, pixels, Usage; train.csv (emotion, pixels) with test.csv (pixels); "
+    "image folders train|test/EMOTION/*.jpg or png; parquet with image and label columns; "
+    "a .zip or .tar.gz of any of these"
 )
 
 

@@ -47,7 +47,7 @@ def locate(path=None):
         return None
     if given:
         place = pathlib.Path(given).expanduser()
-        if not place.exists():
+        if not (place.is_dir() or place.is_file()):
             origin = "" if path else ", which FER_DATA names"
             raise InputError(f"There is no {place}{origin}. Give a file or folder of FER-2013, or 'demo'.")
         return place

@@ -82,8 +82,11 @@ def column(names, wanted, where=None):
 
 def class_names(schema, label):
     """Return what the integers of the label column stand for: Hugging Face's own list, else FER's codes."""
-    notes = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    return notes.get("info", {}).get("features", {}).get(label, {}).get("names", EMOTIONS)
+    try:
+        names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label]["names"]
+    except (KeyError, TypeError, ValueError):  # No such list; what is in its place is not ours to judge.
+        return EMOTIONS
+    return names if isinstance(names, list) else EMOTIONS
 
 
 def to_image(value, place):
@@ -94,11 +97,11 @@ def to_image(value, place):
     if isinstance(value, str):
         return parse_pixels(value, place)
     try:
-        pixels = np.asarray(value, np.int64).reshape(PIXELS)
-    except (TypeError, ValueError):
+        pixels = np.asarray(value).reshape(PIXELS)
+    except ValueError:
         raise InputError(f"{place} has no image of {SIDE} x {SIDE} pixels: {str(value)[:40]}.") from None
-    if pixels.min() < 0 or pixels.max() > 255:
-        raise InputError(f"{place} has pixels from {pixels.min()} to {pixels.max()}, expected 0 to 255.")
+    if pixels.dtype.kind not in "iu" or pixels.min() < 0 or pixels.max() > 255:
+        raise InputError(f"{place} has pixels like {pixels.max()!s:.20}, expected whole numbers from 0 to 255.")
     return pixels.astype(np.uint8)
 
 

@@ -44,11 +44,12 @@ class Zip:
         if any(info.flag_bits & 1 for info in infos):
             raise InputError(f"{path} is encrypted. Unpack it with its password and give the folder.")
         self.sizes = checked(path, ((info.filename, info.file_size) for info in infos))
+        self.infos = {clean(info.filename): info for info in infos}
 
     def stream(self, names):
         with zipfile.ZipFile(self.path) as archive:
             for name in names:
-                with archive.open(name) as file:
+                with archive.open(self.infos[name]) as file:
                     yield name, file
 
 
@@ -64,9 +65,9 @@ class Tar:
         wanted = set(names)
         with tarfile.open(self.path) as archive:
             for member in archive:
-                if member.name in wanted and member.isreg():
+                if member.isreg() and (name := clean(member.name)) in wanted:
                     with archive.extractfile(member) as file:
-                        yield member.name, file
+                        yield name, file
 
 
 def open_source(path):
@@ -84,10 +85,10 @@ def single(path):
 
 
 def archive_kind(path):
-    if zipfile.is_zipfile(path):
-        return Zip
     with open(path, "rb") as file:
         head = file.read(262)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Zip
     packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
     return Tar if packed or head[257:] == b"ustar" else None
 
@@ -108,7 +109,12 @@ def walk(folder):
     for base, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not hidden(name))
         inside = pathlib.Path(base).relative_to(folder)
-        names += [(inside / name).as_posix() for name in sorted(files) if not hidden(name)]
+        # Of what is neither folder nor file, reading a pipe would never end.
+        names += [
+            (inside / name).as_posix()
+            for name in sorted(files)
+            if not hidden(name) and os.path.isfile(os.path.join(base, name))
+        ]
         if len(names) > MOST_FILES:
             raise InputError(
                 f"{folder} holds more than {MOST_FILES:,} files. Give the folder of the data set itself."
@@ -138,8 +144,13 @@ def checked(path, members):
                 "files or 0.3 GiB: give an archive of the data set alone."
             )
         if not any(hidden(part) for part in parts if part != "."):
-            sizes[name] = size
+            sizes[clean(name)] = size
     return dict(sorted(sizes.items()))
+
+
+def clean(name):
+    """Return an archive's name for a file the way it would read on disk: "./train/x" is "train/x"."""
+    return pathlib.PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
 def plain(path, member):
@@ -157,7 +168,7 @@ def reading(path):
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
         where = getattr(error, "filename", None) or path
         raise InputError(
             f"Cannot read {where}: {reason}. Check that it is whole and that you may read it."

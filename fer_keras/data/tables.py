@@ -126,10 +126,13 @@ def parse_pixels(text, place):
 
 
 def bad_pixel(text):
-    for number, pixel in enumerate(text.split(" "), start=1):
-        if not (pixel.isascii() and pixel.isdigit() and int(pixel[:20]) <= 255):
-            break
-    return f"pixel {number:,} is {pixel[:20]!r}, expected a whole number from 0 to 255."
+    pixels = text.split()
+    wrong = [
+        i for i, pixel in enumerate(pixels) if not (pixel.isascii() and pixel.isdigit() and int(pixel[:20]) <= 255)
+    ]
+    if not wrong:
+        return "the pixels are not numbers with a space between them."
+    return f"pixel {wrong[0] + 1:,} is {pixels[wrong[0]][:20]!r}, expected a whole number from 0 to 255."
 
 
 def parse_label(text, place):

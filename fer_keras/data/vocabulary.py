@@ -48,4 +48,5 @@ def settle(codes):
     Three-way copies of FER-2013 (train, val, test) hold its three usages under these names.
     """
     codes = list(codes)
-    return [PRIVATE if code == TEST and PUBLIC in codes else code for code in codes]
+    test = PRIVATE if PUBLIC in codes else TEST
+    return [test if code == TEST else code for code in codes]

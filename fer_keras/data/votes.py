@@ -15,8 +15,9 @@ FILE = "fer2013new.csv"
 COLUMNS = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf",
 )  # fmt: skip
-# Where each of EMOTIONS stands among COLUMNS.
-ORDER = [[emotion_code(column) for column in COLUMNS].index(code) for code in range(len(EMOTIONS))]
+# The code of each column, -1 for those that are none of our seven; and the column of each code.
+CODES = np.array([-1 if (code := emotion_code(column)) is None else code for column in COLUMNS])
+ORDER = [CODES.tolist().index(code) for code in range(len(EMOTIONS))]
 LABELS = ("original", "majority", "soft")
 
 
@@ -76,9 +77,17 @@ def plurality(votes):
     """Return int64 `(n,)`: the emotion with most of all ten kinds of votes, -1 for a tie or none of the seven."""
     most = votes.max(axis=1, keepdims=True)
     unique = (votes == most).sum(axis=1) == 1
-    emotion = np.full(len(COLUMNS), -1)
-    emotion[ORDER] = range(len(EMOTIONS))
-    return np.where(unique, emotion[votes.argmax(axis=1)], -1)
+    return np.where(unique, CODES[votes.argmax(axis=1)], -1)
+
+
+def eight(votes):
+    """Return what FER+ itself chooses among its eight emotions, and with how many votes.
+
+    Returns:
+        Codes int64 `(n,)`, -1 for contempt, the first in the order of `COLUMNS` of equally many; votes `(n,)`.
+    """
+    emotions = votes[:, :8]
+    return CODES[emotions.argmax(axis=1)], emotions.max(axis=1)
 
 
 def relabel(faces, labels):

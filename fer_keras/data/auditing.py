@@ -1,0 +1,161 @@
+"""What is wrong with a data set: duplicates, conflicting labels, blank images, disagreement with FER+."""
+
+import numpy as np
+
+from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
+from fer_keras.data.votes import COLUMNS, ORDER, eight
+
+# Grey levels. FER-2013 has 8 images of one grey and 5 more below this; all of the others show something.
+NEAR_BLANK = 15
+EXAMPLES = 16
+
+
+def audit(faces):
+    """Return what is wrong with `faces`, ready for JSON. Rows count from 0; usages go by name.
+
+    Returns:
+        `dict` with `images`, `source`, `digest`, `demo` and
+
+        - `counts`: `{usage: {emotion or "unlabelled": images}}`.
+        - `duplicates`: exact ones. `within` each usage, and `all`: `unique` images, `surplus` ones, `groups` of
+          equal images. `across`, e.g. `"PublicTest in Training"`: `images` of the first that stand in the second
+          too, their `share`, and how many have the `same_label` there.
+        - `conflicts`: groups of equal images with different labels, by usage and `all`: `groups`, `images`;
+          `examples`: rows of some groups.
+        - `blank`, `near_blank`: rows with pixels of one grey; of a standard deviation below 15.
+        - `agreement` with FER+, or None: see `agreement`.
+    """
+    _, group = np.unique(fingerprints(faces.images), return_inverse=True)
+    usages = {usage_name(code): faces.usages == code for code in np.unique(faces.usages)}
+    every = {**usages, "all": np.ones(len(faces), bool)}
+    conflicts = {name: conflicting(group, faces.labels, mask) for name, mask in every.items()}
+    spread = deviations(faces.images)
+    return {
+        "images": len(faces),
+        "source": faces.source,
+        "digest": faces.digest,
+        "demo": faces.demo,
+        "counts": {name: class_counts(faces.labels[mask]) for name, mask in usages.items()},
+        "duplicates": {
+            "within": {name: duplicates(group[mask]) for name, mask in usages.items()},
+            "all": duplicates(group),
+            "across": across(group, faces.labels, usages),
+        },
+        "conflicts": {
+            name: {"groups": len(found), "images": sum(map(len, found))} for name, found in conflicts.items()
+        }
+        | {"examples": conflicts["all"][:EXAMPLES]},
+        "blank": np.flatnonzero(spread == 0).tolist(),
+        "near_blank": np.flatnonzero((spread > 0) & (spread < NEAR_BLANK)).tolist(),
+        "agreement": None if faces.votes is None else agreement(faces.labels, faces.votes),
+    }
+
+
+def usage_name(code):
+    return USAGES[code] if code >= 0 else "unknown"
+
+
+def class_counts(labels):
+    counts = {name: int((labels == code).sum()) for code, name in enumerate(EMOTIONS)}
+    unlabelled = int((labels < 0).sum())
+    return counts | ({"unlabelled": unlabelled} if unlabelled else {})
+
+
+def duplicates(group):
+    sizes = np.unique(group, return_counts=True)[1]
+    return {"unique": len(sizes), "surplus": int((sizes - 1).sum()), "groups": int((sizes > 1).sum())}
+
+
+def across(group, labels, usages):
+    """Return the copies of each usage's images in every earlier one."""
+    labelled = group * (len(EMOTIONS) + 1) + labels
+    names, found = list(usages), {}
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            here, there = usages[name], usages[other]
+            copies = np.isin(group[here], group[there])
+            same = np.isin(labelled[here], labelled[there]) & (labels[here] >= 0)
+            found[f"{name} in {other}"] = {
+                "images": int(copies.sum()),
+                "share": round(float(copies.mean()), 4),
+                "same_label": int(same.sum()),
+            }
+    return found
+
+
+def conflicting(group, labels, mask):
+    """Return the rows of each group of equal images, among `mask`, that has two labels or more."""
+    rows = np.flatnonzero(mask & (labels >= 0))
+    pairs = np.unique(np.stack([group[rows], labels[rows]]), axis=1)
+    torn, counts = np.unique(pairs[0], return_counts=True)
+    rows = rows[np.isin(group[rows], torn[counts > 1])]
+    order = np.argsort(group[rows], kind="stable")
+    borders = np.flatnonzero(np.diff(group[rows][order])) + 1
+    groups = [part.tolist() for part in np.split(rows[order], borders) if len(part)]
+    return sorted(groups)
+
+
+def deviations(images):
+    """Return the standard deviation of each image's pixels, in grey levels."""
+    pixels = images.reshape(len(images), -1)
+    chunks = [pixels[i : i + 1024].astype(np.float32).std(axis=1) for i in range(0, len(pixels), 1024)]
+    return np.concatenate(chunks)
+
+
+def agreement(labels, votes):
+    """Return how often the label is the emotion that FER+'s people chose most often, as fractions.
+
+    Counted are labelled images with votes; a choice is the first largest of FER+'s eight emotions (contempt too).
+
+    Returns:
+        `dict`: `images` counted and `overall`; `clear`, the same where five of the ten or more agree; `classes`,
+        `{emotion: fraction}`; `said_instead`, `{emotion: the emotion FER+ chooses most for it otherwise}`.
+    """
+    counted = (labels >= 0) & votes.any(axis=1)
+    labels, votes = labels[counted], votes[counted]
+    chosen, most = eight(votes)
+    equal = chosen == labels
+    classes = [code for code in range(len(EMOTIONS)) if (labels == code).any()]
+    return {
+        "images": len(labels),
+        "overall": share(equal),
+        "clear_images": int((most >= 5).sum()),
+        "clear": share(equal[most >= 5]),
+        "classes": {EMOTIONS[code]: share(equal[labels == code]) for code in classes},
+        "said_instead": {EMOTIONS[code]: instead(votes[labels == code], code) for code in classes},
+    }
+
+
+def share(values):
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def instead(votes, code):
+    chosen = np.bincount(votes[:, :8].argmax(axis=1), minlength=8)
+    chosen[ORDER[code]] = -1
+    return COLUMNS[chosen.argmax()]
+
+
+def audit_text(report):
+    """Return the report of `audit` as lines for a terminal."""
+    all_copies, conflicts = report["duplicates"]["all"], report["conflicts"]["all"]
+    lines = [f"{report['images']:,} images from {report['source']}" + (" (drawn faces)" if report["demo"] else "")]
+    lines += [
+        f"{usage}: {sum(counts.values()):,} images: " + ", ".join(f"{n:,} {name}" for name, n in counts.items())
+        for usage, counts in report["counts"].items()
+    ]
+    lines.append(
+        f"exact duplicates: {all_copies['surplus']:,} images beyond {all_copies['unique']:,} different ones"
+    )
+    lines += [
+        f"{pair}: {copies['images']:,} images ({copies['share']:.1%}), {copies['same_label']:,} with equal label"
+        for pair, copies in report["duplicates"]["across"].items()
+    ]
+    lines.append(
+        f"conflicting labels: {conflicts['images']:,} images in {conflicts['groups']:,} groups of equal ones"
+    )
+    lines.append(f"blank images: {len(report['blank'])}, near-blank: {len(report['near_blank'])}")
+    if report["agreement"]:
+        classes = ", ".join(f"{name} {value:.0%}" for name, value in report["agreement"]["classes"].items())
+        lines.append(f"agreement with FER+: {report['agreement']['overall']:.1%} ({classes})")
+    return "\n".join(lines)
