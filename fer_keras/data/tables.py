@@ -98,13 +98,15 @@ def rows(file, where, advance=lambda count: None):
 
 
 def lines(file, where, advance):
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        while line := text.readline(LONGEST_LINE):
-            if len(line) == LONGEST_LINE:
-                raise InputError(f"{where} has a line of {LONGEST_LINE:,} characters or more: it is not FER-2013.")
-            advance(len(line))
-            yield line
+        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            while line := text.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise InputError(
+                        f"{where} has a line of {LONGEST_LINE:,} characters or more: it is not FER-2013."
+                    )
+                advance(len(line))
+                yield line
     except UnicodeDecodeError as error:
         raise InputError(f"{where} is not UTF-8 text: {error}. Fetch the file again.") from error
 

@@ -1,0 +1,9 @@
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(request, tmp_path_factory, monkeypatch):
+    """Keep tests out of the home directory; only those marked `real` see the user's FER_DATA."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    if not request.node.get_closest_marker("real"):
+        monkeypatch.delenv("FER_DATA", raising=False)
