@@ -2,8 +2,7 @@
 
     python experiments/cnn_4_2_up_maxpool_dropout_layernorm.py
 
-Question  What helps a deeper convolutional network: BatchNorm on the convolutions, LeakyReLU, residual
-          connections?
+Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?
 Source    study, step 11. The report leaves the depth open; 16 channels at the start keep the whole step
           affordable.
 Differs   from 3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip: four stages of two convolutions, a second

@@ -2,8 +2,7 @@
 
     python experiments/cnn_4_2_up_maxpool_dropout_layernorm_cbatchnorm.py
 
-Question  What helps a deeper convolutional network: BatchNorm on the convolutions, LeakyReLU, residual
-          connections?
+Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?
 Source    study, step 11.
 Differs   from 4-2-Up-Maxpool-Dropout-Layernorm-CNN: BatchNorm on the convolutions.
 """

@@ -1,0 +1,127 @@
+"""Results: what is kept of a run in the repository, one small JSON file for each run and seed."""
+
+import json
+import pathlib
+
+from fer_keras.errors import InputError
+from fer_keras.files import write_text
+
+ENVIRONMENT = (
+    "fer_keras",
+    "python",
+    "keras",
+    "backend",
+    "backend_version",
+    "numpy",
+    "processor",
+    "device",
+    "threads",
+    "precision",
+)
+HISTORY = (
+    "epoch",
+    "train_loss",
+    "train_acc",
+    "val_loss",
+    "val_acc",
+    "grad_ratio",
+    "weight_norm",
+    "learning_rate",
+)
+LAYER = "grad_ratio/"
+
+
+def compact(record, parameters):
+    """Return the result of a finished run.
+
+    Args:
+        record: what `fer_keras.records.read` returned.
+        parameters: number of weights of the model.
+
+    Returns:
+        `dict` with `experiment`, `data`, `environment`, `overfit` and `scores` as in the record, floats of the
+        last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no times;
+        `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); and `cost` (`parameters`,
+        `minutes` of training and validation).
+    """
+    history = record["history"]
+    layers = [key for key in history[0] if key.startswith(LAYER)]
+    return {
+        "experiment": record["experiment"],
+        "data": record["data"],
+        "environment": {key: record["environment"].get(key) for key in ENVIRONMENT},
+        "cost": {
+            "parameters": parameters,
+            "minutes": rounded(sum(row["epoch_time"] for row in history) / 60, 3),
+        },
+        "overfit": rounded(record["overfit"], 6),
+        "history": [{key: row[key] for key in HISTORY} for row in history],
+        "gradient_ratios": {
+            layer.removeprefix(LAYER): [rounded(row[layer], 4) for row in history] for layer in layers
+        },
+        "scores": rounded(record["scores"], 6),
+    }
+
+
+def rounded(value, digits):
+    """Return `value` with every float in it, however deep, rounded to `digits` significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}")
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item, digits) for item in value]
+    return value
+
+
+def path(folder, stem, seed):
+    """Return where the result of an experiment file and a seed is kept: folder/stem/seed.json."""
+    return pathlib.Path(folder) / stem / f"{seed}.json"
+
+
+def write(path, result):
+    """Write `result` as JSON with one line for each part and each epoch, so that differences are readable."""
+    parts = []
+    for name, part in result.items():
+        lines = ",\n    ".join(_json(row) for row in part) if name == "history" else None
+        parts.append(f"  {_json(name)}: " + (f"[\n    {lines}\n  ]" if lines else _json(part)))
+    write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def read_one(path):
+    """Return the result at `path`, or `None` if there is none.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}. Delete it and run `fer-keras study` again.") from None
+
+
+def read(folder):
+    """Return {experiment file's stem: [result of each seed]} of all results in `folder`, sorted.
+
+    Raises:
+        InputError: if a file is damaged, or the results are of different data.
+    """
+    found = {}
+    for file in pathlib.Path(folder).glob("*/*.json"):
+        if file.stem.isdecimal():
+            found.setdefault(file.parent.name, []).append((int(file.stem), read_one(file)))
+    results = {stem: [result for _, result in sorted(pairs)] for stem, pairs in sorted(found.items())}
+    digests = {result["data"]["digest"]: stem for stem, group in results.items() for result in group}
+    if len(digests) > 1:
+        raise InputError(
+            f"The results in {folder} are of {len(digests)} different data sets, such as in "
+            f"{' and '.join(list(digests.values())[:2])}. Expected one: finish `fer-keras study` on one of them."
+        )
+    return results
+
+
+def _json(value):
+    return json.dumps(value, allow_nan=False)

@@ -1,0 +1,477 @@
+"""The study: its steps with their runs, and the findings it claims.
+
+What the report leaves open is chosen once: batches of 64 in steps 1 and 2 and 128 after them; L2 of factor 1e-4;
+every CNN with Adam and input normalization, and with L2 only where its name says so; dropout of 0.3 in every CNN
+that has it. "Alike" and "little" mean less than 2 points apart, a "large" gap more than 10 points.
+"""
+
+import dataclasses
+import math
+
+# Where a finding places a difference. Accuracies and gaps are fractions: 0.02 is 2 points.
+MORE, LESS = (0.0, math.inf), (-math.inf, 0.0)
+ALIKE = (-0.02, 0.02)
+NO_GAIN = (-math.inf, 0.01)
+LARGE = 0.10
+
+NN_BEST = "3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2"
+CNN_FLIP = "3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip"
+CNN_3_2 = "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm"
+CNN_4_2 = "4-2-Up-Maxpool-Dropout-Layernorm"
+CNN_BEST = "3-2-Best"
+SWEEP_BEST = "3-2-Sweep-Best"  # the sweep's winner, run like every other
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of the study: its number, its question and the names of the runs that it adds."""
+
+    number: int
+    question: str
+    runs: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A claim of the study, true if it is true of every one of its pairs.
+
+    Args:
+        step: number of the step that claims it.
+        claim: in words.
+        metric: a key of `fer_keras.judging.METRICS`.
+        claimed: open interval (low, high) in which the difference, first minus second of a pair, is claimed to be.
+        pairs: (run name, run name), or (run name, number) for the metric itself beside a number.
+    """
+
+    step: int
+    claim: str
+    metric: str
+    claimed: tuple[float, float]
+    pairs: tuple[tuple[str, str | float], ...]
+
+
+STEPS = (
+    Step(
+        1,
+        "How deep should a fully connected network be?",
+        (
+            "1-Layer-NN",
+            "2-1024-Layer-NN",
+            "3-1024-Layer-NN",
+        ),
+    ),
+    Step(
+        2,
+        "Do normalization layers help the gradients through three layers, and at what price?",
+        (
+            "3-1024-Layer-Batchnorm-NN",
+            "3-1024-Layer-Batchnorm-NN-256-Batch",
+            "3-1024-Layer-Batchnorm-NN-l2",
+            "3-1024-Layer-Layernorm-NN",
+        ),
+    ),
+    Step(
+        3,
+        "Which shape should three layers have: equal, halving, or widening and narrowing?",
+        (
+            "3-1024-Layer-NN-128-Batch",
+            "3-1024-Layer-Down-NN",
+            "3-1024-Layer-Hourglass-NN",
+        ),
+    ),
+    Step(
+        4,
+        "What does dropout do, alone and together with BatchNorm?",
+        (
+            "3-Layer-Down-Dropout-0.1-NN",
+            "3-Layer-Down-Dropout-0.3-NN",
+            "3-Layer-Down-Dropout-0.5-NN",
+            "3-1024-Layer-Down-Batchnorm-NN",
+            "3-Layer-Down-Dropout-0.1-Batchnorm-NN",
+            "3-Layer-Down-Dropout-0.5-Batchnorm-NN",
+        ),
+    ),
+    Step(
+        5,
+        "Does a deeper network gain anything?",
+        (
+            "4-Layer-Down-NN",
+            "5-Layer-Down-NN",
+            "6-Layer-Down-NN",
+        ),
+    ),
+    Step(
+        6,
+        "Which optimizer, and what do input normalization, L2 and the learning rate change?",
+        (
+            "3-1024-Layer-Down-NN-sgd",
+            "3-1024-Layer-Down-NN-rmsprop",
+            "3-Layer-Down-NN-adam",
+            "3-Layer-Down-NN-sgd",
+            "3-Layer-Down-NN-rmsprop",
+            "3-Layer-Down-NN-adam-l2",
+            "3-Layer-Down-NN-adam-lr-0.0003",
+            "3-Layer-Down-NN-adam-lr-0.003",
+        ),
+    ),
+    Step(
+        7,
+        "Which combination of what came before is the best fully connected network?",
+        (
+            NN_BEST,
+            "3-Layer-Down-Dropout-0.3-NN-adam-l2",
+            "3-Layer-Down-Batchnorm-NN-adam-l2",
+            "3-Layer-Down-Dropout-0.5-Batchnorm-NN-adam-l2",
+            "3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam",
+            "3-Layer-Down-Dropout-0.3-Layernorm-NN-adam-l2",
+            "4-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2",
+        ),
+    ),
+    Step(
+        8,
+        "How far do convolutions alone go?",
+        (
+            "1-1-CNN",
+            "3-1-CNN",
+            "3-1-Maxpool-CNN",
+            "5-2-Maxpool-CNN",
+            "3-1-Up-Maxpool-CNN",
+        ),
+    ),
+    Step(
+        9,
+        "BatchNorm or LayerNorm on the dense layers of a convolutional network?",
+        (
+            "3-1-Up-Maxpool-Dropout-CNN",
+            "3-1-Up-Maxpool-Batchnorm-CNN",
+            "3-1-Up-Maxpool-Dropout-Batchnorm-CNN",
+            "3-1-Up-Maxpool-Batchnorm-CNN-l2",
+            "2-1-Up-Maxpool-Batchnorm-CNN",
+            "3-1-Up-Maxpool-Dropout-Layernorm-CNN",
+        ),
+    ),
+    Step(10, "What do mirrored faces do to the gap between training and validation?", (CNN_FLIP,)),
+    Step(
+        11,
+        "What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?",
+        (
+            f"{CNN_4_2}-CNN",
+            f"{CNN_4_2}-CBatchnorm-CNN",
+            f"{CNN_4_2}-LeakyReLU-CNN",
+            f"{CNN_4_2}-Residual-CNN",
+            f"{CNN_4_2}-CBatchnorm-LeakyReLU-CNN",
+            f"{CNN_4_2}-CBatchnorm-Residual-CNN",
+            f"{CNN_4_2}-CBatchnorm-LeakyReLU-Residual-CNN",
+        ),
+    ),
+    Step(
+        12,
+        "Which convolutional network is the best?",
+        (
+            CNN_BEST,
+            f"{CNN_3_2}-CNN",
+            f"{CNN_3_2}-CNN-l2",
+            f"{CNN_3_2}-LeakyReLU-CNN",
+            f"{CNN_3_2}-Residual-CNN",
+        ),
+    ),
+)
+
+FINDINGS = (
+    Finding(
+        1,
+        "Three layers are worst.",
+        "val_acc",
+        LESS,
+        (
+            ("3-1024-Layer-NN", "1-Layer-NN"),
+            ("3-1024-Layer-NN", "2-1024-Layer-NN"),
+        ),
+    ),
+    Finding(
+        1,
+        "With three layers less of the gradient reaches the first one than with one or two.",
+        "first_layer_ratio",
+        LESS,
+        (
+            ("3-1024-Layer-NN", "1-Layer-NN"),
+            ("3-1024-Layer-NN", "2-1024-Layer-NN"),
+        ),
+    ),
+    Finding(
+        2,
+        "BatchNorm overfits: the gap is larger than without it.",
+        "gap",
+        MORE,
+        (
+            ("3-1024-Layer-Batchnorm-NN", "3-1024-Layer-NN"),
+            ("3-1024-Layer-Down-Batchnorm-NN", "3-1024-Layer-Down-NN"),
+        ),
+    ),
+    Finding(
+        2,
+        "With BatchNorm validation lags training, whatever the batch size or the regularizer.",
+        "gap",
+        MORE,
+        (
+            ("3-1024-Layer-Batchnorm-NN", 0.0),
+            ("3-1024-Layer-Batchnorm-NN-256-Batch", 0.0),
+            ("3-1024-Layer-Batchnorm-NN-l2", 0.0),
+            ("3-Layer-Down-Dropout-0.5-Batchnorm-NN", 0.0),
+        ),
+    ),
+    Finding(
+        2,
+        "The overfit check shows it too: with BatchNorm the loss is down to 0 sooner.",
+        "overfit_epochs",
+        LESS,
+        (("3-1024-Layer-Batchnorm-NN", "3-1024-Layer-NN"),),
+    ),
+    Finding(2, "LayerNorm changes little.", "val_acc", ALIKE, (("3-1024-Layer-Layernorm-NN", "3-1024-Layer-NN"),)),
+    Finding(
+        3,
+        "The shapes are nearly equal.",
+        "val_acc",
+        ALIKE,
+        (
+            ("3-1024-Layer-Down-NN", "3-1024-Layer-NN-128-Batch"),
+            ("3-1024-Layer-Hourglass-NN", "3-1024-Layer-NN-128-Batch"),
+            ("3-1024-Layer-Hourglass-NN", "3-1024-Layer-Down-NN"),
+        ),
+    ),
+    Finding(
+        4,
+        "Dropout alone: the more, the lower the accuracy.",
+        "val_acc",
+        LESS,
+        (
+            ("3-Layer-Down-Dropout-0.1-NN", "3-1024-Layer-Down-NN"),
+            ("3-Layer-Down-Dropout-0.3-NN", "3-Layer-Down-Dropout-0.1-NN"),
+            ("3-Layer-Down-Dropout-0.5-NN", "3-Layer-Down-Dropout-0.3-NN"),
+        ),
+    ),
+    Finding(
+        4,
+        "Dropout with BatchNorm: the more, the smaller the gap.",
+        "gap",
+        LESS,
+        (
+            ("3-Layer-Down-Dropout-0.1-Batchnorm-NN", "3-1024-Layer-Down-Batchnorm-NN"),
+            ("3-Layer-Down-Dropout-0.5-Batchnorm-NN", "3-Layer-Down-Dropout-0.1-Batchnorm-NN"),
+        ),
+    ),
+    Finding(
+        4,
+        "Dropout with BatchNorm: the more, the better the validation accuracy.",
+        "val_acc",
+        MORE,
+        (
+            ("3-Layer-Down-Dropout-0.1-Batchnorm-NN", "3-1024-Layer-Down-Batchnorm-NN"),
+            ("3-Layer-Down-Dropout-0.5-Batchnorm-NN", "3-Layer-Down-Dropout-0.1-Batchnorm-NN"),
+        ),
+    ),
+    Finding(
+        5,
+        "Deeper networks gain nothing: not one point.",
+        "val_acc",
+        NO_GAIN,
+        (
+            ("4-Layer-Down-NN", "3-1024-Layer-Down-NN"),
+            ("5-Layer-Down-NN", "3-1024-Layer-Down-NN"),
+            ("6-Layer-Down-NN", "3-1024-Layer-Down-NN"),
+        ),
+    ),
+    Finding(
+        6,
+        "SGD is worst.",
+        "val_acc",
+        LESS,
+        (
+            ("3-1024-Layer-Down-NN-sgd", "3-1024-Layer-Down-NN"),
+            ("3-1024-Layer-Down-NN-sgd", "3-1024-Layer-Down-NN-rmsprop"),
+            ("3-Layer-Down-NN-sgd", "3-Layer-Down-NN-adam"),
+            ("3-Layer-Down-NN-sgd", "3-Layer-Down-NN-rmsprop"),
+        ),
+    ),
+    Finding(
+        6,
+        "Adam and RMSprop are alike.",
+        "val_acc",
+        ALIKE,
+        (
+            ("3-1024-Layer-Down-NN-rmsprop", "3-1024-Layer-Down-NN"),
+            ("3-Layer-Down-NN-rmsprop", "3-Layer-Down-NN-adam"),
+        ),
+    ),
+    Finding(
+        6,
+        "RMSprop overfits more than Adam.",
+        "gap",
+        MORE,
+        (
+            ("3-1024-Layer-Down-NN-rmsprop", "3-1024-Layer-Down-NN"),
+            ("3-Layer-Down-NN-rmsprop", "3-Layer-Down-NN-adam"),
+        ),
+    ),
+    Finding(
+        6,
+        "Input normalization brings about 5 points of validation accuracy (3 to 7).",
+        "val_acc",
+        (0.03, 0.07),
+        (("3-Layer-Down-NN-adam", "3-1024-Layer-Down-NN"),),
+    ),
+    Finding(
+        6, "Input normalization overfits more.", "gap", MORE, (("3-Layer-Down-NN-adam", "3-1024-Layer-Down-NN"),)
+    ),
+    Finding(
+        6,
+        "L2 cuts that gap sharply: by at least 3 points.",
+        "gap",
+        (-math.inf, -0.03),
+        (("3-Layer-Down-NN-adam-l2", "3-Layer-Down-NN-adam"),),
+    ),
+    Finding(
+        6,
+        "The learning rate matters little.",
+        "val_acc",
+        ALIKE,
+        (
+            ("3-Layer-Down-NN-adam-lr-0.0003", "3-Layer-Down-NN-adam"),
+            ("3-Layer-Down-NN-adam-lr-0.003", "3-Layer-Down-NN-adam"),
+        ),
+    ),
+    Finding(
+        7,
+        f"{NN_BEST} is the best NN.",
+        "val_acc",
+        MORE,
+        (
+            (NN_BEST, "3-Layer-Down-Dropout-0.3-NN-adam-l2"),
+            (NN_BEST, "3-Layer-Down-Batchnorm-NN-adam-l2"),
+            (NN_BEST, "3-Layer-Down-Dropout-0.5-Batchnorm-NN-adam-l2"),
+            (NN_BEST, "3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam"),
+            (NN_BEST, "3-Layer-Down-Dropout-0.3-Layernorm-NN-adam-l2"),
+            (NN_BEST, "4-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2"),
+        ),
+    ),
+    Finding(
+        8,
+        "One convolution or three: both leave a large gap.",
+        "gap",
+        MORE,
+        (
+            ("1-1-CNN", LARGE),
+            ("3-1-CNN", LARGE),
+        ),
+    ),
+    Finding(
+        8,
+        "Three convolutions are far better than one: by at least 3 points.",
+        "val_acc",
+        (0.03, math.inf),
+        (("3-1-CNN", "1-1-CNN"),),
+    ),
+    Finding(
+        8,
+        "With pooling and depth the overfit check takes longer: gradients struggle.",
+        "overfit_epochs",
+        MORE,
+        (
+            ("3-1-Maxpool-CNN", "3-1-CNN"),
+            ("5-2-Maxpool-CNN", "3-1-CNN"),
+        ),
+    ),
+    Finding(
+        9,
+        "BatchNorm always leaves a large gap.",
+        "gap",
+        MORE,
+        (
+            ("3-1-Up-Maxpool-Batchnorm-CNN", LARGE),
+            ("3-1-Up-Maxpool-Dropout-Batchnorm-CNN", LARGE),
+            ("3-1-Up-Maxpool-Batchnorm-CNN-l2", LARGE),
+            ("2-1-Up-Maxpool-Batchnorm-CNN", LARGE),
+        ),
+    ),
+    Finding(
+        9,
+        "LayerNorm mends the gradient flow: the overfit check is sooner down to 0 than without it.",
+        "overfit_epochs",
+        LESS,
+        (("3-1-Up-Maxpool-Dropout-Layernorm-CNN", "3-1-Up-Maxpool-Dropout-CNN"),),
+    ),
+    Finding(
+        9,
+        "LayerNorm does so without BatchNorm's overfitting: its gap is smaller.",
+        "gap",
+        LESS,
+        (("3-1-Up-Maxpool-Dropout-Layernorm-CNN", "3-1-Up-Maxpool-Dropout-Batchnorm-CNN"),),
+    ),
+    Finding(
+        10,
+        "Mirroring makes validation a little better.",
+        "val_acc",
+        MORE,
+        ((CNN_FLIP, "3-1-Up-Maxpool-Dropout-Layernorm-CNN"),),
+    ),
+    Finding(
+        10,
+        "Mirroring cuts the gap from about 13 points to 2: by 8 to 14.",
+        "gap",
+        (-0.14, -0.08),
+        ((CNN_FLIP, "3-1-Up-Maxpool-Dropout-Layernorm-CNN"),),
+    ),
+    Finding(
+        11,
+        "BatchNorm on the convolutions helps the gradient flow: the overfit check is sooner down to 0.",
+        "overfit_epochs",
+        LESS,
+        ((f"{CNN_4_2}-CBatchnorm-CNN", f"{CNN_4_2}-CNN"),),
+    ),
+    Finding(
+        11,
+        "LeakyReLU changes little.",
+        "val_acc",
+        ALIKE,
+        (
+            (f"{CNN_4_2}-LeakyReLU-CNN", f"{CNN_4_2}-CNN"),
+            (f"{CNN_4_2}-CBatchnorm-LeakyReLU-CNN", f"{CNN_4_2}-CBatchnorm-CNN"),
+        ),
+    ),
+    Finding(
+        11,
+        "Residual connections change little.",
+        "val_acc",
+        ALIKE,
+        (
+            (f"{CNN_4_2}-Residual-CNN", f"{CNN_4_2}-CNN"),
+            (f"{CNN_4_2}-CBatchnorm-Residual-CNN", f"{CNN_4_2}-CBatchnorm-CNN"),
+        ),
+    ),
+    Finding(
+        11,
+        "LeakyReLU and residual connections together change little.",
+        "val_acc",
+        ALIKE,
+        ((f"{CNN_4_2}-CBatchnorm-LeakyReLU-Residual-CNN", f"{CNN_4_2}-CBatchnorm-CNN"),),
+    ),
+    Finding(12, f"{CNN_BEST} reaches 0.60 test accuracy.", "test_acc", MORE, ((CNN_BEST, 0.6),)),
+    Finding(
+        12, f"{CNN_BEST} does so without overfitting: its gap is below 5 points.", "gap", LESS, ((CNN_BEST, 0.05),)
+    ),
+    Finding(
+        12,
+        f"{CNN_BEST} is better than every other candidate of the last step.",
+        "val_acc",
+        MORE,
+        (
+            (CNN_BEST, f"{CNN_3_2}-CNN"),
+            (CNN_BEST, f"{CNN_3_2}-CNN-l2"),
+            (CNN_BEST, f"{CNN_3_2}-LeakyReLU-CNN"),
+            (CNN_BEST, f"{CNN_3_2}-Residual-CNN"),
+        ),
+    ),
+    Finding(
+        12, "The sweep finds nothing better than the hand-picked run.", "val_acc", LESS, ((SWEEP_BEST, CNN_BEST),)
+    ),
+)
