@@ -63,7 +63,7 @@ def read(source, parts, advance):
 def read_table(file, where, usage, advance):
     pixels, labels, usages = bytearray(), [], []
     with warnings.catch_warnings():
-        # NumPy before 2.3 only warns of text that is no number and returns what stands before it.
+        # Older NumPy only warns of text that is no number and returns what stands before it.
         warnings.simplefilter("error", DeprecationWarning)
         for place, row in rows(file, where, advance):
             pixels += parse_pixels(row["pixels"], place).tobytes()
