@@ -117,15 +117,15 @@ class Dropout(layers.Dropout):
     """
 
     def call(self, inputs, training=False):
-        if not (training and 0 < self.rate < 1 and self.noise_shape is None and _fused(inputs)):
-            return super().call(inputs, training=training)
-        if inputs.device.type != "cpu":
+        drops = training and 0 < self.rate < 1
+        # On a GPU reading the seed would wait for the device, and its own dropout is fast.
+        if not (drops and self.noise_shape is None and _fused(inputs) and inputs.device.type == "cpu"):
             return super().call(inputs, training=training)
         count = inputs.numel()
         seed = [value % 2**32 for value in self.seed_generator.next().tolist()]
         words = np.random.SFC64(seed).random_raw(math.ceil(count / 4))
         bits = torch.from_numpy(words.view(np.int16)[:count]).view(inputs.shape)  # uniform in [-32768, 32767]
-        kept = (bits >= round(self.rate * 65536) - 32768).to(inputs.dtype)
+        kept = (bits >= min(round(self.rate * 65536), 65535) - 32768).to(inputs.dtype)
         return inputs * kept.mul_(1 / (1 - self.rate))
 
 
