@@ -47,12 +47,13 @@ def cli():
     fer-keras data audit                     show what is wrong with the data
     """
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("fer_keras").setLevel(logging.INFO)
 
 
 file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=pathlib.Path),
+    type=click.Path(),
     help="FER-2013 in any form: CSV, folder, archive, parquet; 'demo' for the drawn faces. "
     "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the drawn faces]",
 )
@@ -73,7 +74,10 @@ epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead o
     show_default=True,
     help="auto: online where you are logged in, else offline.",
 )
-def run(file, data, seed, epochs, output, wandb):
+@click.option(
+    "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
+)
+def run(file, data, seed, epochs, output, wandb, precision):
     """Train and judge the experiment in FILE; run it again to continue an interrupted training.
 
     \b
@@ -84,12 +88,12 @@ def run(file, data, seed, epochs, output, wandb):
     from fer_keras import evaluation, pipeline
 
     try:
-        folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb)
+        folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
         sys.exit(INTERRUPTED)
     click.echo(f"{experiment.name} on the test split{_demo_note(record['data'])}, without mirrored images")
-    click.echo(evaluation.table(record["scores"]["test"]))
+    click.echo(evaluation.table(record["scores"]))
     click.echo(f"record: {folder}")
 
 
@@ -133,9 +137,10 @@ def overfit(file, data, seed):
     fer-keras overfit experiments/cnn_best.py
     """
     experiment = _experiment(file, seed=seed)
-    from fer_keras import evaluation, training
+    from fer_keras import device, evaluation, training
     from fer_keras.data import load, split
 
+    device.set_up()
     train = split(load(data), experiment.seed)["train"]
     click.echo(evaluation.overfit_verdict(training.overfit_losses(experiment, train))["text"])
 
@@ -151,7 +156,7 @@ def overfit(file, data, seed):
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder of the JSON and the picture. [default: the model's]",
+    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model]",
 )
 def evaluate(model, data, part, flip, seed, output):
     """Judge the Keras model in the file MODEL: this project's, or any with the same seven classes.
@@ -168,14 +173,17 @@ def evaluate(model, data, part, flip, seed, output):
     parts = split(faces, seed)
     about = pipeline.describe(faces, parts)
     scores = pipeline.judge(loaded, parts, part, flip=flip)
-    mirrored = "with" if flip else "without"
-    click.echo(f"{model} on the {part} split{_demo_note(about)}, {mirrored} mirrored images")
+    title = f"{model.name} on the {part} split{_demo_note(about)}, {'with' if flip else 'without'} mirrored images"
+    click.echo(title)
     click.echo(evaluation.table(scores))
-    stem = (output or model.parent) / f"{model.stem}_{part}{'_flip' if flip else ''}"
+    folder = output or model.parent / f"{model.stem}_{part}{'_flip' if flip else ''}"
     result = {"model": model.name, "data": about, "split": part, "seed": seed, "flip": flip, "scores": scores}
-    write_json(stem.with_suffix(".json"), result)
-    pictures.save(pictures.confusion(scores), stem.with_suffix(".png"))
-    click.echo(f"written: {stem}.json, {stem}.png")
+    write_json(folder / "scores.json", result)
+    pictures.draw(
+        {"experiment": {"name": model.stem}, "data": about, "history": [], "overfit": None, "scores": scores},
+        folder,
+    )
+    click.echo(f"written: {folder}")
 
 
 @cli.group()

@@ -130,7 +130,7 @@ class Dropout(layers.Dropout):
 
 
 def plain(model):
-    """The same model in Keras' own classes: what it is saved as loads without this package.
+    """The same model in Keras' own classes and in float32: what it is saved as loads without this package.
 
     Args:
         model: a built functional or sequential `keras.Model`.
@@ -138,7 +138,21 @@ def plain(model):
     Returns:
         An uncompiled `keras.Model` with the same layer names and a copy of the weights.
     """
-    copy = keras.saving.deserialize_keras_object(_own(keras.saving.serialize_keras_object(model)))
+    return _copy(model, {(__name__, name): ("keras.layers", None) for name in FAST})
+
+
+def fast(model):
+    """The same model with this module's layers in the place of Keras' own; as it is, if it is no layer graph."""
+    if type(model).__name__ not in ("Functional", "Sequential"):
+        return model
+    return _copy(model, {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST})
+
+
+FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")
+
+
+def _copy(model, classes):
+    copy = keras.saving.deserialize_keras_object(_renamed(keras.saving.serialize_keras_object(model), classes))
     # Through a file, because `set_weights` leaves a Normalization layer with its old mean.
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.weights.h5"
@@ -147,13 +161,16 @@ def plain(model):
     return copy
 
 
-def _own(config):
-    """`config` with every class of this module renamed to Keras' and no trace of `compile`."""
+def _renamed(config, classes):
+    """`config` with other (module, registered name) for some (module, class), in float32, not compiled."""
     if isinstance(config, list | tuple):
-        return [_own(value) for value in config]
+        return [_renamed(value, classes) for value in config]
     if not isinstance(config, dict):
         return config
-    config = {key: _own(value) for key, value in config.items() if key != "compile_config"}
-    if config.get("module") == __name__:
-        config |= {"module": "keras.layers", "registered_name": None}
+    config = {key: _renamed(value, classes) for key, value in config.items() if key != "compile_config"}
+    if config.get("class_name") == "DTypePolicy":
+        config["config"] = {"name": "float32"}
+    key = config.get("module"), config.get("class_name")
+    if key in classes:
+        config["module"], config["registered_name"] = classes[key]
     return config

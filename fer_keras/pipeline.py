@@ -1,17 +1,18 @@
 """One run from data to record."""
 
 import dataclasses
+import logging
 import pathlib
 
-import numpy as np
-
-from fer_keras import evaluation, models, pictures, records, saving, training
+from fer_keras import device, evaluation, models, pictures, records, saving, training
 from fer_keras.data import leak_free, load, split
 from fer_keras.prediction import probabilities
 from fer_keras.tracking import Tracker
 
+log = logging.getLogger("fer_keras")
 
-def run(experiment, *, data=None, output="runs", tracking="auto"):
+
+def run(experiment, *, data=None, output="runs", tracking="auto", precision=None):
     """Train and judge `experiment`; go on with it where an earlier try was interrupted.
 
     Args:
@@ -19,6 +20,7 @@ def run(experiment, *, data=None, output="runs", tracking="auto"):
         data: path of FER-2013 in any form, see `fer_keras.data.load`.
         output: folder of all run directories.
         tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
+        precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default what the device does fast.
 
     Returns:
         `(folder, record)`: `Path` of the run directory, and its content as `records.read` gives it.
@@ -26,6 +28,7 @@ def run(experiment, *, data=None, output="runs", tracking="auto"):
     Raises:
         InputError: if the experiment, the data or the output folder cannot be used.
     """
+    device.set_up(precision)
     settings = resolved(experiment)
     faces = load(data)
     parts = split(faces, experiment.seed)
@@ -76,15 +79,18 @@ def judge(model, parts, part, *, flip=False):
     return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip), mask)
 
 
-def _train_and_judge(experiment, parts, folder, tracking):
+def _train_and_judge(experiment, parts, folder, mode):
     checkpoint = folder / "checkpoint.npz"
     records.truncate_history(folder, training.epochs_done(checkpoint))
-    with Tracker(folder, mode=tracking) as tracker:
-        overfit = records.read(folder)["overfit"]
+    record = records.read(folder)
+    config = {key: record[key] for key in ("experiment", "data", "environment")}
+    project = "fer-keras-demo" if record["data"]["demo"] else "fer-keras"
+    with Tracker(mode, folder, project=project, name=experiment.name, config=config) as tracker:
+        overfit = record["overfit"]
         if overfit is None:
             overfit = evaluation.overfit_verdict(training.overfit_losses(experiment, parts["train"]))
             records.write(folder, "overfit", overfit)
-        tracker.console(overfit["text"])
+        log.info("Overfit check: %s", overfit["text"])
 
         def on_epoch(row):
             records.append(folder / records.HISTORY, row)
@@ -104,8 +110,9 @@ def _train_and_judge(experiment, parts, folder, tracking):
             on_histograms=on_histograms,
             checkpoint=checkpoint,
         )
-        saving.save(model, folder / "model.keras")
-        scores = {part: judge(model, parts, part) for part in ("validation", "test")}
+        published = saving.publish(model)
+        saving.save(published, folder / "model.keras")
+        scores = judge(published, parts, "test")
         record = records.read(folder) | {"scores": scores}
         tracker.log_results(record, pictures.draw(record, folder))
         records.write(folder, "scores", scores)

@@ -11,9 +11,9 @@ def probabilities(model, images, *, flip=False):
     """Return the probability of each emotion.
 
     Args:
-        model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7). Its
-            input is fed as it expects: resized, grey repeated over the channels, and scaled to [0, 1] unless it
-            has a `Rescaling` or `Normalization` layer of its own.
+        model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7).
+            It is fed what it expects: images resized, grey repeated over the channels, and values scaled to
+            [0, 1] unless it has a `Rescaling` or `Normalization` layer of its own.
         images: (n, 48, 48, 1) uint8, values [0, 255].
         flip: average over each image and its mirror image.
 

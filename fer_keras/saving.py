@@ -5,24 +5,32 @@ import zipfile
 
 import keras
 
+from fer_keras import layers
 from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
 from fer_keras.files import writing
 
 
-def save(model, path):
-    """Write `model` with a softmax after its logits to the `.keras` file `path`, whole or not at all.
+def publish(model):
+    """Return `model`, from images to logits, as a float32 model from images to probabilities.
 
-    The file needs nothing of this package to load. The softmax layer's name holds the order of the classes.
-
-    Args:
-        model: `keras.Model` from images to logits (n, 7).
-        path: `str` or `Path` ending in `.keras`.
+    The softmax layer's name holds the order of the classes.
     """
     softmax = keras.layers.Softmax(dtype="float32", name="_".join(EMOTIONS))
-    published = keras.Model(model.inputs, softmax(model.outputs[0]), name=model.name)
+    return layers.fast(keras.Model(model.inputs, softmax(model.outputs[0]), name=model.name))
+
+
+def save(model, path):
+    """Write `model` in Keras' own classes to the `.keras` file `path`, whole or not at all.
+
+    The file needs nothing of this package to load.
+
+    Args:
+        model: functional `keras.Model`, as `publish` returns it.
+        path: `str` or `Path` ending in `.keras`.
+    """
     with writing(path) as temporary:
-        published.save(temporary)
+        layers.plain(model).save(temporary)
 
 
 def load(path):
@@ -53,7 +61,7 @@ def load(path):
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be loaded by Keras: {str(error).splitlines()[0]}") from error
     _check_shapes(model, path)
-    return model
+    return layers.fast(model)
 
 
 def _check_shapes(model, path):

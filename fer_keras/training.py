@@ -115,17 +115,20 @@ def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkp
 
 
 def overfit_losses(experiment, train):
-    """Return the training losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
+    """Return the losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
 
-    Stops when the loss has come below 0.01, where nothing is left to see.
+    Cross-entropy of each training step in nats, without the L2 penalty, which never goes down to 0. Stops when it
+    has come below 0.01, where nothing is left to see.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
     model = build(dataclasses.replace(experiment, augmentation=(), schedule="constant"), subset)
+    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(model.optimizer, model.loss, metrics=[cross_entropy])
     losses = []
     with _progress() as progress:
         for _ in progress.track(range(OVERFIT_EPOCHS), description="overfit check"):
             model.reset_metrics()
-            losses.append(float(model.train_on_batch(subset.images, subset.labels)[0]))
+            losses.append(float(model.train_on_batch(subset.images, subset.labels)[-1]))
             if losses[-1] < 0.01:
                 break
     return losses
@@ -166,9 +169,12 @@ class EpochSeeds(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.start(epoch)
+        sequence = np.random.SeedSequence([self.seed, epoch])
+        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own.
+        keras.utils.set_random_seed(int(sequence.generate_state(1)[0]))
         states = [v for v in self.model.variables if v.name == "seed_generator_state"]
-        for i, state in enumerate(states):
-            state.assign(np.random.SeedSequence([self.seed, epoch, i]).generate_state(2))
+        for state, child in zip(states, sequence.spawn(len(states)), strict=True):
+            state.assign(child.generate_state(2))
 
 
 class EpochRows(keras.callbacks.Callback):

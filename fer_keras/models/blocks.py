@@ -3,8 +3,9 @@
 from keras import layers, regularizers
 
 from fer_keras.errors import InputError
+from fer_keras.layers import BatchNormalization, Dropout
 
-NORMALIZATIONS = {None: None, "batch": layers.BatchNormalization, "layer": layers.LayerNormalization}
+NORMALIZATIONS = {None: None, "batch": BatchNormalization, "layer": layers.LayerNormalization}
 ACTIVATIONS = {"relu": layers.ReLU, "leaky_relu": layers.LeakyReLU}
 
 
@@ -13,7 +14,7 @@ def dense(x, units, *, normalization, activation, dropout, l2, name):
     x = layers.Dense(units, kernel_regularizer=l2_penalty(l2), name=name)(x)
     x = normalize(x, normalization, name)
     x = activate(x, activation, name)
-    return layers.Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
+    return Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
 
 
 def normalize(x, normalization, name):

@@ -2,6 +2,7 @@
 
 from keras import layers
 
+from fer_keras.layers import Conv2D, Dropout, MaxPooling2D
 from fer_keras.models.blocks import activate, dense, l2_penalty, normalize
 
 
@@ -43,7 +44,7 @@ def cnn(
     """
 
     def convolve(x, channels, size, name):
-        x = layers.Conv2D(channels, size, padding="same", kernel_regularizer=l2_penalty(l2), name=name)(x)
+        x = Conv2D(channels, size, padding="same", kernel_regularizer=l2_penalty(l2), name=name)(x)
         return normalize(x, convolution_normalization, name)
 
     for i, channels in enumerate(filters, 1):
@@ -56,9 +57,9 @@ def cnn(
                 x = layers.Add(name=f"add_{i}")([x, shortcut])
             x = activate(x, activation, f"conv_{i}_{j}")
         if max_pooling:
-            x = layers.MaxPooling2D(name=f"pool_{i}")(x)
+            x = MaxPooling2D(name=f"pool_{i}")(x)
         if convolution_dropout:
-            x = layers.Dropout(convolution_dropout, name=f"conv_{i}_dropout")(x)
+            x = Dropout(convolution_dropout, name=f"conv_{i}_dropout")(x)
     x = layers.Flatten(name="flatten")(x)
     for i, width in enumerate(units, 1):
         x = dense(
