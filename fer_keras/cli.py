@@ -90,8 +90,7 @@ def run(file, data, seed, epochs, output, wandb, precision):
     try:
         folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
-        sys.exit(INTERRUPTED)
+        _interrupted()
     click.echo(f"{experiment.name} on the test split{_demo_note(record['data'])}, without mirrored images")
     click.echo(evaluation.table(record["scores"]))
     click.echo(f"record: {folder}")
@@ -186,6 +185,59 @@ def evaluate(model, data, part, flip, seed, output):
     click.echo(f"written: {folder}")
 
 
+@cli.command()
+@click.argument("names", nargs=-1)
+@data_option
+@click.option("--step", type=int, help="Only the runs of this step of the study.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of each run, from 0.")
+@epochs_option
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time. [default: one for each core]")
+@click.option("--output", type=click.Path(path_type=pathlib.Path), default="runs", show_default=True)
+def study(names, data, step, seeds, epochs, workers, output):
+    """Run what is missing of the study: all of it, or the runs NAMES.
+
+    Small results go to experiments/results, which `fer-keras report` reads. What is recorded with the same
+    settings and data is not run again, what was interrupted continues.
+
+    \b
+    fer-keras study --step 3
+    fer-keras study 3-2-Best --seeds 1
+    """
+    from fer_keras import runner
+
+    options = {"step": step, "seeds": seeds, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    try:
+        done, failed = runner.run(names, **options)
+    except KeyboardInterrupt:
+        _interrupted()
+    click.echo(f"{len(done)} runs done, {len(failed)} failed")
+    sys.exit(1 if failed else 0)
+
+
+@cli.command()
+@click.option(
+    "--results",
+    type=click.Path(path_type=pathlib.Path),
+    default="experiments/results",
+    show_default=True,
+    help="Folder of the study's results.",
+)
+@click.option("--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder for the report.")
+@click.option("--update", is_flag=True, help="Also renew the figures in README.md and in the experiment files.")
+def report(results, output, update):
+    """Write report.html, one page that opens offline, report.md and report.csv.
+
+    \b
+    fer-keras report
+    """
+    from fer_keras import report as reporting
+
+    paths = reporting.write(results, output)
+    if update:
+        reporting.update(results)
+    click.echo(f"written: {', '.join(map(str, paths))}")
+
+
 @cli.group()
 def data():
     """Get FER-2013 and look for its faults."""
@@ -244,6 +296,11 @@ def _experiment(file, **changes):
 
     given = {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(load_experiment(file), **given)
+
+
+def _interrupted():
+    click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
+    sys.exit(INTERRUPTED)
 
 
 def _question(file):

@@ -8,6 +8,8 @@ import re
 import statistics
 import textwrap
 
+import pandas
+
 from fer_keras import judging, results, study
 from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
@@ -18,16 +20,20 @@ CURVES = ("val_acc", "train_acc", "val_loss", "train_loss", "grad_ratio", "weigh
 
 
 def write(folder, output):
-    """Write report.html and report.md of the results in `folder` into the folder `output`; return their paths.
+    """Write report.html, report.md and report.csv of the results in `folder` into `output`; return their paths.
 
     Raises:
         InputError: if there are no results.
     """
     found = read(folder)
-    page, text = pathlib.Path(output, "report.html"), pathlib.Path(output, "report.md")
-    write_text(page, html(found))
-    write_text(text, markdown(found))
-    return page, text
+    contents = {
+        "report.html": html(found),
+        "report.md": markdown(found),
+        "report.csv": frame(found).to_csv(index=False),
+    }
+    for name, content in contents.items():
+        write_text(pathlib.Path(output, name), content)
+    return [pathlib.Path(output, name) for name in contents]
 
 
 def read(folder):
@@ -70,6 +76,16 @@ def _machine(environment):
     device = environment["processor"] if environment["device"] == "cpu" else environment["device"]
     backend = f"{environment['backend']} {environment['backend_version']}"
     return f"{device}, {threads}, {backend}, {environment['precision']}"
+
+
+def frame(found):
+    """Return a `pandas.DataFrame`, one row for each run and seed; accuracies, gap and F1 as fractions."""
+    return pandas.DataFrame(
+        {"run": row["name"], "step": row["step"], "parameters": row["parameters"], "seed": seed}
+        | {key: values[i] for key, values in row["figures"].items() if values}
+        for row in rows(found)
+        for i, seed in enumerate(row["seeds"])
+    )
 
 
 def leaderboard(found):
@@ -268,3 +284,15 @@ def write_section(file, name, text):
             f"{file} has no lines {start.strip()!r} and {end.strip()!r}. Add them where the text belongs."
         )
     write_text(file, f"{before}{start}\n{text}\n\n{end}{after}")
+
+
+def update(folder, experiments="experiments", readme="README.md"):
+    """Renew what is generated from the results in `folder`: `Result` lines of experiments, README's sections.
+
+    Raises:
+        InputError: if there are no results, or README lacks the lines that mark its sections.
+    """
+    found = read(folder)
+    write_result_lines(experiments, found)
+    write_section(readme, "leaderboard", leaderboard(found))
+    write_section(readme, "findings", findings(found))

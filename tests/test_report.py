@@ -162,9 +162,19 @@ def test_page_data():
 
 def test_write(tmp_path):
     write_results(tmp_path / "results")
-    page, text = report.write(tmp_path / "results", tmp_path / "out")
+    page, text, table = report.write(tmp_path / "results", tmp_path / "out")
     assert page.read_text(encoding="utf-8") == report.html(found())
     assert text.read_text(encoding="utf-8") == report.markdown(found())
+    assert table.read_text(encoding="utf-8") == report.frame(found()).to_csv(index=False)
+
+
+def test_frame_has_a_row_for_each_run_and_seed():
+    frame = report.frame(found())
+    assert list(frame.columns[:4]) == ["run", "step", "parameters", "seed"]
+    for row in report.rows(found()):
+        mine = frame[frame["run"] == row["name"]]
+        assert list(mine["seed"]) == row["seeds"]
+        assert list(mine["val_acc"]) == row["figures"]["val_acc"]
 
 
 def test_no_results(tmp_path):

@@ -1,0 +1,173 @@
+"""The command line: text, exit codes, what it imports."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import data_forms
+import pytest
+from click.testing import CliRunner
+
+from fer_keras.cli import cli
+
+ROOT = pathlib.Path(__file__).parents[1]
+TINY = """
+from fer_keras import Experiment, main
+
+experiment = Experiment(name="tiny", model_options={"units": (4,)}, epochs=1, batch_size=32)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def call(*words):
+    return CliRunner().invoke(cli, [str(word) for word in words])
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    path = tmp_path / "tiny.py"
+    path.write_text(TINY)
+    return path
+
+
+def commands(group=cli, words=()):
+    for name, command in group.commands.items():
+        yield (*words, name)
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_every_command_has_help_with_an_example(words):
+    result = call(*words, "--help")
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: cli " + " ".join(words))
+    if words != ("data",):
+        assert "fer-keras " + " ".join(words) in result.output.replace("\b", "")
+
+
+def test_help_imports_neither_keras_nor_numpy():
+    code = (
+        "import sys; from fer_keras.cli import cli\n"
+        "try: cli(['--help'])\n"
+        "except SystemExit: print(sorted({'keras', 'numpy', 'torch', 'wandb'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+
+
+def test_show_prints_defaults_too(tiny):
+    settings = json.loads(call("show", tiny).output)
+    assert settings["name"] == "tiny"
+    assert settings["optimizer"] == "adam"
+    assert settings["model_options"] == {
+        "units": [4],
+        "normalization": None,
+        "activation": "relu",
+        "dropout": 0.0,
+        "l2": 0.0,
+    }
+
+
+def test_list_tells_the_questions():
+    result = call("list", ROOT / "experiments")
+    assert f"{ROOT / 'experiments' / 'cnn_best.py'}  3-2-Best" in result.output
+    assert "    Which convolutional network is the best?" in result.output
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("run", "no.py"), "No experiment file 'no.py'. Expected a path such as experiments/cnn_best.py."),
+        (("show", "no.py"), "No experiment file 'no.py'."),
+        (("list", "no"), "No experiment files in 'no'. Name their folder: fer-keras list FOLDER."),
+        (("evaluate", "no.keras"), "No model file 'no.keras'."),
+        (("data", "audit", "--data", "no.csv"), "There is no no.csv."),
+        (("study", "no-such-run", "--data", "demo"), "No run 'no-such-run' in the study."),
+        (("report", "--results", "no"), "No results in 'no'."),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_exit_code_2(words, message, monkeypatch):
+    if words[0] == "study":
+        monkeypatch.chdir(ROOT)
+    result = call(*words)
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert result.output.startswith(f"Error: {message}")
+
+
+def test_a_bad_pixel_is_told_by_its_line_and_leaves_nothing(tiny, tmp_path):
+    data = tmp_path / "fer2013.csv"
+    data.write_text("emotion,pixels,Usage\n0," + " ".join(["300"] * 2304) + ",Training\n")
+    result = call("run", tiny, "--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert f"{data}, line 2" in result.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_full_disk_is_one_line(tiny, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr("fer_keras.files.os.replace", full)
+    result = call("run", tiny, "--data", "demo", "--output", tmp_path / "runs", "--wandb", "disabled")
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1] == f"Error: [Errno 28] No space left on device: '{tmp_path}'"
+
+
+def test_completion_script_of_each_shell():
+    for shell in ("bash", "zsh", "fish"):
+        assert "_FER_KERAS_COMPLETE" in call("completion", shell).output
+
+
+@pytest.fixture
+def small_data(tmp_path):
+    """210 random faces in the three official usages."""
+    return data_forms.write_csv(tmp_path / "fer2013.csv", data_forms.tiny((140, 35, 35)))
+
+
+def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
+    result = call("run", tiny, "--data", small_data, "--output", tmp_path / "runs", "--wandb", "disabled")
+    assert result.exit_code == 0, result.output
+    assert "tiny on the test split, without mirrored images\nimages              35\n" in result.output
+    folder = pathlib.Path(result.output.splitlines()[-1].removeprefix("record: "))
+    assert folder.parent == tmp_path / "runs" / "tiny"
+    accuracy = json.loads((folder / "scores.json").read_text())["accuracy"]
+    assert f"accuracy            {accuracy:.4f}" in result.output
+
+    result = call("evaluate", folder / "model.keras", "--data", small_data)
+    assert result.exit_code == 0, result.output
+    judged = json.loads((folder / "model_test" / "scores.json").read_text())
+    assert judged["scores"]["accuracy"] == accuracy
+    assert (folder / "model_test" / "confusion_matrix_curve.png").stat().st_size > 10_000
+
+    result = call("evaluate", folder / "model.keras", "--data", small_data, "--split", "validation", "--flip")
+    assert "on the validation split, with mirrored images" in result.output
+
+    result = call("overfit", tiny, "--data", small_data)
+    assert "training loss on one fixed batch from" in result.output
+
+    result = call("data", "audit", "--data", small_data, "--output", tmp_path / "audit")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "audit").iterdir()} == {"audit.json", "audit.png"}
+
+
+def test_the_demo_is_announced_and_kept_apart(tiny, tmp_path):
+    result = call("run", tiny, "--output", tmp_path / "runs", "--wandb", "disabled")
+    assert result.exit_code == 0, result.output
+    assert "tiny on the test split of the DRAWN demo faces" in result.output
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["demo"]
+
+
+def test_an_experiment_file_does_what_run_does(tiny, small_data, tmp_path):
+    words = ["--data", str(small_data), "--output", str(tmp_path / "runs"), "--wandb", "disabled"]
+    done = subprocess.run([sys.executable, tiny, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "tiny on the test split" in done.stdout
+    missing = subprocess.run([sys.executable, tiny, "--data", "no.csv"], capture_output=True, text=True)
+    assert missing.returncode == 2
+    assert "Traceback" not in missing.stderr
