@@ -1,6 +1,7 @@
 """One training run, described by plain values."""
 
 import dataclasses
+import math
 import os
 import pathlib
 import re
@@ -53,16 +54,21 @@ class Experiment:
     def __post_init__(self):
         expected = {
             "name": (
-                re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(self.name)),
+                isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name),
                 "letters, digits, '-', '_' and '.'",
             ),
             "optimizer": (self.optimizer in OPTIMIZERS, f"one of: {', '.join(OPTIMIZERS)}"),
             "schedule": (self.schedule in SCHEDULES, f"one of: {', '.join(SCHEDULES)}"),
-            "learning_rate": (_number(self.learning_rate) and self.learning_rate > 0, "a number above 0"),
+            "learning_rate": (
+                _number(self.learning_rate) and 0 < self.learning_rate < math.inf,
+                "a number above 0",
+            ),
             "batch_size": (_integer(self.batch_size) and self.batch_size > 0, "a whole number above 0"),
             "epochs": (_integer(self.epochs) and self.epochs > 0, "a whole number above 0"),
             "seed": (_integer(self.seed) and 0 <= self.seed < 2**32, "a whole number from 0 to 4294967295"),
-            "augmentation": (not isinstance(self.augmentation, str), "a tuple of names, such as ('flip',)"),
+            "augmentation": (isinstance(self.augmentation, tuple | list), "a tuple of names, such as ('flip',)"),
+            "model_options": (isinstance(self.model_options, Mapping), "a dict"),
+            "optimizer_options": (isinstance(self.optimizer_options, Mapping), "a dict"),
         }
         for field, (valid, expectation) in expected.items():
             if not valid:

@@ -1,0 +1,48 @@
+import json
+import math
+import os
+import stat
+
+import pytest
+
+from fer_keras.files import write_json, write_text, writing
+
+
+def test_text_and_json_are_written_whole_into_new_folders(tmp_path):
+    write_text(tmp_path / "a" / "b" / "note.txt", "Zürich\n")
+    assert (tmp_path / "a" / "b" / "note.txt").read_bytes() == "Zürich\n".encode()
+    write_json(tmp_path / "value.json", {"a": [1, 2.5, None]})
+    assert (tmp_path / "value.json").read_text() == '{\n  "a": [\n    1,\n    2.5,\n    null\n  ]\n}\n'
+    assert sorted(os.listdir(tmp_path)) == ["a", "value.json"]
+
+
+def test_file_is_readable_by_all_and_replaces_the_one_before(tmp_path):
+    path = tmp_path / "x.txt"
+    write_text(path, "long old text")
+    write_text(path, "new")
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "value.json"
+    write_json(path, 1)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"a": math.nan})
+    with pytest.raises(RuntimeError), writing(path) as temporary:
+        temporary.write_text("half of it")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == 1
+    assert os.listdir(tmp_path) == ["value.json"]
+
+
+def test_temporary_file_stands_beside_the_final_one_with_its_suffix(tmp_path):
+    with writing(tmp_path / "model.keras") as temporary:
+        assert temporary.parent == tmp_path and temporary.suffix == ".keras"
+        assert temporary.name.startswith(".model-")
+        assert not (tmp_path / "model.keras").exists()
+
+
+def test_interruption_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), writing(tmp_path / "x.npz"):
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
