@@ -11,6 +11,7 @@ import click
 from fer_keras import __version__
 from fer_keras.errors import InputError
 from fer_keras.experiment import load as load_experiment
+from fer_keras.experiment import override
 
 USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
@@ -63,6 +64,7 @@ epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead o
 
 @cli.command()
 @file_argument
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @data_option
 @seed_option
 @epochs_option
@@ -77,14 +79,17 @@ epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead o
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
 )
-def run(file, data, seed, epochs, output, wandb, precision):
+def run(file, settings, data, seed, epochs, output, wandb, precision):
     """Train and judge the experiment in FILE; run it again to continue an interrupted training.
+
+    KEY=VALUE changes a setting of the experiment, as in the last line:
 
     \b
     fer-keras run experiments/cnn_best.py
     fer-keras run experiments/cnn_best.py --seed 1 --wandb disabled
+    fer-keras run experiments/cnn_best.py learning_rate=0.001 model_options.dropout=0.5
     """
-    experiment = _experiment(file, seed=seed, epochs=epochs)
+    experiment = override(_experiment(file, seed=seed, epochs=epochs), settings)
     from fer_keras import evaluation, pipeline
 
     try:

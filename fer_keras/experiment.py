@@ -1,6 +1,8 @@
 """One training run, described by plain values."""
 
+import ast
 import dataclasses
+import difflib
 import math
 import os
 import pathlib
@@ -13,6 +15,7 @@ from fer_keras.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
+WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Experiment:
 
     def __post_init__(self):
         expected = {
+            "normalization": (isinstance(self.normalization, bool), "True or False"),
             "name": (
                 isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name),
                 "letters, digits, '-', '_' and '.'",
@@ -97,6 +101,44 @@ def load(path):
     if not isinstance(experiment, Experiment):
         raise InputError(f"{path} must define `experiment = Experiment(...)`. Received {experiment!r}.")
     return experiment
+
+
+def override(experiment, assignments):
+    """Return `experiment` with other settings, such as `override(experiment, ["model_options.dropout=0.3"])`.
+
+    Args:
+        experiment: `Experiment`.
+        assignments: texts `KEY=VALUE`. A key is a field, or `FIELD.OPTION` within a field of options. A value is a
+            Python literal, or true, false or none in any case; any other is taken as text.
+
+    Raises:
+        InputError: if a key is unknown or a value is out of its range.
+    """
+    for assignment in assignments:
+        key, sign, text = assignment.partition("=")
+        if not (key and sign):
+            raise InputError(f"A setting must be KEY=VALUE, such as learning_rate=0.01. Received {assignment!r}.")
+        field, _, option = key.partition(".")
+        fields = [f.name for f in dataclasses.fields(experiment)]
+        if field not in fields:
+            close = difflib.get_close_matches(field, fields, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Expected one of: {', '.join(fields)}."
+            raise InputError(f"An experiment has no setting {field!r}. {hint}")
+        value, old = text if field == "name" else _value(text), getattr(experiment, field)
+        if option and not isinstance(old, Mapping):
+            raise InputError(f"The setting {field!r} has no options in it. Received {assignment!r}.")
+        experiment = dataclasses.replace(experiment, **{field: {**old, option: value} if option else value})
+    return experiment
+
+
+def _value(text):
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _integer(value):

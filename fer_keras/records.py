@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import fcntl
 import importlib
 import itertools
 import json
@@ -12,6 +11,7 @@ import pathlib
 import platform
 import subprocess
 
+import filelock
 import numpy as np
 
 from fer_keras.errors import InputError
@@ -118,10 +118,10 @@ def locked(folder):
     Raises:
         InputError: if another process holds it.
     """
-    with open(pathlib.Path(folder) / ".lock", "w") as file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            stack.enter_context(filelock.FileLock(pathlib.Path(folder) / ".lock", timeout=0))
+        except filelock.Timeout:
             raise InputError(
                 f"{folder} is in use by another process. Wait for it to end, or end it, then try again."
             ) from None

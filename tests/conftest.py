@@ -1,5 +1,7 @@
 import pytest
 
+import fer_keras  # noqa: F401  chooses the backend, before a test imports Keras
+
 
 @pytest.fixture(autouse=True)
 def own_cache(request, tmp_path_factory, monkeypatch):

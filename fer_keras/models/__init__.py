@@ -31,7 +31,7 @@ def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=
     inputs = x = keras.Input(input_shape, name="image")
     for layer in preprocessing:
         x = layer(x)
-    return keras.Model(inputs, MODELS[name](x, num_classes, **options), name=name)
+    return keras.Model(inputs, _logits(name, options, x, num_classes), name=name)
 
 
 def resolved_options(name, options):
@@ -48,3 +48,14 @@ def resolved_options(name, options):
         if option not in defaults:
             raise InputError(f"Model {name!r} has no option {option!r}. Expected one of: {', '.join(defaults)}.")
     return defaults | dict(options)
+
+
+def _logits(name, options, x, num_classes):
+    try:
+        return MODELS[name](x, num_classes, **options)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        reason = " ".join(str(error).split())
+        raise InputError(f"Model {name!r} cannot be built with {given}: {reason}") from error
