@@ -10,6 +10,7 @@ from fer_keras.errors import InputError
 
 SMALLEST_PROBABILITY = 1e-7  # keeps the loss of a certain mistake finite: at most 16.1 nats
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
+MOST_MISTAKES = 24
 ROUNDING = 1e-2  # how far a row's sum may be from 1: bfloat16 has 8 bits
 
 CHANCE_LOSS = math.log(len(EMOTIONS))  # of equal probabilities, 1.946 nats
@@ -32,7 +33,9 @@ def scores(labels, probabilities, leak_free=None):
         (mean over all 7 classes), `calibration_error` (fraction; expected calibration error of the top class in 15
         equal-width bins, Guo et al. 2017, arXiv:1706.04599), `recall_x`, `precision_x` and `f1_x` for x = 0..6 (0
         for a class that is absent or never predicted), `confusion` (7 lists of 7 counts; rows true, columns
-        predicted), and with `leak_free` also `leak_free_images` and `leak_free_accuracy` (`None` without images).
+        predicted), `mistakes` (the 24 wrong predictions of the highest probability, the worst first: `dict`s of
+        `image`, its place in the split from 0, `label`, `predicted` and `probability`), and with `leak_free` also
+        `leak_free_images` and `leak_free_accuracy` (`None` without images).
 
     Raises:
         InputError: if a shape, a label or a probability is not as above.
@@ -53,6 +56,7 @@ def scores(labels, probabilities, leak_free=None):
     for name, values in (("recall", recall), ("precision", precision), ("f1", f1)):
         result |= {f"{name}_{code}": float(value) for code, value in enumerate(values)}
     result["confusion"] = confusion_matrix(labels, predicted, labels=classes).tolist()
+    result["mistakes"] = _mistakes(labels, predicted, probabilities.max(axis=1))
     if leak_free is not None:
         mask = _checked_mask(leak_free, len(labels))
         result["leak_free_images"] = int(mask.sum())
@@ -112,6 +116,20 @@ def _verdict(epochs_to_zero, first, last):
     if epochs_to_zero <= AT_ONCE_EPOCHS:
         return "overfits at once"
     return "learns well" if epochs_to_zero <= WELL_EPOCHS else "learns slowly"
+
+
+def _mistakes(labels, predicted, confidence):
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
+    return [
+        {
+            "image": int(i),
+            "label": int(labels[i]),
+            "predicted": int(predicted[i]),
+            "probability": float(confidence[i]),
+        }
+        for i in worst
+    ]
 
 
 def _calibration_error(confidence, right):

@@ -115,8 +115,8 @@ class Tracker:
 
         scores, history = record["scores"], record["history"]
         results = {"loss": scores["loss"], "accuracy": scores["accuracy"]}
-        named = {key: value for key, value in scores.items() if key not in results and key != "confusion"}
-        results |= {f"test/{key}": value for key, value in named.items() if value is not None}
+        further = {key: value for key, value in scores.items() if key not in results}
+        results |= {f"test/{key}": value for key, value in further.items() if isinstance(value, int | float)}
         if record["overfit"]:
             results["overfit_verdict"] = record["overfit"]["verdict"]
         self.run.log(results)

@@ -142,3 +142,19 @@ def test_overfit_verdict_tells_its_figures():
     slow = overfit_verdict([1.9, 1.8, math.inf])
     assert slow["text"] == "Gradients do not flow: training loss on one fixed batch from 1.900 to inf in 3 epochs."
     assert (slow["first_loss"], slow["last_loss"]) == (1.9, None)
+
+
+def test_mistakes_come_with_the_most_confident_first():
+    probabilities = np.full((4, 7), 0.02)
+    probabilities[[0, 1, 2, 3], [3, 3, 5, 0]] = 0.88
+    probabilities[2] = [0.04, 0, 0, 0, 0, 0.96, 0]
+    result = scores([3, 4, 6, 0], probabilities)
+    assert result["mistakes"] == [
+        {"image": 2, "label": 6, "predicted": 5, "probability": 0.96},
+        {"image": 1, "label": 4, "predicted": 3, "probability": 0.88},
+    ]
+
+
+def test_no_more_than_24_mistakes():
+    result = scores([0] * 30, np.tile([0, 1, 0, 0, 0, 0, 0], (30, 1)))
+    assert [mistake["image"] for mistake in result["mistakes"]] == list(range(24))
