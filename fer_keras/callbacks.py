@@ -50,7 +50,11 @@ class LearningRate(keras.callbacks.Callback):
     """Adds `learning_rate`: that of the epoch's last step."""
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["learning_rate"] = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        optimizer = self.model.optimizer
+        rate = optimizer._learning_rate  # `optimizer.learning_rate` would be that of the step to come
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(optimizer.iterations - 1)
+        logs["learning_rate"] = float(ops.convert_to_numpy(rate))
 
 
 class Histograms(keras.callbacks.Callback):

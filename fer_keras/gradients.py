@@ -45,7 +45,7 @@ class GradientStatistics:
         """Return {kernel path or "total": mean ratio since the last reading}, as fractions, and clear the sums."""
         steps = max(float(ops.convert_to_numpy(self.ratio_steps)), 1.0)
         means = ops.convert_to_numpy(self.ratio_sum) / steps
-        self.ratio_sum.assign(ops.zeros_like(self.ratio_sum))
+        self.ratio_sum.assign(ops.zeros(self.ratio_sum.shape))
         self.ratio_steps.assign(0.0)
         return dict(zip([*self.kernel_paths, "total"], map(float, means), strict=True))
 
