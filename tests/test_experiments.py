@@ -104,9 +104,9 @@ TABLE = [
      {**CNN, **FLIP, "model_options": {**DEEP, "convolution_normalization": "batch",
       "activation": "leaky_relu", "residual": True}}),
     (12, "3-2-Best",
-     {**CNN, **FLIP, "learning_rate": 2e-3, "schedule": "one_cycle", "model_options": {
-      "filters": (64, 128, 256), "units": (512, 256), "convolution_normalization": "batch",
-      "convolution_dropout": 0.3, "normalization": "layer", "dropout": 0.3}}),
+     {**CNN, **FLIP, "learning_rate": 2e-3, "schedule": "one_cycle", "batch_size": 64, "model_options": {
+      "repeats": 2, "units": (256, 128), "convolution_normalization": "batch",
+      "convolution_dropout": 0.1, "normalization": "layer", "dropout": 0.2}}),
     (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN", {**CNN, **FLIP, "model_options": BEST}),
     (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN-l2",
      {**CNN, **FLIP, "model_options": {**BEST, "l2": 1e-4}}),
