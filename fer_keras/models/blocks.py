@@ -9,12 +9,17 @@ NORMALIZATIONS = {None: None, "batch": BatchNormalization, "layer": layers.Layer
 ACTIVATIONS = {"relu": layers.ReLU, "leaky_relu": layers.LeakyReLU}
 
 
-def dense(x, units, *, normalization, activation, dropout, l2, name):
-    """Dense, normalization, activation, dropout; (n, features) to (n, units)."""
-    x = layers.Dense(units, kernel_regularizer=l2_penalty(l2), name=name)(x)
-    x = normalize(x, normalization, name)
-    x = activate(x, activation, name)
-    return Dropout(dropout, name=f"{name}_dropout")(x) if dropout else x
+def classifier(x, num_classes, *, units, normalization, activation, dropout, l2):
+    """Dense layers of the widths `units` on flattened features, then the logits; (n, ...) to (n, num_classes)."""
+    x = layers.Flatten(name="flatten")(x)
+    for i, width in enumerate(units, 1):
+        name = f"dense_{i}"
+        x = layers.Dense(width, kernel_regularizer=l2_penalty(l2), name=name)(x)
+        x = normalize(x, normalization, name)
+        x = activate(x, activation, name)
+        if dropout:
+            x = Dropout(dropout, name=f"{name}_dropout")(x)
+    return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
 
 
 def normalize(x, normalization, name):

@@ -3,7 +3,7 @@
 from keras import layers
 
 from fer_keras.layers import Conv2D, Dropout, MaxPooling2D
-from fer_keras.models.blocks import activate, dense, l2_penalty, normalize
+from fer_keras.models.blocks import activate, classifier, l2_penalty, normalize
 
 
 def cnn(
@@ -60,15 +60,6 @@ def cnn(
             x = MaxPooling2D(name=f"pool_{i}")(x)
         if convolution_dropout:
             x = Dropout(convolution_dropout, name=f"conv_{i}_dropout")(x)
-    x = layers.Flatten(name="flatten")(x)
-    for i, width in enumerate(units, 1):
-        x = dense(
-            x,
-            width,
-            normalization=normalization,
-            activation=activation,
-            dropout=dropout,
-            l2=l2,
-            name=f"dense_{i}",
-        )
-    return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
+    return classifier(
+        x, num_classes, units=units, normalization=normalization, activation=activation, dropout=dropout, l2=l2
+    )

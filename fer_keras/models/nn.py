@@ -1,8 +1,6 @@
 """Fully connected networks."""
 
-from keras import layers
-
-from fer_keras.models.blocks import dense, l2_penalty
+from fer_keras.models.blocks import classifier
 
 
 def nn(
@@ -29,15 +27,6 @@ def nn(
     Returns:
         Logits, (n, num_classes).
     """
-    x = layers.Flatten(name="flatten")(x)
-    for i, width in enumerate(units, 1):
-        x = dense(
-            x,
-            width,
-            normalization=normalization,
-            activation=activation,
-            dropout=dropout,
-            l2=l2,
-            name=f"dense_{i}",
-        )
-    return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
+    return classifier(
+        x, num_classes, units=units, normalization=normalization, activation=activation, dropout=dropout, l2=l2
+    )
