@@ -1,0 +1,284 @@
+"""Real trainings of small models on a few random faces."""
+
+import dataclasses
+import math
+import re
+
+import keras
+import numpy as np
+import pytest
+from data_forms import tiny
+
+from fer_keras import Experiment, training
+from fer_keras.data import split
+from fer_keras.errors import InputError
+
+EPOCH_KEYS = (
+    *("epoch", "train_loss", "train_acc", "val_loss", "val_acc"),
+    *("weight_norm", "grad_ratio", "epoch_time", "learning_rate"),
+)
+PARTS = split(tiny((30, 7, 7)))
+NN = Experiment(name="x", model_options={"units": (8,)}, batch_size=8, epochs=4)
+# Everything that draws random numbers or keeps a state of its own.
+STATEFUL = Experiment(
+    name="x",
+    model="cnn",
+    model_options={
+        "filters": (3,),
+        "units": (6,),
+        "convolution_normalization": "batch",
+        "convolution_dropout": 0.1,
+        "normalization": "batch",
+        "dropout": 0.3,
+        "l2": 1e-3,
+    },
+    normalization=True,
+    augmentation=("flip",),
+    optimizer="adamw",
+    learning_rate=0.01,
+    schedule="one_cycle",
+    batch_size=8,
+    epochs=4,
+    seed=5,
+)
+
+
+def array(value):
+    return keras.ops.convert_to_numpy(value).copy()
+
+
+def changed(experiment, **changes):
+    return dataclasses.replace(experiment, **changes)
+
+
+def train(experiment, checkpoint, on_epoch=None, on_histograms=lambda *row: None, parts=PARTS):
+    """Build and fit; return the model and the rows of its epochs without their times."""
+    rows = []
+
+    def note(row):
+        rows.append({key: value for key, value in row.items() if key != "epoch_time"})
+        if on_epoch:
+            on_epoch(row)
+
+    model = training.build(experiment, parts["train"])
+    fit = {"on_epoch": note, "on_histograms": on_histograms, "checkpoint": checkpoint}
+    training.fit(model, experiment, parts["train"], parts["validation"], **fit)
+    return model, rows
+
+
+def state(model):
+    return [(v.name, array(v)) for v in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_equal(one, other):
+    for (name, value), (_, expected) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(value, expected, name)
+
+
+@pytest.fixture
+def precision():
+    """Sets the dtype policy for one test."""
+    before = keras.config.dtype_policy()
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+def test_row_of_an_epoch_has_every_metric_of_the_study(tmp_path):
+    rows = []
+    train(NN, tmp_path / "c.npz", rows.append)
+    layers = [f"{metric}/{layer}" for metric in ("grad_ratio", "weight_norm") for layer in ("dense_1", "logits")]
+    for row in rows:
+        assert set(row) == {*EPOCH_KEYS, *layers}
+        assert all(type(value) is float and math.isfinite(value) for key, value in row.items() if key != "epoch")
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3] * 4)
+
+
+def test_validation_scores_are_those_of_the_validation_images(tmp_path):
+    model, rows = train(NN, tmp_path / "c.npz")
+    logits = array(model(PARTS["validation"].images)).astype("float64")
+    labels = PARTS["validation"].labels
+    logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert rows[-1]["val_acc"] == pytest.approx(np.mean(logits.argmax(axis=1) == labels))
+    assert rows[-1]["val_loss"] == pytest.approx(-logarithms[np.arange(7), labels].mean(), rel=1e-4)
+
+
+def test_seed_decides_the_history(tmp_path):
+    first, again, other = (
+        train(changed(STATEFUL, seed=seed, epochs=2), tmp_path / name)[1]
+        for seed, name in ((5, "a.npz"), (5, "b.npz"), (6, "c.npz"))
+    )
+    assert first == again
+    assert first[0]["train_loss"] != other[0]["train_loss"]
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(epoch):
+    def on_epoch(row):
+        if row["epoch"] == epoch:
+            raise Stop
+
+    return on_epoch
+
+
+# bfloat16 on torch only: elsewhere no training is done in it.
+PRECISIONS = ["float32"] + ["mixed_bfloat16"] * (keras.backend.backend() == "torch")
+
+
+@pytest.mark.parametrize("policy", PRECISIONS)
+def test_continued_training_is_bit_equal_to_an_uninterrupted_one(tmp_path, precision, policy):
+    precision(policy)
+    whole, rows = train(STATEFUL, tmp_path / "whole.npz")
+    checkpoint = tmp_path / "parts.npz"
+    for epoch in (1, 2, 4):  # stopped before the checkpoint of that epoch is written
+        with pytest.raises(Stop):
+            train(STATEFUL, checkpoint, stop_after(epoch))
+        assert training.epochs_done(checkpoint) == epoch - 1
+    continued, last = train(STATEFUL, checkpoint)
+    assert last == rows[3:]
+    assert_equal(state(continued), state(whole))
+    assert training.epochs_done(checkpoint) == 4
+
+
+def test_every_epoch_of_a_continued_training_has_the_row_of_the_uninterrupted_one(tmp_path):
+    _, rows = train(STATEFUL, tmp_path / "whole.npz")
+    kept = []
+
+    def on_epoch(row):
+        if row["epoch"] == 3 and len(kept) < 3:
+            raise Stop
+
+    checkpoint = tmp_path / "parts.npz"
+    with pytest.raises(Stop):
+        train(STATEFUL, checkpoint, on_epoch)
+    _, rest = train(STATEFUL, checkpoint)
+    assert rest == rows[2:]
+
+
+def test_finished_training_is_left_as_it_is(tmp_path):
+    model, _ = train(NN, tmp_path / "c.npz")
+    again, rows = train(NN, tmp_path / "c.npz")
+    assert rows == []
+    assert_equal(state(again), state(model))
+
+
+def test_histograms_come_each_epoch_by_layer(tmp_path):
+    seen = []
+    train(NN, tmp_path / "c.npz", on_histograms=lambda epoch, kinds: seen.append((epoch, kinds)))
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4]
+    for _, kinds in seen:
+        assert sum(kinds["parameters"]["dense_1"]["counts"]) == 2304 * 8
+        assert sum(kinds["gradients"]["logits"]["counts"]) == 8 * 7
+
+
+def test_histograms_do_not_change_the_training(tmp_path, monkeypatch):
+    with_histograms, rows = train(STATEFUL, tmp_path / "a.npz")
+    monkeypatch.setattr(training.callbacks.Histograms, "on_epoch_end", lambda self, epoch, logs=None: None)
+    without, same = train(STATEFUL, tmp_path / "b.npz")
+    assert rows == same
+    assert_equal(state(with_histograms), state(without))
+
+
+def test_learns_14_images_by_heart(tmp_path):
+    few = {"train": PARTS["train"].take(slice(14)), "validation": PARTS["validation"]}
+    experiment = changed(NN, model_options={"units": (64,)}, batch_size=14, epochs=50)
+    _, rows = train(experiment, tmp_path / "c.npz", parts=few)
+    assert rows[-1]["train_acc"] == 1 and rows[-1]["train_loss"] < 0.2
+    assert rows[0]["train_acc"] < 0.6
+
+
+def test_progress_is_a_line_for_each_epoch(tmp_path, capsys):
+    train(NN, tmp_path / "c.npz")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    number = r"\d+\.\d+"
+    for epoch in range(1, 5):
+        line = (
+            rf"epoch {epoch}/4  loss {number}  acc {number}  val_loss {number}  val_acc {number}  "
+            rf"grad_ratio {number} %  weight_norm {number}  {number} s\n"
+        )
+        assert len(re.findall(line, printed.err)) == 1
+
+
+def rates(steps, **settings):
+    """Learning rates at `steps` of a training of 20 steps: 5 epochs of 30 images in batches of 8."""
+    optimizer = training.build(changed(NN, epochs=5, learning_rate=0.2, **settings), PARTS["train"]).optimizer
+    values = []
+    for step in steps:
+        optimizer.iterations.assign(step)
+        values.append(float(array(optimizer.learning_rate)))
+    return values
+
+
+def test_constant_rate():
+    assert rates([0, 10, 20]) == pytest.approx([0.2] * 3)
+
+
+def test_cosine_goes_from_the_peak_to_0():
+    assert rates([0, 5, 10, 20], schedule="cosine") == pytest.approx([0.2, 0.1 * (1 + 0.5**0.5), 0.1, 0], abs=1e-7)
+
+
+def test_one_cycle_warms_up_for_a_fifth_then_goes_down_to_0():
+    assert rates([0, 1, 2, 4, 12, 20], schedule="one_cycle") == pytest.approx(
+        [0, 0.05, 0.1, 0.2, 0.1, 0], abs=1e-7
+    )
+
+
+@pytest.mark.parametrize("name", training.OPTIMIZERS)
+def test_optimizer_is_the_named_one_with_its_options(name):
+    options = {"global_clipnorm": 1.5, "weight_decay": 0.01}
+    experiment = changed(NN, optimizer=name, optimizer_options=options, learning_rate=0.25)
+    optimizer = training.build(experiment, PARTS["train"]).optimizer
+    assert isinstance(optimizer, training.OPTIMIZERS[name])
+    assert optimizer.global_clipnorm == 1.5 and optimizer.weight_decay == 0.01
+    assert float(array(optimizer.learning_rate)) == 0.25
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"model": "vgg99"}, "Unknown model 'vgg99'. Expected one of: cnn, nn."),
+        ({"model_options": {"widths": (3,)}}, "Model 'nn' has no option 'widths'."),
+        ({"augmentation": ("spin",)}, "Unknown augmentation 'spin'. Expected one of: flip."),
+        ({"optimizer_options": {"momentun": 0.9}}, "optimizer_options do not fit 'adam': "),
+        ({"optimizer_options": {"learning_rate": 0.9}}, "optimizer_options do not fit 'adam': "),
+        ({"optimizer": "sgd", "optimizer_options": {"momentum": 2}}, "optimizer_options do not fit 'sgd': "),
+    ],
+)
+def test_what_does_not_fit_is_told(changes, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        training.build(changed(NN, **changes), PARTS["train"])
+
+
+def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
+    batches = training.Batches(PARTS["train"], 8, seed=1)
+    orders = []
+    for epoch in (0, 1, 0):
+        batches.start(epoch)
+        images, labels = zip(*(batches[i] for i in range(len(batches))), strict=True)
+        assert [len(part) for part in labels] == [8, 8, 8, 6]
+        assert images[0].dtype == "uint8" and images[0].shape == (8, 48, 48, 1)
+        np.testing.assert_array_equal(np.sort(np.concatenate(labels)), np.sort(PARTS["train"].labels))
+        orders.append(np.concatenate(images))
+    np.testing.assert_array_equal(orders[0], orders[2])
+    assert (orders[0] != orders[1]).any()
+    assert len(np.unique(orders[1].reshape(30, -1), axis=0)) == 30
+
+
+def test_overfit_check_stops_where_nothing_is_left_to_learn():
+    losses = training.overfit_losses(
+        changed(NN, model_options={"units": (256,)}, learning_rate=0.005), PARTS["train"]
+    )
+    assert 1 < losses[0] < 6 and losses[-1] < 0.01 and min(losses[:-1]) >= 0.01
+    assert len(losses) < 100
+
+
+def test_overfit_check_ends_after_100_steps_and_leaves_out_schedule_augmentation_and_penalty():
+    slow = changed(NN, learning_rate=1e-9)
+    plain = training.overfit_losses(slow, PARTS["train"])
+    assert len(plain) == 100 and max(plain) - min(plain) < 1e-3
+    other = changed(slow, schedule="one_cycle", augmentation=("flip",), model_options={"units": (8,), "l2": 10.0})
+    assert training.overfit_losses(other, PARTS["train"]) == pytest.approx(plain, abs=1e-3)
