@@ -229,18 +229,33 @@ def study(names, data, step, seeds, epochs, workers, output):
 )
 @click.option("--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder for the report.")
 @click.option("--update", is_flag=True, help="Also renew the figures in README.md and in the experiment files.")
-def report(results, output, update):
+@click.option(
+    "--data",
+    type=click.Path(),
+    envvar="FER_DATA",
+    help="The FER-2013 of the results, to show the most confused faces. [default: FER_DATA, else without faces]",
+)
+@click.option(
+    "--wandb",
+    metavar="PROJECT",
+    help="Also save it as a report in this wandb project, or ENTITY/PROJECT. Needs fer-keras[report] and a login.",
+)
+def report(results, output, update, data, wandb):
     """Write report.html, one page that opens offline, report.md and report.csv.
 
     \b
-    fer-keras report
+    fer-keras report --data fer2013.csv
     """
     from fer_keras import report as reporting
+    from fer_keras import wandb_report
+    from fer_keras.data import load
 
-    paths = reporting.write(results, output)
+    paths = reporting.write(results, output, load(data) if data else None)
     if update:
         reporting.update(results)
     click.echo(f"written: {', '.join(map(str, paths))}")
+    if wandb:
+        click.echo(f"saved: {wandb_report.publish(reporting.read(results), wandb)}")
 
 
 @cli.group()

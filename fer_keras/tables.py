@@ -1,0 +1,143 @@
+"""Results in, tables out."""
+
+import statistics
+import textwrap
+
+import pandas
+
+from fer_keras import judging, study
+
+
+def about(found):
+    """Return what the results were measured on, as a paragraph."""
+    group = [result for results_ in found.values() for result in results_]
+    data = group[0]["data"]
+    images = ", ".join(f"{count:,} {name}" for name, count in data["images"].items())
+    hours = sum(result["cost"]["minutes"] for result in group) / 60
+    machines = sorted({machine(result["environment"]) for result in group})
+    demo = "DRAWN DEMO FACES, not FER-2013: " if data["demo"] else ""
+    text = (
+        f"{demo}{len(found)} runs, {len(group)} trainings, {hours:.1f} hours of training in all, each on "
+        f"{' or '.join(machines)}. Data: {data['source']} ({images} images). Figures are means ± standard "
+        "deviation over seeds; a seed also decides the split, initial weights and order. Runs are sorted by "
+        "validation accuracy, which chooses; the gap is training minus validation accuracy, in points. Minutes "
+        "are of one training, several sharing the machine."
+    )
+    return textwrap.fill(text, 110)
+
+
+def machine(environment):
+    """Return what trained, as text: processor or device, threads, backend, precision."""
+    threads = f"{environment['threads']} thread{'s' if environment['threads'] != 1 else ''}"
+    device = environment["processor"] if environment["device"] == "cpu" else environment["device"]
+    backend = f"{environment['backend']} {environment['backend_version']}"
+    return f"{device}, {threads}, {backend}, {environment['precision']}"
+
+
+def frame(found):
+    """Return a `pandas.DataFrame`, one row for each run and seed; accuracies, gap and F1 as fractions."""
+    return pandas.DataFrame(
+        {"run": row["name"], "step": row["step"], "parameters": row["parameters"], "seed": seed}
+        | {key: values[i] for key, values in row["figures"].items() if values}
+        for row in rows(found)
+        for i, seed in enumerate(row["seeds"])
+    )
+
+
+def leaderboard(found, links=True):
+    """Return a Markdown table, one row for each run, the best validation accuracy first; names may be links."""
+    header = (
+        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % | gap | minutes |"
+    )
+    lines = [header, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    for row in rows(found):
+        figures = (spread(row["figures"][key]) for key in ("val_acc", "test_acc", "leak_free", "macro_f1", "gap"))
+        cells = [
+            f"[{row['name']}](experiments/{row['stem']}.py)" if links else row["name"],
+            row["step"] or "",
+            f"{row['parameters']:,}",
+            len(row["seeds"]),
+            *figures,
+            f"{row['minutes']:.1f}",
+        ]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def findings(found):
+    """Return a Markdown table of the findings, each with its verdict and its differences."""
+    lines = ["| step | finding | verdict | difference (95 % confidence interval) |", "|--:|---|---|---|"]
+    for finding, verdict, judgements in judged(found):
+        metric = judging.METRICS[finding.metric]
+        pairs = "<br>".join(f"{pair(j, metric.points)}: {difference(j, metric.points)}" for j in judgements)
+        lines.append(f"| {finding.step} | {finding.claim} | **{verdict}** | {metric.label}:<br>{pairs} |")
+    return "\n".join(lines)
+
+
+def judged(found):
+    """Return [(`Finding`, verdict, [`Judgement`])] of all findings."""
+    runs = judging.by_run(result for group in found.values() for result in group)
+    return [(finding, *judging.judge(finding, runs)) for finding in study.FINDINGS]
+
+
+def pair(judgement, points):
+    """Return the two sides of a judgement as text: "run − other run" or "run − 60 %"."""
+    other = judgement.other
+    if not isinstance(other, str):
+        other = f"{100 * other:g} %" if points else f"{other:g}"
+    return f"{judgement.run} − {other}"
+
+
+def difference(judgement, points):
+    """Return a judgement's figures as text, such as "+1.20 points (+0.40 to +2.00), SD 0.32, 3 seeds"."""
+    count = len(judgement.seeds)
+    seeds = f"{count} seed{'s' if count != 1 else ''}"
+    if judgement.mean is None:
+        return "not run with the same seeds"
+    scale, unit = (100, " points") if points else (1, "")
+    mean = f"{scale * judgement.mean:+.2f}{unit}"
+    if judgement.low is None:
+        return f"{mean}, {seeds}"
+    low, high = scale * judgement.low, scale * judgement.high
+    return f"{mean} ({low:+.2f} to {high:+.2f}), SD {scale * judgement.sd:.2f}, {seeds}"
+
+
+def spread(values):
+    """Return fractions as percent, "41.23 ± 0.45"; without the spread for one value, "" for none."""
+    if not values:
+        return ""
+    mean = f"{100 * statistics.fmean(values):.2f}"
+    return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def rows(found):
+    """Return a `dict` for each run, the best mean validation accuracy first.
+
+    Keys: `name`, `stem`, `step` (`None` if it is in none), `parameters`, `seeds`, `minutes` (mean), `verdicts` (of
+    the overfit checks) and `figures` ({name: values by seed}: the keys of `judging.METRICS`, and `leak_free`).
+    """
+    steps = {name: step.number for step in study.STEPS for name in step.runs}
+    table = [_row(stem, group, steps) for stem, group in found.items()]
+    return sorted(table, key=lambda row: -statistics.fmean(row["figures"]["val_acc"]))
+
+
+def _row(stem, group, steps):
+    name = group[0]["experiment"]["name"]
+    figures = {key: [metric.of(result) for result in group] for key, metric in judging.METRICS.items()}
+    leak_free = [result["scores"].get("leak_free_accuracy") for result in group]
+    return {
+        "name": name,
+        "stem": stem,
+        "step": steps.get(name),
+        "parameters": group[0]["cost"]["parameters"],
+        "seeds": [result["experiment"]["seed"] for result in group],
+        "minutes": statistics.fmean(result["cost"]["minutes"] for result in group),
+        "verdicts": [result["overfit"]["verdict"] for result in group],
+        "figures": figures | {"leak_free": [value for value in leak_free if value is not None]},
+    }
+
+
+def shown(step):
+    """Return the names of the runs to show with a `study.Step`: its own, and those that its findings compare."""
+    names = [side for f in study.FINDINGS if f.step == step.number for sides in f.pairs for side in sides]
+    return list(dict.fromkeys([*step.runs, *(name for name in names if isinstance(name, str))]))
