@@ -35,7 +35,9 @@ def _predict(model, images):
         if (height, width) not in ((48, 48), (None, None)):
             batch = ops.image.resize(batch, (height, width))
         batch = ops.repeat(batch, channels, axis=-1) * scale
-        batches.append(np.asarray(model.predict_on_batch(batch), dtype="float32"))
+        # A functional model may take a list or a dict of its one input.
+        inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
+        batches.append(np.asarray(model.predict_on_batch(inputs), dtype="float32"))
     outputs = np.concatenate(batches)
     if outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
         return outputs

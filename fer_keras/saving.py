@@ -17,7 +17,7 @@ def publish(model):
     The softmax layer's name holds the order of the classes.
     """
     softmax = keras.layers.Softmax(dtype="float32", name="_".join(EMOTIONS))
-    return layers.fast(keras.Model(model.inputs, softmax(model.outputs[0]), name=model.name))
+    return layers.fast(keras.Model(model.input, softmax(model.output), name=model.name))
 
 
 def save(model, path):
@@ -59,13 +59,16 @@ def load(path):
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be loaded by Keras: {str(error).splitlines()[0]}") from error
+        innermost = (str(error) or repr(error)).rpartition("Exception encountered: ")[2]
+        raise InputError(f"{path} cannot be loaded by Keras: {innermost.splitlines()[0]}") from error
     _check_shapes(model, path)
     return layers.fast(model)
 
 
 def _check_shapes(model, path):
-    inputs = [tuple(tensor.shape) for tensor in model.inputs]
+    inputs = [
+        tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []
+    ]  # a model never called has none
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][-1] not in (1, 3):
         raise InputError(f"{path} must take one image (height, width, 1 or 3). Received inputs {inputs}.")
     outputs = [tuple(tensor.shape) for tensor in model.outputs]

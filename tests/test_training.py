@@ -270,7 +270,7 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
 
 def test_overfit_check_stops_where_nothing_is_left_to_learn():
     losses = training.overfit_losses(
-        changed(NN, model_options={"units": (256,)}, learning_rate=0.005), PARTS["train"]
+        changed(NN, model_options={"units": (64,)}, normalization=True), PARTS["train"]
     )
     assert 1 < losses[0] < 6 and losses[-1] < 0.01 and min(losses[:-1]) >= 0.01
     assert len(losses) < 100
