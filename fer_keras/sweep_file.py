@@ -1,0 +1,281 @@
+"""A sweep's file, in the format of `wandb sweep`, read for Optuna."""
+
+import dataclasses
+import difflib
+import itertools
+import math
+import os
+import pathlib
+import re
+from decimal import Decimal
+from typing import Any
+
+import yaml
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from fer_keras.errors import InputError
+from fer_keras.experiment import Experiment, override
+from fer_keras.experiment import load as load_experiment
+
+METHODS = ("bayes", "random", "grid")
+GOALS = ("maximize", "minimize")
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+KEYS = ("name", "description", "program", "method", "metric", "parameters", "run_cap", "early_terminate")
+WANDB_KEYS = ("command", "entity", "project")  # what only wandb's own agent needs
+DISTRIBUTIONS = (
+    *("constant", "categorical", "int_uniform", "uniform"),
+    *("log_uniform_values", "q_uniform", "q_log_uniform_values"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A search over the settings of one experiment.
+
+    Args:
+        name: of the sweep; its trials are named after it.
+        program: path of the experiment file.
+        experiment: the experiment in it.
+        method: `"bayes"`, `"random"` or `"grid"`.
+        metric: a key of the history; a trial's value is that of its last epoch.
+        goal: `"maximize"` or `"minimize"`.
+        trials: how many at most.
+        constants: {setting: its one value}.
+        distributions: {setting: Optuna's distribution}.
+        early: `None` or `{"min_iter": epochs before the first stop, "eta": one in so many goes on}`.
+    """
+
+    name: str
+    program: str
+    experiment: Experiment
+    method: str
+    metric: str
+    goal: str
+    trials: int
+    constants: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
+    early: dict[str, int] | None
+
+    @property
+    def epochs(self):
+        """The most epochs that a trial can have."""
+        if "epochs" in self.distributions:
+            return max(_ends(self.distributions["epochs"]))
+        return int(self.constants.get("epochs", self.experiment.epochs))
+
+    def settings(self, params):
+        """Return {setting: value} of a trial with Optuna's `params`, the constants included."""
+        return self.constants | {key: _tidy(params[key], self.distributions[key]) for key in params}
+
+
+def load(path):
+    """Return the `Sweep` that the YAML file at `path` describes.
+
+    Every setting is tried on the experiment, so that a misspelt one does not fail trial by trial.
+
+    Raises:
+        InputError: if there is no such file, or it says something that is wrong or has no counterpart in Optuna.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"No sweep file {os.fspath(path)!r}. Expected a path such as experiments/sweep.yaml.")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} must hold keys such as method and parameters. Received {config!r}.")
+    return parse(config, path.stem)
+
+
+def parse(config, stem):
+    """Return the `Sweep` of the `dict` read from a file called `stem`.yaml.
+
+    Raises:
+        InputError: see `load`.
+    """
+    _known("sweep", config, (*KEYS, *WANDB_KEYS))
+    for key in ("program", "method", "metric", "parameters"):
+        if not config.get(key):
+            raise InputError(f"The sweep lacks {key!r}. Expected all of program, method, metric and parameters.")
+    method = _one_of("method", config["method"], METHODS)
+    metric = _known("metric", config["metric"], ("name", "goal"))
+    parameters = _mapping("parameters", config["parameters"])
+    kinds = {key: _parameter(key, spec) for key, spec in parameters.items()}
+    distributions = {key: kind for key, kind in kinds.items() if isinstance(kind, BaseDistribution)}
+    if not distributions:
+        raise InputError("The sweep varies nothing. Expected a parameter with values, or with min and max.")
+    sweep = Sweep(
+        name=_name(config.get("name", stem)),
+        program=str(config["program"]),
+        experiment=load_experiment(config["program"]),
+        method=method,
+        metric=_one_of("metric name", metric.get("name"), METRICS),
+        goal=_one_of("metric goal", metric.get("goal", "minimize"), GOALS),
+        trials=_trials(method, config.get("run_cap"), distributions),
+        constants={key: kind for key, kind in kinds.items() if key not in distributions},
+        distributions=distributions,
+        early=_early(config.get("early_terminate")),
+    )
+    for key, kind in kinds.items():
+        for value in _ends(kind) if key in distributions else [kind]:
+            override(sweep.experiment, [f"{key}={value}"])
+    return sweep
+
+
+def cells(distributions):
+    """Return every combination of the values, a list of {setting: value}, the last setting changing fastest.
+
+    Raises:
+        InputError: if a setting has no end of values.
+    """
+    values = [_values(key, distribution) for key, distribution in distributions.items()]
+    return [dict(zip(distributions, cell, strict=True)) for cell in itertools.product(*values)]
+
+
+def _trials(method, cap, distributions):
+    if cap is not None and not (_integer(cap) and cap > 0):
+        raise InputError(f"The sweep's run_cap must be a whole number above 0. Received {cap!r}.")
+    if method == "grid":
+        number = math.prod(len(_values(key, distribution)) for key, distribution in distributions.items())
+        return min(number, cap or number)
+    if cap is None:
+        raise InputError(f"The method {method!r} has no end of its own. Expected run_cap: the number of trials.")
+    return cap
+
+
+def _early(spec):
+    if spec is None:
+        return None
+    if _mapping("early_terminate", spec).get("type") != "hyperband":
+        raise InputError(f"The only type of early_terminate is hyperband. Received {spec.get('type')!r}.")
+    for key in ("max_iter", "s", "strict"):
+        if key in spec:
+            raise InputError(f"early_terminate's {key!r} has no counterpart in Optuna. Use min_iter and eta.")
+    _known("early_terminate", spec, ("type", "min_iter", "eta"))
+    early = {"min_iter": spec.get("min_iter"), "eta": spec.get("eta", 3)}
+    for key, least in {"min_iter": 1, "eta": 2}.items():
+        if not (_integer(early[key]) and early[key] >= least):
+            raise InputError(
+                f"early_terminate's {key} must be a whole number from {least} on. Received {early[key]!r}."
+            )
+    return early
+
+
+def _parameter(key, spec):
+    """Return Optuna's distribution, or the value of a constant."""
+    spec = _mapping(f"parameter {key!r}", spec)
+    if "parameters" in spec:
+        raise InputError(f"Parameters within {key!r} are not read here. Write {key}.NAME instead.")
+    kind = spec.get("distribution") or _kind(key, spec)
+    if kind not in DISTRIBUTIONS:
+        raise InputError(
+            f"The distribution {kind!r} of {key!r} has no counterpart in Optuna. "
+            f"Expected one of: {', '.join(DISTRIBUTIONS)}."
+        )
+    wanted = {"constant": ["value"], "categorical": ["values"]}.get(kind, ["min", "max"])
+    optional = ["q"] if kind.startswith("q_") else []
+    _known(f"parameter {key!r}", spec, ["distribution", *wanted, *optional])
+    if missing := [name for name in wanted if name not in spec]:
+        raise InputError(f"The parameter {key!r} lacks {' and '.join(missing)}, which {kind} needs.")
+    if kind == "constant":
+        return spec["value"]
+    if kind == "categorical":
+        return _categorical(key, spec["values"])
+    return _numeric(key, kind, spec["min"], spec["max"], spec.get("q", 1))
+
+
+def _kind(key, spec):
+    if "value" in spec:
+        return "constant"
+    if "values" in spec:
+        return "categorical"
+    if "min" in spec and "max" in spec:
+        return "int_uniform" if _integer(spec["min"]) and _integer(spec["max"]) else "uniform"
+    raise InputError(f"The parameter {key!r} needs value, values, or min and max. Received {dict(spec)}.")
+
+
+def _categorical(key, values):
+    if not isinstance(values, list) or not values:
+        raise InputError(f"The values of {key!r} must be a list. Received {values!r}.")
+    # Optuna keeps numbers, texts, truth values and None; a list becomes the text that the experiment reads anyway.
+    plain = [value if isinstance(value, (str, int, float, type(None))) else str(value) for value in values]
+    return CategoricalDistribution(plain)
+
+
+def _numeric(key, kind, low, high, step):
+    for value in (low, high, step):
+        if not (_integer(value) or isinstance(value, float) and math.isfinite(value)):
+            raise InputError(
+                f"The parameter {key!r} needs numbers. Received {value!r} (YAML reads 1e-3 as text: write 1.0e-3)."
+            )
+    if low >= high or step <= 0:
+        raise InputError(f"The parameter {key!r} needs min < max and q > 0. Received {low}, {high} and {step}.")
+    whole = all(map(_integer, (low, high, step)))
+    if kind == "int_uniform" and not whole:
+        raise InputError(f"The parameter {key!r} is of int_uniform: min and max must be whole numbers.")
+    if "log" in kind and low <= 0:
+        raise InputError(f"The parameter {key!r} has a log scale: min must be above 0. Received {low}.")
+    if kind == "q_log_uniform_values" and not (whole and step == 1):
+        raise InputError(f"Steps on a log scale, as of {key!r}, are whole numbers and q is 1 in Optuna.")
+    if kind == "q_uniform" and any(Decimal(str(end)) % Decimal(str(step)) for end in (low, high)):
+        raise InputError(f"The min and max of {key!r} must be multiples of q. Received {low}, {high} and {step}.")
+    log = "log" in kind
+    if kind in ("int_uniform", "q_log_uniform_values") or kind == "q_uniform" and whole:
+        return IntDistribution(low, high, log=log, step=step)
+    return FloatDistribution(low, high, log=log, step=step if kind == "q_uniform" else None)
+
+
+def _values(key, distribution):
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    if distribution.step is None or distribution.log:
+        raise InputError(
+            f"A grid needs an end of values. Give {key!r} values, whole numbers, or q_uniform with q."
+        )
+    low, high, step = (Decimal(str(v)) for v in (distribution.low, distribution.high, distribution.step))
+    number = int((high - low) / step) + 1
+    return [type(distribution.low)(low + i * step) for i in range(number)]
+
+
+def _ends(distribution):
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    return distribution.low, distribution.high
+
+
+def _tidy(value, distribution):
+    """Return 0.15 for the 0.15000000000000002 that sums of steps give."""
+    stepped = isinstance(distribution, FloatDistribution) and distribution.step is not None
+    return float(f"{value:.12g}") if stepped else value
+
+
+def _mapping(what, value):
+    if not isinstance(value, dict):
+        raise InputError(f"The sweep's {what} must hold keys and values. Received {value!r}.")
+    return value
+
+
+def _known(what, value, keys):
+    for key in _mapping(what, value):
+        if key not in keys:
+            close = difflib.get_close_matches(str(key), keys, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Expected some of: {', '.join(keys)}."
+            raise InputError(f"The {what} has the key {key!r}, which is not supported here. {hint}")
+    return value
+
+
+def _one_of(what, value, values):
+    if value not in values:
+        raise InputError(f"The sweep's {what} must be one of: {', '.join(values)}. Received {value!r}.")
+    return value
+
+
+def _name(name):
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(name)):
+        raise InputError(f"A sweep's name is of letters, digits, '-', '_' and '.'. Received {name!r}.")
+    return str(name)
+
+
+def _integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)
