@@ -2,6 +2,7 @@
 
 import pathlib
 import zipfile
+import zlib
 
 import keras
 
@@ -58,7 +59,7 @@ def load(path):
         )
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         innermost = (str(error) or repr(error)).rpartition("Exception encountered: ")[2]
         raise InputError(f"{path} cannot be loaded by Keras: {innermost.splitlines()[0]}") from error
     _check_shapes(model, path)
