@@ -427,7 +427,7 @@ def test_hopeless_trials_are_stopped(place, monkeypatch):
 
 def test_what_is_all_but_done_is_not_stopped(place, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "0.2")
-    monkeypatch.setattr(sweep_study, "_pruner", lambda sweep: ThresholdPruner(lower=9, n_warmup_steps=2))
+    monkeypatch.setattr(sweep_study, "_pruner", lambda sweep: ThresholdPruner(lower=9, n_warmup_steps=3))
     result = run(write(parameters={"learning_rate": {"values": [0.1, 0.2]}}, run_cap=1))
     assert [row["state"] for row in result["trials"]] == ["complete"]
 
