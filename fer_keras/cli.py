@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import pathlib
+import signal
 import sys
 
 import click
@@ -59,6 +60,25 @@ data_option = click.option(
     "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the drawn faces]",
 )
 seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
+output_option = click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    default="runs",
+    show_default=True,
+    help="Folder of the run directories.",
+)
+
+
+def wandb_option(default):
+    return click.option(
+        "--wandb",
+        type=click.Choice(["auto", "online", "offline", "disabled"]),
+        default=default,
+        show_default=True,
+        help="auto: online where you are logged in, else offline.",
+    )
+
+
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
 
 
@@ -68,14 +88,8 @@ epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead o
 @data_option
 @seed_option
 @epochs_option
-@click.option("--output", type=click.Path(path_type=pathlib.Path), default="runs", show_default=True)
-@click.option(
-    "--wandb",
-    type=click.Choice(["auto", "online", "offline", "disabled"]),
-    default="auto",
-    show_default=True,
-    help="auto: online where you are logged in, else offline.",
-)
+@output_option
+@wandb_option("auto")
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
 )
@@ -92,6 +106,7 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
     experiment = override(_experiment(file, seed=seed, epochs=epochs), settings)
     from fer_keras import evaluation, pipeline
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that wandb's run is ended too
     try:
         folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
     except KeyboardInterrupt:
@@ -197,8 +212,9 @@ def evaluate(model, data, part, flip, seed, output):
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of each run, from 0.")
 @epochs_option
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time. [default: one for each core]")
-@click.option("--output", type=click.Path(path_type=pathlib.Path), default="runs", show_default=True)
-def study(names, data, step, seeds, epochs, workers, output):
+@output_option
+@wandb_option("disabled")
+def study(names, data, step, seeds, epochs, workers, output, wandb):
     """Run what is missing of the study: all of it, or the runs NAMES.
 
     Small results go to experiments/results, which `fer-keras report` reads. What is recorded with the same
@@ -212,11 +228,40 @@ def study(names, data, step, seeds, epochs, workers, output):
 
     options = {"step": step, "seeds": seeds, "epochs": epochs, "workers": workers, "data": data, "output": output}
     try:
-        done, failed = runner.run(names, **options)
+        done, failed = runner.run(names, tracking=wandb, **options)
     except KeyboardInterrupt:
         _interrupted()
     click.echo(f"{len(done)} runs done, {len(failed)} failed")
     sys.exit(1 if failed else 0)
+
+
+@cli.command()
+@file_argument
+@data_option
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Trials at a time here.")
+@click.option(
+    "--storage",
+    envvar="FER_KERAS_STORAGE",
+    help="postgresql://USER@HOST/DATABASE for many machines, or the path of a journal file. "
+    "[default: FER_KERAS_STORAGE, then sweeps/NAME/journal.log]",
+)
+@output_option
+@wandb_option("disabled")
+def sweep(file, data, workers, storage, output, wandb):
+    """Search the settings of an experiment as FILE says, in the format of `wandb sweep`.
+
+    Run it again to continue; on other machines with the same --storage to take part.
+
+    \b
+    fer-keras sweep experiments/sweep.yaml
+    """
+    from fer_keras import sweep as sweeps
+
+    try:
+        result = sweeps.run(file, storage=storage, workers=workers, data=data, output=output, tracking=wandb)
+    except KeyboardInterrupt:
+        _interrupted()
+    click.echo(sweeps.table(result))
 
 
 @cli.command()

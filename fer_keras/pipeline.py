@@ -33,11 +33,12 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
     faces = load(data)
     parts = split(faces, experiment.seed)
     about = describe(faces, parts)
+    model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written
     folder = records.find_unfinished(output, settings, about)
     if folder is None:
         folder = records.create(output, settings, about, records.environment())
     with records.locked(folder):
-        _train_and_judge(experiment, parts, folder, tracking)
+        _train_and_judge(model, experiment, parts, folder, tracking)
     return folder, records.read(folder)
 
 
@@ -79,7 +80,7 @@ def judge(model, parts, part, *, flip=False):
     return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip), mask)
 
 
-def _train_and_judge(experiment, parts, folder, mode):
+def _train_and_judge(model, experiment, parts, folder, mode):
     checkpoint = folder / "checkpoint.npz"
     records.truncate_history(folder, training.epochs_done(checkpoint))
     record = records.read(folder)
@@ -100,7 +101,6 @@ def _train_and_judge(experiment, parts, folder, mode):
             records.append(folder / records.HISTOGRAMS, {"epoch": epoch, **histograms})
             tracker.log_histograms(epoch, histograms)
 
-        model = training.build(experiment, parts["train"])
         training.fit(
             model,
             experiment,

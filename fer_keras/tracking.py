@@ -57,21 +57,20 @@ class Tracker:
         folder: run directory; all files of wandb go to `folder/wandb`. If it holds an earlier wandb run of an
             interrupted training, the new one names it in `config.resumed_from`: wandb cannot resume offline runs.
         project: wandb project.
-        name: run name.
+        name: run name; runs of the same name form a group, unless `WANDB_RUN_GROUP` names another.
         config: `dict` of what was resolved, such as `experiment`, `data` and `environment`.
-        group: runs to be shown together; by default those of the same name.
 
     Attributes:
         run: the `wandb.Run`, or `None`.
     """
 
-    def __init__(self, mode, folder, *, project, name, config, group=None):
+    def __init__(self, mode, folder, *, project, name, config):
         self.run = None
         if mode == "auto":
             mode = os.environ.get("WANDB_MODE") or "auto"
         if mode == "disabled":
             return
-        settings = {"project": project, "name": name, "group": group or name}
+        settings = {"project": project, "name": name, "group": os.environ.get("WANDB_RUN_GROUP") or name}
         try:
             self.run = _start(mode, pathlib.Path(folder).resolve(), config, settings)
         except Exception as error:

@@ -22,10 +22,14 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import HyperbandPruner, ThresholdPruner
 from optuna.trial import TrialState
 
-from fer_keras import Experiment, pipeline, records, sweep, sweep_file, sweep_results, sweep_study
+from fer_keras import Experiment, pipeline, records
 from fer_keras.cli import cli
 from fer_keras.errors import InputError
 from fer_keras.experiment import override
+from fer_keras.sweep import board as sweep_board
+from fer_keras.sweep import file as sweep_file
+from fer_keras.sweep import results as sweep_results
+from fer_keras.sweep import searching as sweep
 
 ROOT = pathlib.Path(__file__).parents[1]
 PROGRAM = """
@@ -315,7 +319,7 @@ def test_cells_are_exact_and_counted(place):
 def test_early_termination_becomes_hyperband(place):
     early = {"type": "hyperband", "min_iter": 1, "eta": 2}
     found = sweep_file.load(write(early_terminate=early, parameters=GRID | {"epochs": {"value": 8}}))
-    pruner = sweep_study._pruner(found)
+    pruner = sweep_board._pruner(found)
     assert isinstance(pruner, HyperbandPruner)
     assert (pruner._min_resource, pruner._max_resource, pruner._reduction_factor) == (1, 8, 2)
 
@@ -416,7 +420,7 @@ def test_goal_minimize(place):
 
 def test_hopeless_trials_are_stopped(place, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "0.3")
-    monkeypatch.setattr(sweep_study, "_pruner", lambda sweep: ThresholdPruner(lower=0.15))
+    monkeypatch.setattr(sweep_board, "_pruner", lambda sweep: ThresholdPruner(lower=0.15))
     result = run(write(parameters={"learning_rate": {"values": [0.1, 0.2]}}))
     stopped, complete = result["trials"]
     assert (stopped["state"], stopped["epochs"], stopped["value"]) == ("stopped early", 1, 0.1)
@@ -427,7 +431,7 @@ def test_hopeless_trials_are_stopped(place, monkeypatch):
 
 def test_what_is_all_but_done_is_not_stopped(place, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "0.2")
-    monkeypatch.setattr(sweep_study, "_pruner", lambda sweep: ThresholdPruner(lower=9, n_warmup_steps=3))
+    monkeypatch.setattr(sweep_board, "_pruner", lambda sweep: ThresholdPruner(lower=9, n_warmup_steps=3))
     result = run(write(parameters={"learning_rate": {"values": [0.1, 0.2]}}, run_cap=1))
     assert [row["state"] for row in result["trials"]] == ["complete"]
 
@@ -469,7 +473,7 @@ def test_a_misspelt_model_option_is_refused_at_once(place):
 
 
 def board(**changes):
-    return sweep_study.Board(sweep_file.load(write(**changes)), "sweeps/search")
+    return sweep_board.Board(sweep_file.load(write(**changes)), "sweeps/search")
 
 
 def test_a_dead_workers_trial_is_begun_again_on_its_host(place):
@@ -479,7 +483,7 @@ def test_a_dead_workers_trial_is_begun_again_on_its_host(place):
         again = living.take()
         assert again.params == lost.params
         assert [trial.state for trial in living.trials()] == [TrialState.FAIL, TrialState.RUNNING]
-        assert sweep_study.origin(living.trials()[1]) == 0
+        assert sweep_board.origin(living.trials()[1]) == 0
         assert living.take().params == {"learning_rate": 0.1, "batch_size": 16}
 
 
@@ -514,7 +518,7 @@ def test_a_trial_taken_over_by_another_worker_is_let_go(place, monkeypatch, capl
 
 
 def test_a_deadly_trial_is_not_tried_for_ever(place):
-    for _ in range(sweep_study.MOST_RETRIES + 1):
+    for _ in range(sweep_board.MOST_RETRIES + 1):
         trial = board(run_cap=1).take()
         assert trial.params == {"learning_rate": 0.1, "batch_size": 8}
     assert board(run_cap=1).take() is None
@@ -529,7 +533,7 @@ def test_two_workers_at_the_last_place(place, monkeypatch):
     with first.joined():
         assert first.take() is not None
         assert second.take() is None
-    assert sweep_study.places(honest()) == [0]
+    assert sweep_board.places(honest()) == [0]
     assert len(sweep_results.result(first.sweep, first.study)["trials"]) == 1
 
 
@@ -558,7 +562,7 @@ from fer_keras import sweep
 logging.basicConfig(format="%(message)s", level="INFO")
 sweep.COMMAND = [sys.executable, "fake.py"]
 storage, heartbeat = sys.argv[1:]
-sweep.run("search.yaml", data="faces.csv", storage=storage or None, heartbeat=int(heartbeat))
+searching.run("search.yaml", data="faces.csv", storage=storage or None, heartbeat=int(heartbeat))
 """
 
 
@@ -659,11 +663,11 @@ def test_two_workers_on_postgresql_one_killed(place, monkeypatch):
         assert workers[1].returncode == 0, errors
         result = run(storage=storage)
         with contextlib.closing(
-            sweep_study.Board(sweep_file.load("search.yaml"), "sweeps/search", storage)
+            sweep_board.Board(sweep_file.load("search.yaml"), "sweeps/search", storage)
         ) as board:
             trials = board.trials()
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
-    again = [trial for trial in trials if sweep_study.origin(trial) != trial.number]
+    again = [trial for trial in trials if sweep_board.origin(trial) != trial.number]
     assert [row["state"] for row in result["trials"]] == ["complete"] * 6
     assert len({json.dumps(row["settings"]) for row in result["trials"]}) == 6
     assert [trial.params for trial in failed] == [trial.params for trial in again]

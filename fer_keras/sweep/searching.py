@@ -1,4 +1,4 @@
-"""Sweeps: searches over an experiment's settings, one process a trial, on one machine or many."""
+"""The search: one process a trial, on one machine or many."""
 
 import contextlib
 import ctypes
@@ -12,20 +12,15 @@ import sys
 import time
 import warnings
 
-from fer_keras.errors import InputError
-
-try:
-    import optuna
-    import yaml  # noqa: F401
-except ModuleNotFoundError as error:
-    raise InputError(f"A sweep needs {error.name}: pip install 'fer-keras[sweep]'.") from error
-
+import optuna
 from optuna.trial import TrialState
 
-from fer_keras import pipeline, records, sweep_file, sweep_results
+from fer_keras import pipeline, records
 from fer_keras.data import load as load_data
+from fer_keras.errors import InputError
 from fer_keras.experiment import override
-from fer_keras.sweep_study import HEARTBEAT, Board, origin
+from fer_keras.sweep import file, results
+from fer_keras.sweep.board import HEARTBEAT, Board, origin
 
 LOGGER = logging.getLogger("fer_keras")
 COMMAND = [sys.executable, "-m", "fer_keras", "run"]
@@ -51,7 +46,7 @@ def run(
     worker died is begun again: on the same machine at once, with a database by any worker after a minute.
 
     Args:
-        path: YAML file in the format of `wandb sweep`, see `fer_keras.sweep_file`.
+        path: YAML file in the format of `wandb sweep`, see `fer_keras.sweep.file`.
         storage: `postgresql://USER@HOST/DATABASE` (a password is better in PGPASSWORD or ~/.pgpass), or the path
             of a journal file; by default `folder`/NAME/journal.log.
         workers: trials at a time in this call; they share the cores evenly.
@@ -62,12 +57,12 @@ def run(
         heartbeat: seconds between two signs of life in a database.
 
     Returns:
-        `dict`, see `fer_keras.sweep_results.result`; it is also in `folder`/NAME, with pictures.
+        `dict`, see `fer_keras.sweep.results.result`; it is also in `folder`/NAME, with pictures.
 
     Raises:
         InputError: if the file, the data or the storage cannot be used, or three trials fail in a row.
     """
-    sweep = sweep_file.load(path)
+    sweep = file.load(path)
     home = pathlib.Path(folder) / sweep.name
     faces = load_data(data)
     options = ["--wandb", tracking, *(["--data", os.fspath(data)] if data else [])]
@@ -88,8 +83,8 @@ def run(
 
 
 def _conclude(board, home):
-    result = sweep_results.result(board.sweep, board.study)
-    sweep_results.write(result, board.study, home)
+    result = results.result(board.sweep, board.study)
+    results.write(result, board.study, home)
     return result
 
 
@@ -97,7 +92,7 @@ class Workers:
     """Works on the trials of a board, several at a time.
 
     Args:
-        board: `sweep_study.Board`.
+        board: `fer_keras.sweep.board.Board`.
         number: of trials at a time.
         options: further words of `fer-keras run`.
         output: folder of the trials.

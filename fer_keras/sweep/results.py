@@ -5,9 +5,10 @@ import shlex
 
 from optuna.trial import TrialState
 
-from fer_keras import records, sweep_pictures
+from fer_keras import records
 from fer_keras.files import write_json
-from fer_keras.sweep_study import origin
+from fer_keras.sweep import pictures
+from fer_keras.sweep.board import origin
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -23,7 +24,7 @@ def result(sweep, study):
     """Return the result of a sweep so far.
 
     Args:
-        sweep: `sweep_file.Sweep`.
+        sweep: `fer_keras.sweep.file.Sweep`.
         study: its `optuna.Study`.
 
     Returns:
@@ -75,7 +76,7 @@ def table(result):
 def write(result, study, folder):
     """Write sweep.json and the pictures of a `result` into `folder`; return {title: `Path`} of the pictures."""
     write_json(pathlib.Path(folder) / "sweep.json", result)
-    return sweep_pictures.draw(result, study, folder)
+    return pictures.draw(result, study, folder)
 
 
 def _row(sweep, trial):

@@ -20,7 +20,7 @@ def draw(result, study, folder):
     """Write the pictures of a sweep into `folder` as PNG; what there are too few trials for is left out.
 
     Args:
-        result: `dict`, see `fer_keras.sweep_results.result`.
+        result: `dict`, see `fer_keras.sweep.results.result`.
         study: the sweep's `optuna.Study`.
         folder: `str` or `Path`.
 

@@ -17,8 +17,9 @@ from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrial
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fer_keras import records, sweep_file
+from fer_keras import records
 from fer_keras.errors import InputError
+from fer_keras.sweep.file import cells
 
 HEARTBEAT = 15  # seconds
 GRACE = 4  # heartbeats that may be missed before a worker counts as dead
@@ -34,7 +35,7 @@ class Grid(BaseSampler):
     """
 
     def __init__(self, distributions):
-        self.cells = sweep_file.cells(distributions)
+        self.cells = cells(distributions)
 
     def infer_relative_search_space(self, study, trial):
         return {}
@@ -51,7 +52,7 @@ class Board:
     """The trials of a sweep as one worker sees them: it takes what is to do and gives back what it cannot end.
 
     Args:
-        sweep: `sweep_file.Sweep`.
+        sweep: `fer_keras.sweep.file.Sweep`.
         folder: of the sweep's files.
         storage: URL of a PostgreSQL database, path of a journal file, or `None` for the journal in `folder`.
         about: `dict` of what every worker must agree on, such as the data's digest; `None` to look only.
