@@ -1,0 +1,63 @@
+import types
+
+import keras
+import pytest
+
+from fer_keras import device
+
+TORCH = keras.backend.backend() == "torch"
+
+
+@pytest.fixture(autouse=True)
+def same_policy_afterwards():
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+def machine(monkeypatch, *, flags="", capability=None):
+    """Pretend that this is a machine with these processor flags, or a GPU of that compute capability."""
+    if TORCH:
+        import torch
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    cpuinfo = types.SimpleNamespace(exists=lambda: flags is not None, read_text=lambda: f"flags\t: {flags} x\n")
+    monkeypatch.setattr(device.pathlib, "Path", {"/proc/cpuinfo": cpuinfo}.__getitem__)
+
+
+@pytest.mark.parametrize(
+    "parts, fast",
+    [
+        ({"flags": "avx2 avx512f"}, False),
+        ({"flags": "avx512f avx512_bf16"}, True),
+        ({"flags": "amx_bf16"}, True),
+        ({"flags": "xavx512_bf16x"}, False),
+        ({"flags": None}, False),
+        ({"flags": "avx512_bf16", "capability": (7, 5)}, False),
+        ({"capability": (8, 0)}, True),
+        ({"capability": (9, 0)}, True),
+    ],
+)
+def test_bfloat16_where_torch_computes_it_natively(monkeypatch, parts, fast):
+    with monkeypatch.context() as patch:
+        machine(patch, **parts)
+        assert device.fast_precision() == ("mixed_bfloat16" if fast and TORCH else "float32")
+
+
+def test_given_precision_is_taken():
+    device.set_up("float32")
+    assert keras.config.dtype_policy().name == "float32"
+    device.set_up("mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+
+
+def test_system_without_mallopt_is_left_alone(monkeypatch):
+    calls = []
+    libc = types.SimpleNamespace(mallopt=lambda *call: calls.append(call))
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: libc)
+    device.keep_freed_memory()
+    assert calls == [(-4, 0), (-1, 2**31 - 1)]
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: types.SimpleNamespace())
+    device.keep_freed_memory()
+    assert len(calls) == 2

@@ -1,0 +1,225 @@
+"""Whole runs on a few random faces: what is written, repeated runs, interrupted runs."""
+
+import dataclasses
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+from data_forms import tiny, write_csv
+
+from fer_keras import Experiment, evaluation, pipeline, records, run, saving, training
+from fer_keras.data import load, split
+from fer_keras.errors import InputError
+from fer_keras.prediction import probabilities
+
+TINY = Experiment(
+    name="tiny",
+    model_options={"units": (6,), "dropout": 0.2},
+    normalization=True,
+    augmentation=("flip",),
+    schedule="one_cycle",
+    batch_size=16,
+    epochs=3,
+)
+PICTURES = [
+    *("accuracy_progress.png", "confusion_matrix_curve.png", "gradient_to_weight_ratio_over_time.png"),
+    *("loss_progress.png", "overfit_training_curve.png", "training_curve.png"),
+]
+FILES = ["histograms.jsonl", "history.jsonl", "model.keras", "overfit.json", "run.json", "scores.json"]
+
+
+@pytest.fixture(autouse=True)
+def same_policy_afterwards():
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.fixture(autouse=True)
+def quick(request, monkeypatch):
+    """A short overfit check, and no pictures but where they are looked for."""
+    monkeypatch.setattr(training, "OVERFIT_EPOCHS", 3)
+    if request.function is not test_run_writes_every_file_of_the_record:
+        monkeypatch.setattr(pipeline.pictures, "draw", lambda record, folder: [])
+
+
+@pytest.fixture
+def csv(tmp_path):
+    return write_csv(tmp_path / "faces.csv", tiny((42, 9, 9)))
+
+
+def go(experiment, csv, output, **options):
+    return run(experiment, data=csv, output=output, **{"tracking": "disabled", "precision": "float32"} | options)
+
+
+def untimed(record):
+    """The record without what differs between two runs of the same."""
+    history = [{key: value for key, value in row.items() if key != "epoch_time"} for row in record["history"]]
+    return record | {"history": history, "environment": None}
+
+
+def visible(folder):
+    return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+
+
+def test_run_writes_every_file_of_the_record(tmp_path, csv):
+    folder, record = go(TINY, csv, tmp_path / "runs")
+    assert folder.parent == tmp_path / "runs" / "tiny"
+    assert visible(folder) == sorted([*FILES, *PICTURES])
+    assert record == records.read(folder)
+    assert record["experiment"] == json.loads(json.dumps(dataclasses.asdict(TINY))) | {
+        "model_options": {"units": [6], "normalization": None, "activation": "relu", "dropout": 0.2, "l2": 0.0}
+    }
+    faces = load(csv)
+    assert record["data"] == {
+        "source": "faces.csv",
+        "digest": faces.digest,
+        "demo": False,
+        "images": {"train": 42, "validation": 9, "test": 9},
+    }
+    assert record["environment"]["backend"] == keras.backend.backend()
+    assert record["environment"]["precision"] == "float32"
+    assert [row["epoch"] for row in record["history"]] == [1, 2, 3]
+    assert [row["epoch"] for row in records.rows(folder / records.HISTOGRAMS)] == [1, 2, 3]
+    assert set(record["overfit"]) >= {"text"}
+
+
+def test_scores_are_those_of_the_saved_model_on_the_test_images(tmp_path, csv):
+    folder, record = go(TINY, csv, tmp_path / "runs")
+    test = split(load(csv))["test"]
+    found = probabilities(saving.load(folder / "model.keras"), test.images)
+    expected = evaluation.scores(test.labels, found, np.ones(9, bool))
+    assert record["scores"]["accuracy"] == expected["accuracy"]
+    assert record["scores"]["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+
+
+def test_same_seed_gives_the_same_record_and_another_directory(tmp_path, csv):
+    first, one = go(TINY, csv, tmp_path / "runs")
+    second, two = go(TINY, csv, tmp_path / "runs")
+    assert first != second and first.parent == second.parent
+    assert untimed(one) == untimed(two)
+    _, other = go(dataclasses.replace(TINY, seed=1), csv, tmp_path / "runs")
+    assert untimed(other)["history"] != untimed(one)["history"]
+
+
+def interrupt(monkeypatch, file, epoch):
+    """Ctrl-C while the row of `epoch` is to be written into `file`."""
+    append = records.append
+
+    def interrupted(path, row):
+        if path.name == file and row["epoch"] == epoch:
+            raise KeyboardInterrupt
+        append(path, row)
+
+    monkeypatch.setattr(records, "append", interrupted)
+
+
+@pytest.mark.parametrize("file, epoch", [("history.jsonl", 1), ("history.jsonl", 2), ("histograms.jsonl", 3)])
+def test_interrupted_run_goes_on_to_the_same_record(tmp_path, csv, monkeypatch, file, epoch):
+    _, whole = go(TINY, csv, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt(patch, file, epoch)
+        with pytest.raises(KeyboardInterrupt):
+            go(TINY, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert not records.is_complete(folder) and len(records.read(folder)["history"]) == epoch - 1
+    overfit = (folder / "overfit.json").stat().st_mtime_ns
+    again, record = go(TINY, csv, tmp_path / "runs")
+    assert again == folder
+    assert untimed(record) == untimed(whole)
+    assert (folder / "overfit.json").stat().st_mtime_ns == overfit  # not done twice
+    assert [row["epoch"] for row in records.rows(folder / records.HISTOGRAMS)] == [1, 2, 3]
+    assert visible(folder) == FILES
+
+
+def test_run_interrupted_after_the_row_but_before_the_checkpoint_repeats_the_epoch(tmp_path, csv, monkeypatch):
+    _, whole = go(TINY, csv, tmp_path / "whole")
+    append = records.append
+
+    def interrupted(path, row):
+        append(path, row)
+        if path.name == "history.jsonl" and row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(records, "append", interrupted)
+        go(TINY, csv, tmp_path / "runs")
+    folder, record = go(TINY, csv, tmp_path / "runs")
+    assert untimed(record) == untimed(whole)
+
+
+@pytest.mark.parametrize("step", ["save", "judge", "draw"])
+def test_run_interrupted_after_training_is_not_trained_again(tmp_path, csv, monkeypatch, step):
+    place = {"save": pipeline.saving, "judge": pipeline, "draw": pipeline.pictures}[step]
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(place, step, interrupted)
+        go(TINY, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert not records.is_complete(folder)
+    history = (folder / "history.jsonl").read_bytes()
+    again, record = go(TINY, csv, tmp_path / "runs")
+    assert again == folder and (folder / "history.jsonl").read_bytes() == history
+    assert record["scores"] and visible(folder) == FILES
+
+
+def test_other_settings_or_data_do_not_go_on_with_an_unfinished_run(tmp_path, csv, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, "history.jsonl", 2)
+        go(TINY, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    others = [
+        go(dataclasses.replace(TINY, epochs=1), csv, tmp_path / "runs")[0],
+        go(TINY, write_csv(tmp_path / "other.csv", tiny((42, 9, 9), seed=1)), tmp_path / "runs")[0],
+    ]
+    assert folder not in others and not records.is_complete(folder)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"model": "vgg99"}, "Unknown model 'vgg99'"),
+        ({"model_options": {"unit": 3}}, "Model 'nn' has no option 'unit'"),
+        ({"model_options": {"units": 3}}, "cannot be built with units=3"),
+        ({"augmentation": ("spin",)}, "Unknown augmentation 'spin'"),
+        ({"optimizer_options": {"beta": 1}}, "optimizer_options do not fit 'adam'"),
+    ],
+)
+def test_wrong_experiment_leaves_no_directory(tmp_path, csv, changes, message):
+    with pytest.raises(InputError, match=message):
+        go(dataclasses.replace(TINY, **changes), csv, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_locked_directory_is_told(tmp_path, csv, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, "history.jsonl", 2)
+        go(TINY, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    with records.locked(folder), pytest.raises(InputError, match="in use by another process"):
+        go(TINY, csv, tmp_path / "runs")
+
+
+def test_judge_leaves_out_copies_of_earlier_splits_from_the_leak_free_figures(tmp_path):
+    faces = tiny((42, 9, 9))
+    faces.images[51] = faces.images[0]  # the first test image is a training image
+    parts = split(load(write_csv(tmp_path / "faces.csv", faces)))
+    model = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7)])
+    scores = pipeline.judge(model, parts, "test")
+    found = probabilities(model, parts["test"].images).argmax(axis=1) == parts["test"].labels
+    assert scores["accuracy"] == pytest.approx(found.mean())
+    assert scores["leak_free_accuracy"] == pytest.approx(found[1:].mean())
+    train = pipeline.judge(model, parts, "train", flip=True)
+    mirrored = probabilities(model, parts["train"].images, flip=True).argmax(axis=1) == parts["train"].labels
+    assert train["accuracy"] == pytest.approx(mirrored.mean())
+
+
+def test_drawn_faces_are_kept_apart(tmp_path):
+    about = pipeline.describe(dataclasses.replace(tiny(), source="demo"), split(tiny()))
+    assert about["demo"] and about["source"] == "demo"
+    assert about["images"] == {"train": 14, "validation": 7, "test": 7}
