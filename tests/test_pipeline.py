@@ -3,11 +3,15 @@
 import dataclasses
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 from data_forms import tiny, write_csv
+from wandb_reader import read_run
 
 from fer_keras import Experiment, evaluation, pipeline, records, run, saving, training
 from fer_keras.data import load, split
@@ -42,7 +46,7 @@ def quick(request, monkeypatch):
     """A short overfit check, and no pictures but where they are looked for."""
     monkeypatch.setattr(training, "OVERFIT_EPOCHS", 3)
     if request.function is not test_run_writes_every_file_of_the_record:
-        monkeypatch.setattr(pipeline.pictures, "draw", lambda record, folder: [])
+        monkeypatch.setattr(pipeline.pictures, "draw", lambda record, folder: {})
 
 
 @pytest.fixture
@@ -166,6 +170,50 @@ def test_run_interrupted_after_training_is_not_trained_again(tmp_path, csv, monk
     again, record = go(TINY, csv, tmp_path / "runs")
     assert again == folder and (folder / "history.jsonl").read_bytes() == history
     assert record["scores"] and visible(folder) == FILES
+
+
+KILLED = """
+import os, signal, sys
+from fer_keras import Experiment, pipeline, records, training
+training.OVERFIT_EPOCHS = 3
+append = records.append
+def killed(path, row):
+    append(path, row)
+    if path.name == "history.jsonl" and row["epoch"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+records.append = killed
+csv, output, settings = sys.argv[1:]
+pipeline.run(Experiment(**eval(settings)), data=csv, output=output, tracking="disabled", precision="float32")
+"""
+
+
+@pytest.mark.slow
+def test_run_of_a_killed_process_goes_on_in_another_to_the_same_record(tmp_path, csv):
+    _, whole = go(TINY, csv, tmp_path / "whole")
+    command = [sys.executable, "-c", KILLED, csv, tmp_path / "runs", repr(dataclasses.asdict(TINY))]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == -signal.SIGKILL
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert records.read(folder)["scores"] is None
+    again, record = go(TINY, csv, tmp_path / "runs")
+    assert again == folder and untimed(record) == untimed(whole)
+
+
+@pytest.mark.slow
+def test_wandb_gets_every_epoch_and_the_scores(tmp_path, csv, monkeypatch):
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # the tracker sets these
+        monkeypatch.setenv(name, "")
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_RUN_GROUP"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    folder, record = go(TINY, csv, tmp_path / "runs", tracking="offline")
+    rows, config, about = read_run(folder)
+    assert config["experiment"] == record["experiment"] and config["data"] == record["data"]
+    assert (about.project, about.display_name) == ("fer-keras", "tiny")
+    for key in ("train_loss", "val_acc", "grad_ratio", "weight_norm/dense_1", "learning_rate"):
+        logged = [row[key] for row in rows if key in row]
+        assert logged == pytest.approx([row[key] for row in record["history"]])
+    assert [row["accuracy"] for row in rows if "accuracy" in row] == [record["scores"]["accuracy"]]
+    assert sum("gradients/logits" in row for row in rows) == 3
 
 
 def test_other_settings_or_data_do_not_go_on_with_an_unfinished_run(tmp_path, csv, monkeypatch):
