@@ -159,9 +159,10 @@ def overfit(file, data, seed):
     from fer_keras import device, evaluation, training
     from fer_keras.data import load, split
 
-    device.set_up()
     train = split(load(data), experiment.seed)["train"]
-    click.echo(evaluation.overfit_verdict(training.overfit_losses(experiment, train))["text"])
+    with device.training_in():
+        losses = training.overfit_losses(experiment, train)
+    click.echo(evaluation.overfit_verdict(losses)["text"])
 
 
 @cli.command()

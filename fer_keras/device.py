@@ -1,15 +1,25 @@
 """What the machine computes fast, and how to let it."""
 
+import contextlib
 import ctypes
 import pathlib
 
 import keras
 
 
-def set_up(precision=None):
-    """Prepare this process for training in `precision`, a Keras dtype policy; by default the device's fast one."""
+@contextlib.contextmanager
+def training_in(precision=None):
+    """Within the block, new layers compute in `precision`, a Keras dtype policy; by default the device's fast one.
+
+    Memory is kept from here on, for the whole process.
+    """
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision or fast_precision())
     keep_freed_memory()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def fast_precision():

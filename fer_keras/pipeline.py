@@ -28,17 +28,17 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
     Raises:
         InputError: if the experiment, the data or the output folder cannot be used.
     """
-    device.set_up(precision)
     settings = resolved(experiment)
     faces = load(data)
     parts = split(faces, experiment.seed)
     about = describe(faces, parts)
-    model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written
-    folder = records.find_unfinished(output, settings, about)
-    if folder is None:
-        folder = records.create(output, settings, about, records.environment())
-    with records.locked(folder):
-        _train_and_judge(model, experiment, parts, folder, tracking)
+    with device.training_in(precision):
+        model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written
+        folder = records.find_unfinished(output, settings, about)
+        if folder is None:
+            folder = records.create(output, settings, about, records.environment())
+        with records.locked(folder):
+            _train_and_judge(model, experiment, parts, folder, tracking)
     return folder, records.read(folder)
 
 

@@ -8,13 +8,6 @@ from fer_keras import device
 TORCH = keras.backend.backend() == "torch"
 
 
-@pytest.fixture(autouse=True)
-def same_policy_afterwards():
-    before = keras.config.dtype_policy()
-    yield
-    keras.config.set_dtype_policy(before)
-
-
 def machine(monkeypatch, *, flags="", capability=None):
     """Pretend that this is a machine with these processor flags, or a GPU of that compute capability."""
     if TORCH:
@@ -45,11 +38,18 @@ def test_bfloat16_where_torch_computes_it_natively(monkeypatch, parts, fast):
         assert device.fast_precision() == ("mixed_bfloat16" if fast and TORCH else "float32")
 
 
-def test_given_precision_is_taken():
-    device.set_up("float32")
-    assert keras.config.dtype_policy().name == "float32"
-    device.set_up("mixed_bfloat16")
-    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+def test_precision_is_that_of_the_block():
+    before = keras.config.dtype_policy().name
+    for precision in ("float32", "mixed_bfloat16"):
+        with pytest.raises(KeyError), device.training_in(precision):
+            assert keras.config.dtype_policy().name == precision
+            raise KeyError
+        assert keras.config.dtype_policy().name == before
+
+
+def test_precision_is_the_fast_one_by_default():
+    with device.training_in():
+        assert keras.config.dtype_policy().name == device.fast_precision()
 
 
 def test_system_without_mallopt_is_left_alone(monkeypatch):

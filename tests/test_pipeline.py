@@ -35,13 +35,6 @@ FILES = ["histograms.jsonl", "history.jsonl", "model.keras", "overfit.json", "ru
 
 
 @pytest.fixture(autouse=True)
-def same_policy_afterwards():
-    before = keras.config.dtype_policy()
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-@pytest.fixture(autouse=True)
 def quick(request, monkeypatch):
     """A short overfit check, and no pictures but where they are looked for."""
     monkeypatch.setattr(training, "OVERFIT_EPOCHS", 3)
