@@ -172,7 +172,9 @@ def overfit(file, data, seed):
     "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
 )
 @click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the split.")
+@click.option(
+    "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
+)
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
@@ -184,11 +186,14 @@ def evaluate(model, data, part, flip, seed, output):
     \b
     fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
     """
-    from fer_keras import evaluation, pictures, pipeline, saving
+    from fer_keras import evaluation, pictures, pipeline, records, saving
     from fer_keras.data import load, split
     from fer_keras.files import write_json
 
     loaded = saving.load(model)
+    if seed is None:  # another seed would have trained on images of this validation split
+        is_run = (model.parent / "run.json").is_file()
+        seed = records.read(model.parent)["experiment"]["seed"] if is_run else 0
     faces = load(data)
     parts = split(faces, seed)
     about = pipeline.describe(faces, parts)

@@ -256,4 +256,5 @@ class ProgressBar(keras.callbacks.Callback):
 
 
 def _progress():
-    return Progress(console=Console(file=sys.stderr, soft_wrap=True), transient=True)
+    console = Console(file=sys.stderr, soft_wrap=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)

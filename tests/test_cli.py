@@ -156,6 +156,19 @@ def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
     assert {path.name for path in (tmp_path / "audit").iterdir()} == {"audit.json", "audit.png"}
 
 
+def test_evaluate_splits_by_the_seed_of_the_run(tiny, tmp_path):
+    data = data_forms.write_csv(tmp_path / "fer2013.csv", data_forms.tiny((140, 35, 0)))
+    words = ("--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
+    folder = pathlib.Path(call("run", tiny, "--seed", 5, *words).output.splitlines()[-1].removeprefix("record: "))
+    last = json.loads((folder / "history.jsonl").read_text().splitlines()[-1])
+    call("evaluate", folder / "model.keras", "--data", data, "--split", "validation")
+    judged = json.loads((folder / "model_validation" / "scores.json").read_text())
+    assert judged["seed"] == 5
+    assert judged["scores"]["accuracy"] == pytest.approx(last["val_acc"])
+    call("evaluate", folder / "model.keras", "--data", data, "--seed", 1)
+    assert json.loads((folder / "model_test" / "scores.json").read_text())["seed"] == 1
+
+
 def test_the_demo_is_announced_and_kept_apart(tiny, tmp_path):
     result = call("run", tiny, "--output", tmp_path / "runs", "--wandb", "disabled")
     assert result.exit_code == 0, result.output
