@@ -558,9 +558,9 @@ def test_storage_that_cannot_be_used(place, storage, message):
 
 WORKER = """
 import logging, sys
-from fer_keras import sweep
+from fer_keras.sweep import searching
 logging.basicConfig(format="%(message)s", level="INFO")
-sweep.COMMAND = [sys.executable, "fake.py"]
+searching.COMMAND = [sys.executable, "fake.py"]
 storage, heartbeat = sys.argv[1:]
 searching.run("search.yaml", data="faces.csv", storage=storage or None, heartbeat=int(heartbeat))
 """
