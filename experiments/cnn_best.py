@@ -6,7 +6,7 @@ Question  Which convolutional network is the best?
 Source    study, step 12.
 Differs   from 3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN, its architecture: two convolutions a stage, a
           little dropout after each stage too, batch of 64, one-cycle schedule up to 0.002.
-Result    test accuracy 63.28 %, validation 62.96 %, gap 6.43 points (1 seed); 26.9 minutes on AMD EPYC, 2
+Result    test accuracy 63.28 %, validation 62.96 %, gap 6.43 points (1 seed); 7.2 minutes on AMD EPYC, 2
           threads, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
