@@ -70,6 +70,8 @@ def findings(found):
     for finding, verdict, judgements in judged(found):
         metric = judging.METRICS[finding.metric]
         pairs = "<br>".join(f"{pair(j, metric.points)}: {difference(j, metric.points)}" for j in judgements)
+        if not any(j.seeds for j in judgements):
+            pairs = "not run with the same seeds"
         lines.append(f"| {finding.step} | {finding.claim} | **{verdict}** | {metric.label}:<br>{pairs} |")
     return "\n".join(lines)
 

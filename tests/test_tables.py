@@ -36,7 +36,7 @@ def test_findings_table():
 def test_finding_without_results_cannot_be_told():
     (line,) = [line for line in tables.findings(found()).splitlines() if "reaches 0.60" in line]
     assert "| **cannot be told** |" in line
-    assert line.endswith("3-2-Best − 60 %: not run with the same seeds |")
+    assert line.endswith("| test accuracy:<br>not run with the same seeds |")
 
 
 def test_about_names_machine_data_and_hours():
