@@ -56,12 +56,26 @@ def draw(record, folder):
         drawings["Overfit Training Curve"] = (overfit_curve, overfit)
     if scores:
         drawings["Confusion Matrix Curve"] = (confusion, scores)
+    return write(name, drawings, folder)
+
+
+def write(name, drawings, folder):
+    """Draw pictures of `name` in the project's style, as PNG files in `folder`.
+
+    Args:
+        name: what they are of, for their titles.
+        drawings: {title: (function that returns a `Figure`, its arguments …)}.
+        folder: `str` or `Path`.
+
+    Returns:
+        {title: `Path`}.
+    """
     paths = {title: pathlib.Path(folder) / file_name(title) for title in drawings}
     with matplotlib.style.context(["default", STYLE]):
-        for title, (function, data) in drawings.items():
-            figure = function(data)
-            figure.suptitle(f"{name}: {title}", x=0.01, ha="left")
-            _save(figure, paths[title])
+        for title, (function, *arguments) in drawings.items():
+            picture = function(*arguments)
+            picture.suptitle(f"{name}: {title}", x=0.01, ha="left")
+            _save(picture, paths[title])
     return paths
 
 
@@ -72,21 +86,21 @@ def file_name(title):
 
 def loss_progress(history):
     """Return a `Figure` of the training and validation loss by epoch; `history` is a list of epoch rows."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     _loss(axes, history)
     return figure
 
 
 def accuracy_progress(history):
     """Return a `Figure` of the training and validation accuracy by epoch."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     _accuracy(axes, history)
     return figure
 
 
 def training_curve(history):
     """Return a `Figure` with loss and accuracy side by side, the best epoch marked and the last gap told."""
-    figure, (left, right) = _figure(columns=2)
+    figure, (left, right) = new_figure(columns=2)
     _loss(left, history)
     _accuracy(right, history)
     validation = _column(history, "val_acc")
@@ -103,7 +117,7 @@ def training_curve(history):
 
 def gradient_ratio(history):
     """Return a `Figure` of `grad_ratio`, total and by layer, the first dark and the last light; log axis."""
-    figure, axes = _figure(width=10)
+    figure, axes = new_figure(width=10)
     layers = [key for key in history[0] if key.startswith("grad_ratio/")]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, max(len(layers), 1)))
     for key, color in zip(layers, colors, strict=False):
@@ -118,7 +132,7 @@ def gradient_ratio(history):
 
 def overfit_curve(overfit):
     """Return a `Figure` of the overfit check; `overfit` is what `overfit_verdict` returned."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     losses = np.array(overfit["losses"], "float64")
     epochs = np.arange(1, len(losses) + 1)
     axes.plot(epochs, losses, color=TRAIN, linewidth=2, label="training loss on one fixed batch")
@@ -136,7 +150,7 @@ def confusion(scores):
     """Return a `Figure` of the confusion matrix: counts, and percent of each true class."""
     counts = np.array(scores["confusion"])
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, (left, right) = _figure(columns=2, width=13, height=6.2)
+    figure, (left, right) = new_figure(columns=2, width=13, height=6.2)
     _matrix(left, percent, [[f"{value:,}" for value in row] for row in counts])
     _matrix(right, percent, [[f"{value:.1f}" for value in row] for row in percent])
     left.set_title(f"images ({scores['images']:,}; accuracy {100 * scores['accuracy']:.2f} %)")
@@ -182,7 +196,8 @@ def _column(history, key):
     return np.array([row.get(key) for row in history], "float64")
 
 
-def _figure(columns=1, width=None, height=4.6):
+def new_figure(columns=1, width=None, height=4.6):
+    """Return a `Figure` of that size in inches and its axes, one for each column."""
     figure = Figure(figsize=(width or 3 + 5 * columns, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, columns)

@@ -206,13 +206,13 @@ class Checkpoint(keras.callbacks.Callback):
 
 def restore(model, checkpoint):
     """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file."""
-    if not checkpoint.exists():
-        return 0
-    model.optimizer.build(model.trainable_variables)
-    with np.load(checkpoint, allow_pickle=False) as arrays:
-        for i, variable in enumerate(_state(model)):
-            variable.assign(arrays[str(i)])
-        return int(arrays["epochs"])
+    epochs = epochs_done(checkpoint)
+    if epochs:
+        model.optimizer.build(model.trainable_variables)
+        with np.load(checkpoint, allow_pickle=False) as arrays:
+            for i, variable in enumerate(_state(model)):
+                variable.assign(arrays[str(i)])
+    return epochs
 
 
 def epochs_done(checkpoint):

@@ -1,17 +1,12 @@
 """Pictures of a sweep: its history, which settings mattered, and all trials side by side."""
 
-import pathlib
-
-import matplotlib.style
+import matplotlib
 import numpy as np
 import optuna
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from optuna.distributions import CategoricalDistribution
 
-from fer_keras.files import writing
-from fer_keras.pictures import QUIET, STYLE, TRAIN, VALIDATION, file_name
+from fer_keras.pictures import QUIET, TRAIN, VALIDATION, new_figure, write
 
 FEWEST = 4  # completed trials, below which nothing can be said of settings
 
@@ -31,28 +26,19 @@ def draw(result, study, folder):
     complete = [row for row in rows if row["state"] == "complete"]
     drawings = {}
     if rows:
-        drawings["Sweep History"] = lambda: history(rows, result["metric"], result["goal"])
+        drawings["Sweep History"] = (history, rows, result["metric"], result["goal"])
     if len(complete) >= FEWEST and len({row["value"] for row in complete}) > 1:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
         distributions = next(trial for trial in study.get_trials(deepcopy=False) if trial.params).distributions
-        drawings["Parameter Importance"] = lambda: importance(importances, result["metric"])
-        drawings["Parallel Coordinates"] = lambda: parallel(
-            complete, distributions, result["metric"], result["goal"]
-        )
-    paths = {title: pathlib.Path(folder) / file_name(title) for title in drawings}
-    with matplotlib.style.context(["default", STYLE]):
-        for title, function in drawings.items():
-            figure = function()
-            figure.suptitle(f"{result['sweep']}: {title}", x=0.01, ha="left")
-            with writing(paths[title]) as temporary:
-                figure.savefig(temporary, metadata={"Software": None})
-    return paths
+        drawings["Parameter Importance"] = (importance, importances, result["metric"])
+        drawings["Parallel Coordinates"] = (parallel, complete, distributions, result["metric"], result["goal"])
+    return write(result["sweep"], drawings, folder)
 
 
 def history(rows, metric, goal):
     """Return a `Figure` of each trial's value, those stopped early hollow, and of the best so far."""
-    figure, axes = _figure(8)
+    figure, axes = new_figure(width=8)
     complete = [row for row in rows if row["state"] == "complete"]
     others = [row for row in rows if row["state"] != "complete"]
     for group, face, color, label in (
@@ -78,7 +64,7 @@ def importance(importances, metric):
         importances: {setting: share}, whose sum is 1.
         metric: what the values are of.
     """
-    figure, axes = _figure(8, 1.6 + 0.4 * len(importances))
+    figure, axes = new_figure(width=8, height=1.6 + 0.4 * len(importances))
     bars = axes.barh(list(importances)[::-1], list(importances.values())[::-1], color=TRAIN)
     axes.bar_label(bars, fmt=lambda share: f"{100 * share:.0f} %", padding=3)
     axes.set(xlabel=f"share in the variance of {metric}", xlim=(0, 1.1 * max(importances.values())))
@@ -92,7 +78,7 @@ def parallel(rows, distributions, metric, goal):
     scales = {key: _scale([row["settings"][key] for row in rows], kind) for key, kind in distributions.items()}
     values = np.array([row["value"] for row in rows])
     heights = np.array([places for places, _ in scales.values()] + [_unit(values)]).T  # (trials, axes)
-    figure, axes = _figure(2 + 1.6 * heights.shape[1], 5)
+    figure, axes = new_figure(width=2 + 1.6 * heights.shape[1], height=5)
     places = range(heights.shape[1])
     colors = matplotlib.colormaps["viridis"](heights[:, -1] if goal == "maximize" else 1 - heights[:, -1])
     order = np.argsort(values if goal == "maximize" else -values, kind="stable")
@@ -125,9 +111,3 @@ def _scale(values, distribution):
 
 def _unit(numbers):
     return (numbers - numbers.min()) / (np.ptp(numbers) or 1)
-
-
-def _figure(width, height=4.6):
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots()
