@@ -14,11 +14,12 @@ from fer_keras import callbacks, models
 from fer_keras.errors import InputError
 from fer_keras.files import writing
 from fer_keras.gradients import tracked
+from fer_keras.optimizers import fused
 from fer_keras.preprocessing import preprocessing
 
 OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
+    "adam": fused(keras.optimizers.Adam),
+    "adamw": fused(keras.optimizers.AdamW),
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
 }

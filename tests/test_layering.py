@@ -14,13 +14,14 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # doors to the rest.
 ORDER = [
     *("errors", "files", "experiment", "data"),
-    *("layers", "preprocessing", "models", "gradients", "callbacks", "device", "saving", "prediction"),
+    *("layers", "preprocessing", "models", "optimizers", "gradients"),
+    *("callbacks", "device", "saving", "prediction"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
     *("study", "judging", "results", "tables", "page", "report", "wandb_report", "runner"),
     *("sweep", "cli"),
 ]
 ONLY_IN = {
-    "torch": {"gradients", "layers", "device", "records"},
+    "torch": {"gradients", "layers", "optimizers", "device", "records"},
     "jax": {"gradients", "records"},
     "tensorflow": {"gradients"},
     "wandb": {"tracking", "wandb_report"},
@@ -31,6 +32,7 @@ KERAS = {
     "layers",
     "preprocessing",
     "models",
+    "optimizers",
     "gradients",
     "callbacks",
     "device",

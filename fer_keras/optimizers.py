@@ -1,0 +1,44 @@
+"""Keras' Adam and AdamW with PyTorch's fused update on a processor; on other backends Keras' own classes.
+
+Keras' torch Adam goes over the weights a dozen times a step, PyTorch's fused kernel once. The formula is Keras',
+to rounding: it adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
+"""
+
+import keras
+
+
+def fused(optimizer_class):
+    """Return `optimizer_class`, `keras.optimizers.Adam` or `AdamW`, with the fused update where there is one."""
+    if keras.backend.backend() != "torch":
+        return optimizer_class
+    # Keras swaps in its torch implementation for exactly its own classes, not for subclasses of them.
+    implementation = type(optimizer_class())
+    return type(f"Fused{implementation.__name__}", (_FusedUpdate, implementation), {})
+
+
+class _FusedUpdate:
+    def _parallel_update_step(self, grads, variables, learning_rate):
+        import torch
+        from torch.optim.adam import adam
+
+        weights = [v.value for v in variables]
+        if any(w.device.type != "cpu" or w.dtype != torch.float32 for w in weights):
+            return super()._parallel_update_step(grads, variables, learning_rate)
+        index = [self._get_variable_index(v) for v in variables]
+        step = int(self.iterations)
+        adam(
+            weights,
+            [g.contiguous() for g in grads],
+            [self._momentums[i].value for i in index],
+            [self._velocities[i].value for i in index],
+            [self._velocity_hats[i].value for i in index] if self.amsgrad else [],
+            [torch.tensor(float(step)) for _ in weights],
+            fused=True,
+            amsgrad=self.amsgrad,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            lr=float(learning_rate),
+            weight_decay=0.0,
+            eps=self.epsilon / (1 - self.beta_2 ** (step + 1)) ** 0.5,
+            maximize=False,
+        )
