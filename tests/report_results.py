@@ -2,7 +2,8 @@
 
 from data_forms import tiny
 
-from fer_keras import page, results
+from fer_keras.report import page
+from fer_keras.study import results
 
 FACES = tiny((10, 10, 10))
 ENVIRONMENT = {

@@ -17,14 +17,13 @@ ORDER = [
     *("layers", "preprocessing", "models", "optimizers", "gradients"),
     *("callbacks", "device", "saving", "prediction"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
-    *("study", "judging", "results", "tables", "page", "report", "wandb_report", "runner"),
-    *("sweep", "cli"),
+    *("study", "report", "sweep", "cli"),
 ]
 ONLY_IN = {
     "torch": {"gradients", "layers", "optimizers", "device", "records"},
     "jax": {"gradients", "records"},
     "tensorflow": {"gradients"},
-    "wandb": {"tracking", "wandb_report"},
+    "wandb": {"tracking", "report"},
     "optuna": {"sweep"},
     "click": {"cli"},
 }

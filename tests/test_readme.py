@@ -10,6 +10,7 @@ import pytest
 
 from fer_keras import __version__, report
 from fer_keras.cli import cli
+from fer_keras.report import tables
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +56,7 @@ def test_version_is_one():
     assert re.search(r"^## (\S+)", changelog, re.M)[1] == __version__
 
 
-@pytest.mark.parametrize("name, table", [("leaderboard", report.leaderboard), ("findings", report.findings)])
+@pytest.mark.parametrize("name, table", [("leaderboard", tables.leaderboard), ("findings", tables.findings)])
 def test_its_tables_are_what_the_results_give(name, table):
     written = re.search(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", README, re.S)[1]
     assert written == table(report.read(RESULTS))

@@ -5,9 +5,10 @@ import data_forms
 import pytest
 from report_results import FACES, found, write_results
 
-from fer_keras import page, report, tables
+from fer_keras import report
 from fer_keras.cli import cli
 from fer_keras.errors import InputError
+from fer_keras.report import page, tables
 
 
 def test_write(tmp_path):
@@ -73,7 +74,9 @@ def test_the_command_shows_faces_only_where_data_is_named(tmp_path):
 
 def test_the_command_saves_in_wandb(tmp_path, monkeypatch):
     write_results(tmp_path / "results")
-    monkeypatch.setattr("fer_keras.wandb_report.publish", lambda results, project: f"{project} of {len(results)}")
+    monkeypatch.setattr(
+        "fer_keras.report.publishing.publish", lambda results, project: f"{project} of {len(results)}"
+    )
     words = ["report", "--results", str(tmp_path / "results"), "--output", str(tmp_path), "--wandb", "team/fer"]
     result = click.testing.CliRunner().invoke(cli, words)
     assert result.output.splitlines()[-1] == "saved: team/fer of 3"

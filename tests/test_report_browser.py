@@ -5,7 +5,7 @@ import shutil
 import pytest
 from report_results import FACES, found
 
-from fer_keras import page
+from fer_keras.report import page
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from fer_keras.experiment import load
-from fer_keras.judging import METRICS
 from fer_keras.study import FINDINGS, STEPS, SWEEP_BEST
+from fer_keras.study.judging import METRICS
 
 FILES = sorted((pathlib.Path(__file__).parents[1] / "experiments").glob("*.py"))
 

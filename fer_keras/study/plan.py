@@ -38,7 +38,7 @@ class Finding:
     Args:
         step: number of the step that claims it.
         claim: in words.
-        metric: a key of `fer_keras.judging.METRICS`.
+        metric: a key of `fer_keras.study.judging.METRICS`.
         claimed: open interval (low, high) in which the difference, first minus second of a pair, is claimed to be.
         pairs: (run name, run name), or (run name, number) for the metric itself beside a number.
     """

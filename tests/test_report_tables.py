@@ -2,7 +2,7 @@
 
 from report_results import found
 
-from fer_keras import tables
+from fer_keras.report import tables
 
 
 def test_leaderboard_is_sorted_by_validation():

@@ -19,7 +19,7 @@ class Metric:
     Args:
         label: its name for people.
         points: whether it is a fraction, to be shown in points of percent.
-        of: function of a result as `fer_keras.results.read` gives it.
+        of: function of a result as `fer_keras.study.results.read` gives it.
     """
 
     label: str

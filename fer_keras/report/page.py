@@ -8,17 +8,18 @@ import pathlib
 
 from PIL import Image
 
-from fer_keras import judging, results, study
+from fer_keras import study
 from fer_keras.data import EMOTIONS, split
 from fer_keras.errors import InputError
-from fer_keras.tables import about, difference, judged, pair, rows, shown
+from fer_keras.report.tables import about, difference, judged, pair, rows, shown
+from fer_keras.study import judging, results
 
-TEMPLATE = pathlib.Path(__file__).with_name("report.html")
+TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 CURVES = ("val_acc", "train_acc", "val_loss", "train_loss", "grad_ratio", "weight_norm", "learning_rate")
 
 
 def html(found, faces=None):
-    """Return the page of what `fer_keras.results.read` found; for `faces` see `pictures`."""
+    """Return the page of what `fer_keras.study.results.read` found; for `faces` see `pictures`."""
     data = json.dumps(content(found, faces), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", data)
 

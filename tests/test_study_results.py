@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from fer_keras import results
 from fer_keras.errors import InputError
+from fer_keras.study import results
 
 ROW = {
     "epoch": 1,

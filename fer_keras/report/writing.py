@@ -5,10 +5,11 @@ import pathlib
 import re
 import textwrap
 
-from fer_keras import page, results
 from fer_keras.errors import InputError
 from fer_keras.files import write_text
-from fer_keras.tables import about, findings, frame, leaderboard, machine, rows, spread
+from fer_keras.report import page
+from fer_keras.report.tables import about, findings, frame, leaderboard, machine, rows, spread
+from fer_keras.study import results
 
 
 def write(folder, output, faces=None):

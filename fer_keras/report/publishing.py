@@ -2,7 +2,7 @@
 
 from fer_keras import study
 from fer_keras.errors import InputError
-from fer_keras.tables import about, findings, leaderboard, shown
+from fer_keras.report.tables import about, findings, leaderboard, shown
 
 TITLE = "The study, re-run and judged"
 CHARTS = {
@@ -21,7 +21,7 @@ def publish(found, project):
     """Save the results as a new report in wandb and return its address.
 
     Args:
-        found: what `fer_keras.results.read` returned.
+        found: what `fer_keras.study.results.read` returned.
         project: "PROJECT" of your default team, or "ENTITY/PROJECT"; made if it is not there.
 
     Raises:

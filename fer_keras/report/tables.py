@@ -5,7 +5,8 @@ import textwrap
 
 import pandas
 
-from fer_keras import judging, study
+from fer_keras import study
+from fer_keras.study import judging
 
 
 def about(found):

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from report_results import FACES, found
 
-from fer_keras import page
 from fer_keras.data.faces import make_faces
 from fer_keras.errors import InputError
+from fer_keras.report import page
 
 
 class Page(html.parser.HTMLParser):

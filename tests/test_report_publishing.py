@@ -9,8 +9,8 @@ import threading
 import pytest
 from report_results import found
 
-from fer_keras import wandb_report
 from fer_keras.errors import InputError
+from fer_keras.report import publishing
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def blocks(report):
 
 def test_blocks_of_a_report_built_without_a_login():
     pytest.importorskip("wandb_workspaces")
-    report = wandb_report.build(found(), "fer-keras")
+    report = publishing.build(found(), "fer-keras")
     parts = blocks(report)
     texts = [part["content"] for part in parts if part["type"] == "markdown-block"]
     assert texts[0].startswith("3 runs, 9 trainings")
@@ -48,14 +48,14 @@ def test_blocks_of_a_report_built_without_a_login():
 
 def test_charts_of_a_step_are_over_its_runs_with_the_seeds_as_one_line():
     pytest.importorskip("wandb_workspaces")
-    grids = [part for part in blocks(wandb_report.build(found(), "p")) if part["type"] == "panel-grid"]
+    grids = [part for part in blocks(publishing.build(found(), "p")) if part["type"] == "panel-grid"]
     (runs,) = grids[0]["metadata"]["runSets"]
     (chosen,) = runs["filters"]["filters"]
     assert chosen["key"] == {"section": "run", "name": "group"}
     assert (chosen["op"], chosen["value"]) == ("IN", ["1-Layer-NN", "2-1024-Layer-NN", "3-1024-Layer-NN"])
     assert runs["grouping"] == [{"section": "run", "name": "group"}]
     panels = grids[0]["metadata"]["panelBankSectionConfig"]["panels"]
-    assert [panel["config"]["metrics"] for panel in panels] == [[key] for key in wandb_report.CHARTS]
+    assert [panel["config"]["metrics"] for panel in panels] == [[key] for key in publishing.CHARTS]
     assert {panel["config"]["xAxis"] for panel in panels} == {"epoch"}
     assert [(panel["layout"]["x"], panel["layout"]["y"]) for panel in panels] == [
         *((0, 0), (8, 0), (16, 0)),
@@ -66,13 +66,13 @@ def test_charts_of_a_step_are_over_its_runs_with_the_seeds_as_one_line():
 def test_a_missing_package_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
     with pytest.raises(InputError, match=r"needs wandb-workspaces: .* Run `pip install 'fer-keras\[report\]'`"):
-        wandb_report.publish(found(), "fer-keras")
+        publishing.publish(found(), "fer-keras")
 
 
 def test_a_missing_login_is_told():
     pytest.importorskip("wandb_workspaces")
     with pytest.raises(InputError, match="Run `wandb login`"):
-        wandb_report.publish(found(), "fer-keras")
+        publishing.publish(found(), "fer-keras")
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -126,9 +126,9 @@ def test_it_is_saved_in_the_project(monkeypatch, project, entity):
     with serving() as server:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-        address = wandb_report.publish(found(), project)
+        address = publishing.publish(found(), project)
     (saved,) = server.saved
     assert (saved["entityName"], saved["projectName"], saved["type"]) == (entity, "fer-keras", "runs")
-    assert saved["displayName"] == wandb_report.TITLE
+    assert saved["displayName"] == publishing.TITLE
     assert "Three layers are worst" in saved["spec"]
     assert f"/{entity}/fer-keras/reports/" in address

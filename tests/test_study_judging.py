@@ -4,9 +4,8 @@ import math
 
 import pytest
 
-from fer_keras import judging
-from fer_keras.judging import FAILS, HOLDS, UNKNOWN, by_run, compare, interval, judge, verdict
-from fer_keras.study import Finding
+from fer_keras.study import Finding, judging
+from fer_keras.study.judging import FAILS, HOLDS, UNKNOWN, by_run, compare, interval, judge, verdict
 
 MORE, LESS = (0.0, math.inf), (-math.inf, 0.0)
 

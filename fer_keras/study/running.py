@@ -13,11 +13,12 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fer_keras import models, pipeline, records, results, study
+from fer_keras import models, pipeline, records, study
 from fer_keras.data import load as load_data
 from fer_keras.errors import InputError
 from fer_keras.experiment import Experiment
 from fer_keras.experiment import load as load_experiment
+from fer_keras.study import results
 
 EPOCH = re.compile(r"^epoch (\d+)/\d+ ")
 RECORD = re.compile(r"^record: (.+)$")

@@ -1,0 +1,74 @@
+"""The command line. Commands parse, call the library and print; what is slow to import is imported in them."""
+
+import errno
+import logging
+import sys
+
+import click
+
+from fer_keras import __version__
+from fer_keras.cli import data, evaluation, experiments, study
+from fer_keras.errors import InputError
+
+USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class Failure(click.ClickException):
+    """What the user gave cannot be used: one line, exit code 2."""
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """Turns the errors a user can mend into messages; every other one keeps its traceback."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            if error.errno not in USERS_ERRORS:
+                raise
+            raise Failure(str(error)) from error
+
+
+@click.group(cls=Commands)
+@click.version_option(__version__)
+def cli():
+    """Study, train and judge facial-expression classifiers on FER-2013.
+
+    \b
+    fer-keras run experiments/cnn_best.py    train and judge one experiment
+    fer-keras evaluate MODEL                 judge a Keras model
+    fer-keras data audit                     show what is wrong with the data
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("fer_keras").setLevel(logging.INFO)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell):
+    """Print the script that completes commands and options in SHELL.
+
+    \b
+    source <(fer-keras completion bash)
+    """
+    from click.shell_completion import get_completion_class
+
+    click.echo(get_completion_class(shell)(cli, {}, "fer-keras", "_FER_KERAS_COMPLETE").source())
+
+
+for command in (
+    experiments.run,
+    experiments.list_,
+    experiments.show,
+    experiments.overfit,
+    evaluation.evaluate,
+    study.study,
+    study.sweep,
+    study.report,
+    data.data,
+):
+    cli.add_command(command)

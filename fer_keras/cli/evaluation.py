@@ -1,0 +1,53 @@
+"""The command that judges a model."""
+
+import pathlib
+
+import click
+
+from fer_keras.cli.options import data_option, demo_note
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=pathlib.Path))
+@data_option
+@click.option(
+    "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
+)
+@click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
+@click.option(
+    "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model]",
+)
+def evaluate(model, data, part, flip, seed, output):
+    """Judge the Keras model in the file MODEL: this project's, or any with the same seven classes.
+
+    \b
+    fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
+    """
+    from fer_keras import evaluation, pictures, pipeline, records, saving
+    from fer_keras.data import load, split
+    from fer_keras.files import write_json
+
+    loaded = saving.load(model)
+    if seed is None:  # another seed would have trained on images of this validation split
+        is_run = (model.parent / "run.json").is_file()
+        seed = records.read(model.parent)["experiment"]["seed"] if is_run else 0
+    faces = load(data)
+    parts = split(faces, seed)
+    about = pipeline.describe(faces, parts)
+    scores = pipeline.judge(loaded, parts, part, flip=flip)
+    title = f"{model.name} on the {part} split{demo_note(about)}, {'with' if flip else 'without'} mirrored images"
+    click.echo(title)
+    click.echo(evaluation.table(scores))
+    folder = output or model.parent / f"{model.stem}_{part}{'_flip' if flip else ''}"
+    result = {"model": model.name, "data": about, "split": part, "seed": seed, "flip": flip, "scores": scores}
+    write_json(folder / "scores.json", result)
+    pictures.draw(
+        {"experiment": {"name": model.stem}, "data": about, "history": [], "overfit": None, "scores": scores},
+        folder,
+    )
+    click.echo(f"written: {folder}")

@@ -1,0 +1,110 @@
+"""Commands on one experiment file: run it, try it, look at it."""
+
+import json
+import pathlib
+import signal
+import sys
+
+import click
+
+from fer_keras.cli.options import (
+    data_option,
+    demo_note,
+    end_interrupted,
+    epochs_option,
+    file_argument,
+    output_option,
+    read_experiment,
+    seed_option,
+    wandb_option,
+)
+from fer_keras.errors import InputError
+from fer_keras.experiment import load, override
+
+
+@click.command()
+@file_argument
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@data_option
+@seed_option
+@epochs_option
+@output_option
+@wandb_option("auto")
+@click.option(
+    "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
+)
+def run(file, settings, data, seed, epochs, output, wandb, precision):
+    """Train and judge the experiment in FILE; run it again to continue an interrupted training.
+
+    KEY=VALUE changes a setting of the experiment, as in the last line:
+
+    \b
+    fer-keras run experiments/cnn_best.py
+    fer-keras run experiments/cnn_best.py --seed 1 --wandb disabled
+    fer-keras run experiments/cnn_best.py learning_rate=0.001 model_options.dropout=0.5
+    """
+    experiment = override(read_experiment(file, seed=seed, epochs=epochs), settings)
+    from fer_keras import evaluation, pipeline
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that wandb's run is ended too
+    try:
+        folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
+    except KeyboardInterrupt:
+        end_interrupted()
+    click.echo(f"{experiment.name} on the test split{demo_note(record['data'])}, without mirrored images")
+    click.echo(evaluation.table(record["scores"]))
+    click.echo(f"record: {folder}")
+
+
+@click.command("list")
+@click.argument("folder", type=click.Path(path_type=pathlib.Path), default="experiments")
+def list_(folder):
+    """List the experiments in FOLDER with the question that each asks.
+
+    \b
+    fer-keras list
+    """
+    files = sorted(folder.glob("*.py"))
+    if not files:
+        raise InputError(f"No experiment files in {str(folder)!r}. Name their folder: fer-keras list FOLDER.")
+    for file in files:
+        click.echo(f"{file}  {load(file).name}")
+        click.echo(f"    {_question(file)}")
+
+
+@click.command()
+@file_argument
+def show(file):
+    """Print every setting of the experiment in FILE, defaults included, as JSON.
+
+    \b
+    fer-keras show experiments/cnn_best.py
+    """
+    from fer_keras.pipeline import resolved
+
+    click.echo(json.dumps(resolved(load(file)), indent=2))
+
+
+@click.command()
+@file_argument
+@data_option
+@seed_option
+def overfit(file, data, seed):
+    """Try whether the experiment in FILE can learn one batch by heart, before training it.
+
+    \b
+    fer-keras overfit experiments/cnn_best.py
+    """
+    experiment = read_experiment(file, seed=seed)
+    from fer_keras import data as faces_data
+    from fer_keras import device, evaluation, training
+
+    train = faces_data.split(faces_data.load(data), experiment.seed)["train"]
+    with device.training_in():
+        losses = training.overfit_losses(experiment, train)
+    click.echo(evaluation.overfit_verdict(losses)["text"])
+
+
+def _question(file):
+    lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    return next((line.removeprefix("Question").strip() for line in lines if line.startswith("Question")), "")

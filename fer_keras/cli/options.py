@@ -1,0 +1,55 @@
+"""Arguments and options that several commands share, and what they do with them."""
+
+import dataclasses
+import pathlib
+import sys
+
+import click
+
+from fer_keras.experiment import load
+
+INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
+
+
+file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
+data_option = click.option(
+    "--data",
+    type=click.Path(),
+    help="FER-2013 in any form: CSV, folder, archive, parquet; 'demo' for the drawn faces. "
+    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the drawn faces]",
+)
+seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
+output_option = click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    default="runs",
+    show_default=True,
+    help="Folder of the run directories.",
+)
+
+
+def wandb_option(default):
+    return click.option(
+        "--wandb",
+        type=click.Choice(["auto", "online", "offline", "disabled"]),
+        default=default,
+        show_default=True,
+        help="auto: online where you are logged in, else offline.",
+    )
+
+
+epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
+
+
+def read_experiment(file, **changes):
+    given = {name: value for name, value in changes.items() if value is not None}
+    return dataclasses.replace(load(file), **given)
+
+
+def end_interrupted():
+    click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
+    sys.exit(INTERRUPTED)
+
+
+def demo_note(about):
+    return " of the DRAWN demo faces" if about["demo"] else ""

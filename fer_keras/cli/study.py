@@ -1,0 +1,113 @@
+"""Commands on many runs: the study, a sweep, their report."""
+
+import pathlib
+import sys
+
+import click
+
+from fer_keras.cli.options import (
+    data_option,
+    end_interrupted,
+    epochs_option,
+    file_argument,
+    output_option,
+    wandb_option,
+)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@data_option
+@click.option("--step", type=int, help="Only the runs of this step of the study.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of each run, from 0.")
+@epochs_option
+@click.option("--workers", type=click.IntRange(1), help="Processes at a time. [default: one for each core]")
+@output_option
+@wandb_option("disabled")
+def study(names, data, step, seeds, epochs, workers, output, wandb):
+    """Run what is missing of the study: all of it, or the runs NAMES.
+
+    Small results go to experiments/results, which `fer-keras report` reads. What is recorded with the same
+    settings and data is not run again, what was interrupted continues.
+
+    \b
+    fer-keras study --step 3
+    fer-keras study 3-2-Best --seeds 1
+    """
+    from fer_keras.study import running
+
+    options = {"step": step, "seeds": seeds, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    try:
+        done, failed = running.run(names, tracking=wandb, **options)
+    except KeyboardInterrupt:
+        end_interrupted()
+    click.echo(f"{len(done)} runs done, {len(failed)} failed")
+    sys.exit(1 if failed else 0)
+
+
+@click.command()
+@file_argument
+@data_option
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Trials at a time here.")
+@click.option(
+    "--storage",
+    envvar="FER_KERAS_STORAGE",
+    help="postgresql://USER@HOST/DATABASE for many machines, or the path of a journal file. "
+    "[default: FER_KERAS_STORAGE, then sweeps/NAME/journal.log]",
+)
+@output_option
+@wandb_option("disabled")
+def sweep(file, data, workers, storage, output, wandb):
+    """Search the settings of an experiment as FILE says, in the format of `wandb sweep`.
+
+    Run it again to continue; on other machines with the same --storage to take part.
+
+    \b
+    fer-keras sweep experiments/sweep.yaml
+    """
+    from fer_keras import sweep as sweeps
+
+    try:
+        result = sweeps.run(file, storage=storage, workers=workers, data=data, output=output, tracking=wandb)
+    except KeyboardInterrupt:
+        end_interrupted()
+    click.echo(sweeps.table(result))
+
+
+@click.command()
+@click.option(
+    "--results",
+    type=click.Path(path_type=pathlib.Path),
+    default="experiments/results",
+    show_default=True,
+    help="Folder of the study's results.",
+)
+@click.option("--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder for the report.")
+@click.option("--update", is_flag=True, help="Also renew the figures in README.md and in the experiment files.")
+@click.option(
+    "--data",
+    type=click.Path(),
+    envvar="FER_DATA",
+    help="The FER-2013 of the results, to show the most confused faces. [default: FER_DATA, else without faces]",
+)
+@click.option(
+    "--wandb",
+    metavar="PROJECT",
+    help="Also save it as a report in this wandb project, or ENTITY/PROJECT. Needs fer-keras[report] and a login.",
+)
+def report(results, output, update, data, wandb):
+    """Write report.html, one page that opens offline, report.md and report.csv.
+
+    \b
+    fer-keras report --data fer2013.csv
+    """
+    from fer_keras import report as reporting
+    from fer_keras.data import load
+    from fer_keras.report import publishing
+
+    paths = reporting.write(results, output, load(data) if data else None)
+    if update:
+        reporting.update(results)
+    click.echo(f"written: {', '.join(map(str, paths))}")
+    if wandb:
+        click.echo(f"saved: {publishing.publish(reporting.read(results), wandb)}")
