@@ -28,7 +28,7 @@ def probabilities(model, images, *, flip=False):
 
 def _predict(model, images):
     height, width, channels = model.inputs[0].shape[1:]
-    scale = 1.0 if _scales_itself(model) else 1 / 255
+    scale = 1.0 if scales_itself(model) else 1 / 255
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = ops.convert_to_tensor(np.ascontiguousarray(images[start : start + BATCH_SIZE]), dtype="float32")
@@ -44,7 +44,7 @@ def _predict(model, images):
     return ops.convert_to_numpy(ops.softmax(outputs))
 
 
-def _scales_itself(model):
+def scales_itself(model):
     return any(
         isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization))
         for layer in model._flatten_layers()
