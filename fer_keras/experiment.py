@@ -15,6 +15,7 @@ from fer_keras.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
+LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -28,6 +29,12 @@ class Experiment:
         model_options: keywords of that architecture's function.
         normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
         augmentation: names of `fer_keras.preprocessing.AUGMENTATIONS`, applied in order, in training only.
+        mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.
+        cutmix: the same for pasting a rectangle of one image into another; with both, each batch draws which.
+        label_smoothing: share of a training label that is spread evenly over all classes.
+        loss: `"cross_entropy"`, `"focal"` (Lin et al. 2017, arXiv:1708.02002) or `"generalized_cross_entropy"`
+            (for noisy labels, Zhang & Sabuncu 2018, arXiv:1805.07836).
+        class_weight: `None`, or `"balanced"`: every class counts the same in the loss.
         optimizer: `"adam"`, `"adamw"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
         learning_rate: peak learning rate.
@@ -46,6 +53,11 @@ class Experiment:
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     normalization: bool = False
     augmentation: tuple[str, ...] = ()
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    label_smoothing: float = 0.0
+    loss: str = "cross_entropy"
+    class_weight: str | None = None
     optimizer: str = "adam"
     optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     learning_rate: float = 1e-3
@@ -63,6 +75,14 @@ class Experiment:
             ),
             "optimizer": (self.optimizer in OPTIMIZERS, f"one of: {', '.join(OPTIMIZERS)}"),
             "schedule": (self.schedule in SCHEDULES, f"one of: {', '.join(SCHEDULES)}"),
+            "loss": (self.loss in LOSSES, f"one of: {', '.join(LOSSES)}"),
+            "class_weight": (self.class_weight in (None, "balanced"), "None or 'balanced'"),
+            "mixup": (_number(self.mixup) and 0 <= self.mixup < math.inf, "a number from 0"),
+            "cutmix": (_number(self.cutmix) and 0 <= self.cutmix < math.inf, "a number from 0"),
+            "label_smoothing": (
+                _number(self.label_smoothing) and 0 <= self.label_smoothing < 1,
+                "a number from 0 to below 1",
+            ),
             "learning_rate": (
                 _number(self.learning_rate) and 0 < self.learning_rate < math.inf,
                 "a number above 0",

@@ -9,11 +9,14 @@ import numpy as np
 from keras import ops
 from rich.console import Console
 from rich.progress import Progress
+from sklearn.utils.class_weight import compute_class_weight
 
 from fer_keras import callbacks, models
+from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
 from fer_keras.files import writing
 from fer_keras.gradients import tracked
+from fer_keras.mixing import mix, smooth
 from fer_keras.optimizers import fused
 from fer_keras.preprocessing import preprocessing
 
@@ -22,6 +25,11 @@ OPTIMIZERS = {
     "adamw": fused(keras.optimizers.AdamW),
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
+}
+LOSSES = {
+    "cross_entropy": lambda: keras.losses.CategoricalCrossentropy(from_logits=True),
+    "focal": lambda: keras.losses.CategoricalFocalCrossentropy(from_logits=True, alpha=1.0),
+    "generalized_cross_entropy": lambda: GeneralizedCrossEntropy(),
 }
 WARMUP = 0.2  # fraction of a one-cycle schedule's steps; see Experiment.schedule
 OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
@@ -48,13 +56,47 @@ def build(experiment, train):
     )
     model = models.build(experiment.model, experiment.model_options, layers)
     steps = experiment.epochs * math.ceil(len(train.labels) / experiment.batch_size)
-    model.compile(
-        optimizer=_optimizer(experiment, steps),
-        # Logits, since a softmax head is not the same loss on every backend where it saturates.
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")],
-    )
+    # Logits, since a softmax head is not the same loss on every backend where it saturates.
+    if _blends(experiment):
+        loss, metric = LOSSES[experiment.loss](), keras.metrics.CategoricalAccuracy(name="acc")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        metric = keras.metrics.SparseCategoricalAccuracy(name="acc")
+    model.compile(optimizer=_optimizer(experiment, steps), loss=loss, metrics=[metric])
     return model
+
+
+class GeneralizedCrossEntropy(keras.losses.Loss):
+    """(1 - p^q) / q for p the probability of the target; Zhang & Sabuncu 2018, arXiv:1805.07836.
+
+    Keras' own takes class numbers and probabilities only: no blended targets, no logits.
+    """
+
+    def __init__(self, q=0.7):
+        super().__init__()
+        self.q = q
+
+    def call(self, y_true, y_pred):
+        probability = ops.sum(y_true * ops.softmax(y_pred), axis=-1)
+        return (1 - ops.power(ops.maximum(probability, 1e-7), self.q)) / self.q
+
+
+def _blends(experiment):
+    """Whether the targets are rows of shares instead of class numbers."""
+    return bool(
+        experiment.label_smoothing or experiment.mixup or experiment.cutmix or experiment.loss != "cross_entropy"
+    )
+
+
+def _targets(labels, experiment, smoothing=0.0):
+    return smooth(labels, len(EMOTIONS), smoothing) if _blends(experiment) else labels
+
+
+def _class_weight(labels, experiment):
+    if experiment.class_weight is None:
+        return None
+    classes = np.unique(labels)
+    return dict(zip(classes.tolist(), compute_class_weight("balanced", classes=classes, y=labels), strict=True))
 
 
 def _optimizer(experiment, steps):
@@ -91,23 +133,27 @@ def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkp
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`.
         checkpoint: path of an `.npz` file, rewritten whole after every epoch.
     """
-    batches = Batches(train, experiment.batch_size, experiment.seed)
+    targets = _targets(train.labels, experiment, experiment.label_smoothing)
+    batches = Batches(train.images, targets, experiment)
+    averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     with _progress() as progress:
         model.fit(
             batches,
             epochs=experiment.epochs,
             initial_epoch=restore(model, checkpoint),
-            validation_data=(validation.images, validation.labels),
+            validation_data=(validation.images, _targets(validation.labels, experiment)),
             validation_batch_size=512,
             shuffle=False,  # Batches does it, by seed and epoch
             verbose=0,
+            class_weight=_class_weight(train.labels, experiment),
             callbacks=[
+                *averaging,
                 callbacks.EpochTime(),
                 EpochSeeds(batches, experiment.seed),
                 callbacks.GradientRatio(),
                 callbacks.WeightNorm(),
                 callbacks.LearningRate(),
-                callbacks.Histograms(train.images[:PROBE], train.labels[:PROBE], on_histograms),
+                callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms),
                 EpochRows(on_epoch),
                 Checkpoint(checkpoint),
                 ProgressBar(progress),
@@ -122,7 +168,8 @@ def overfit_losses(experiment, train):
     has come below 0.01, where nothing is left to see.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
-    model = build(dataclasses.replace(experiment, augmentation=(), schedule="constant"), subset)
+    plainly = {"augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0, "loss": "cross_entropy"}
+    model = build(dataclasses.replace(experiment, schedule="constant", **plainly), subset)
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(model.optimizer, model.loss, metrics=[cross_entropy])
     losses = []
@@ -136,29 +183,33 @@ def overfit_losses(experiment, train):
 
 
 class Batches(keras.utils.PyDataset):
-    """The training images in batches, in an order that seed and epoch alone decide.
+    """The training images in batches, blended as the experiment says, in an order that seed and epoch decide.
 
     Args:
-        faces: `Faces`; batches stay uint8, the model's first layer converts them.
-        batch_size: images in a batch; the last one of an epoch may be smaller.
-        seed: whole number.
+        images: (n, 48, 48, 1) uint8; the model's first layer converts them.
+        targets: (n,) class numbers or (n, 7) shares.
+        experiment: `Experiment`; an epoch's last batch may be smaller than its `batch_size`.
     """
 
-    def __init__(self, faces, batch_size, seed):
+    def __init__(self, images, targets, experiment):
         super().__init__()
-        self.faces, self.batch_size, self.seed = faces, batch_size, seed
+        self.images, self.targets, self.experiment = images, targets, experiment
         self.start(epoch=0)
 
     def start(self, epoch):
         """Shuffle for `epoch`."""
-        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.faces.labels))
+        self.epoch = epoch
+        self.order = np.random.default_rng([self.experiment.seed, epoch]).permutation(len(self.targets))
 
     def __len__(self):
-        return math.ceil(len(self.order) / self.batch_size)
+        return math.ceil(len(self.order) / self.experiment.batch_size)
 
     def __getitem__(self, index):
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.faces.images[rows], self.faces.labels[rows]
+        size = self.experiment.batch_size
+        rows = self.order[index * size : (index + 1) * size]
+        rng = np.random.default_rng([self.experiment.seed, self.epoch, index])
+        mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
+        return mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
 
 
 class EpochSeeds(keras.callbacks.Callback):

@@ -14,29 +14,35 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # doors to the rest.
 ORDER = [
     *("errors", "files", "experiment", "data"),
-    *("layers", "preprocessing", "models", "optimizers", "gradients"),
-    *("callbacks", "device", "saving", "prediction"),
+    *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
+    *("callbacks", "device", "checking", "saving", "prediction", "inference", "engines", "exporting"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
     *("study", "report", "sweep", "cli"),
 ]
 ONLY_IN = {
-    "torch": {"gradients", "layers", "optimizers", "device", "records"},
+    "torch": {"augmentation", "gradients", "layers", "optimizers", "device", "exporting", "records"},
     "jax": {"gradients", "records"},
     "tensorflow": {"gradients"},
     "wandb": {"tracking", "report"},
+    "onnxruntime": {"engines"},
+    "onnx": {"exporting"},
     "optuna": {"sweep"},
     "click": {"cli"},
 }
 KERAS = {
     "layers",
+    "augmentation",
     "preprocessing",
     "models",
     "optimizers",
     "gradients",
     "callbacks",
     "device",
+    "checking",
     "saving",
     "prediction",
+    "inference",
+    "exporting",
     "training",
 }
 LIGHT = {"__init__", "__main__", "errors", "files", "experiment", "cli"}  # import nothing heavy at their top

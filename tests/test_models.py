@@ -10,6 +10,7 @@ from fer_keras import models
 from fer_keras.errors import InputError
 
 SMALL_NN = {"units": (8, 6)}
+SMALL_RESNET = {"filters": (4, 6), "blocks": (1, 1)}
 SMALL_CNN = {"filters": (4, 6), "units": (8,)}
 EVERYTHING = {"normalization": "batch", "activation": "leaky_relu", "dropout": 0.3, "l2": 1e-3}
 
@@ -28,6 +29,8 @@ VARIANTS = [
         | EVERYTHING
         | {"repeats": 2, "residual": True, "convolution_normalization": "batch", "convolution_dropout": 0.2},
     ),
+    ("resnet", SMALL_RESNET),
+    ("resnet", SMALL_RESNET | {"blocks": (2, 1), "stem_stride": 1, "squeeze": 2, "dropout": 0.3, "l2": 1e-3}),
 ]
 
 
@@ -62,6 +65,18 @@ def names(model):
             "cnn",
             {"filters": (2,), "units": (3,), "convolution_normalization": "batch", "normalization": "layer"},
             20 + 8 + (24 * 24 * 2 * 3 + 3) + 6 + 3 * 7 + 7,
+        ),
+        # stem; first block: two normalizations and convolutions; second: the same and a shortcut; the last
+        (
+            "resnet",
+            SMALL_RESNET,
+            36 * 4 + 2 * (16 + 9 * 16) + (16 + 9 * 24 + 24 + 9 * 36 + 24) + 24 + 6 * 7 + 7,
+        ),
+        # squeeze-and-excitation: two dense layers with biases
+        (
+            "resnet",
+            {"filters": (4,), "blocks": (1,), "stem_stride": 1, "squeeze": 2},
+            9 * 4 + 2 * (16 + 9 * 16) + (4 * 2 + 2 + 2 * 4 + 4) + 16 + 4 * 7 + 7,
         ),
     ],
 )
@@ -141,7 +156,7 @@ def test_resolved_options_hold_the_defaults():
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("vgg99", {}, "Unknown model 'vgg99'. Expected one of: cnn, nn."),
+        ("vgg99", {}, "Unknown model 'vgg99'. Expected one of: cnn, nn, resnet."),
         ("nn", {"unit": 3}, "Model 'nn' has no option 'unit'. Expected one of: units, normalization, activation,"),
         ("nn", {"x": 3}, "Model 'nn' has no option 'x'."),
         (

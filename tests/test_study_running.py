@@ -72,6 +72,9 @@ def test_missing_compares_settings_and_data(tmp_path):
     results.write(job.result, {"experiment": settings, "data": {"digest": "digest"}})
     assert running.missing([job], "digest") == []
     assert running.missing([job], "other data") == [job]
+    older = {key: value for key, value in settings.items() if key != "label_smoothing"}  # before that setting
+    results.write(job.result, {"experiment": older, "data": {"digest": "digest"}})
+    assert running.missing([job], "digest") == []
     results.write(job.result, {"experiment": {**settings, "batch_size": 17}, "data": {"digest": "digest"}})
     assert running.missing([job], "digest") == [job]
 

@@ -42,6 +42,16 @@ STATEFUL = Experiment(
     seed=5,
 )
 
+BLENDED = dataclasses.replace(
+    STATEFUL,
+    augmentation=("flip", "affine", "erasing"),
+    mixup=0.4,
+    cutmix=1.0,
+    label_smoothing=0.1,
+    class_weight="balanced",
+    optimizer_options={"use_ema": True, "ema_momentum": 0.9},
+)
+
 
 def array(value):
     return keras.ops.convert_to_numpy(value).copy()
@@ -128,19 +138,40 @@ def stop_after(epoch):
 PRECISIONS = ["float32"] + ["mixed_bfloat16"] * (keras.backend.backend() == "torch")
 
 
+@pytest.mark.parametrize("experiment", [STATEFUL, BLENDED], ids=["plain", "blended"])
 @pytest.mark.parametrize("policy", PRECISIONS)
-def test_continued_training_is_bit_equal_to_an_uninterrupted_one(tmp_path, precision, policy):
+def test_continued_training_is_bit_equal_to_an_uninterrupted_one(tmp_path, precision, policy, experiment):
     precision(policy)
-    whole, rows = train(STATEFUL, tmp_path / "whole.npz")
+    whole, rows = train(experiment, tmp_path / "whole.npz")
     checkpoint = tmp_path / "parts.npz"
     for epoch in (1, 2, 4):  # stopped before the checkpoint of that epoch is written
         with pytest.raises(Stop):
-            train(STATEFUL, checkpoint, stop_after(epoch))
+            train(experiment, checkpoint, stop_after(epoch))
         assert training.epochs_done(checkpoint) == epoch - 1
-    continued, last = train(STATEFUL, checkpoint)
+    continued, last = train(experiment, checkpoint)
     assert last == rows[3:]
     assert_equal(state(continued), state(whole))
     assert training.epochs_done(checkpoint) == 4
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "generalized_cross_entropy"])
+def test_every_loss_learns(tmp_path, loss):
+    _, rows = train(changed(NN, loss=loss, label_smoothing=0.1, epochs=15, learning_rate=0.01), tmp_path / "a.npz")
+    assert rows[-1]["train_loss"] < 0.9 * rows[0]["train_loss"]
+    assert rows[-1]["train_acc"] > rows[0]["train_acc"]
+
+
+def test_generalized_cross_entropy_worked_out_by_hand():
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], "float32"))
+    targets = np.array([[1, 0, 0], [0, 0.5, 0.5]], "float32")
+    found = float(training.GeneralizedCrossEntropy(q=0.5)(targets, logits))
+    assert found == pytest.approx((2 * (1 - 0.5**0.5) + 2 * (1 - 0.45**0.5)) / 2, rel=1e-5)
+
+
+def test_balanced_weights_are_those_of_equal_classes():
+    labels = np.array([0, 0, 0, 1])  # 4 images over 2 classes: 2 each would be equal
+    assert training._class_weight(labels, changed(NN, class_weight="balanced")) == {0: 2 / 3, 1: 2.0}
+    assert training._class_weight(labels, NN) is None
 
 
 def test_every_epoch_of_a_continued_training_has_the_row_of_the_uninterrupted_one(tmp_path):
@@ -240,9 +271,9 @@ def test_optimizer_is_the_named_one_with_its_options(name):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"model": "vgg99"}, "Unknown model 'vgg99'. Expected one of: cnn, nn."),
+        ({"model": "vgg99"}, "Unknown model 'vgg99'. Expected one of: cnn, nn, resnet."),
         ({"model_options": {"widths": (3,)}}, "Model 'nn' has no option 'widths'."),
-        ({"augmentation": ("spin",)}, "Unknown augmentation 'spin'. Expected one of: flip."),
+        ({"augmentation": ("spin",)}, "Unknown augmentation 'spin'. Expected one of: flip, affine, erasing."),
         ({"optimizer_options": {"momentun": 0.9}}, "optimizer_options do not fit 'adam': "),
         ({"optimizer_options": {"learning_rate": 0.9}}, "optimizer_options do not fit 'adam': "),
         ({"optimizer": "sgd", "optimizer_options": {"momentum": 2}}, "optimizer_options do not fit 'sgd': "),
@@ -254,7 +285,7 @@ def test_what_does_not_fit_is_told(changes, message):
 
 
 def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
-    batches = training.Batches(PARTS["train"], 8, seed=1)
+    batches = training.Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, seed=1))
     orders = []
     for epoch in (0, 1, 0):
         batches.start(epoch)

@@ -7,8 +7,9 @@ import keras
 from fer_keras.errors import InputError
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
+from fer_keras.models.resnet import resnet
 
-MODELS = {"cnn": cnn, "nn": nn}
+MODELS = {"cnn": cnn, "nn": nn, "resnet": resnet}
 
 
 def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=7):

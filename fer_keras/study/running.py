@@ -146,7 +146,8 @@ def missing(jobs, digest):
 def _done(result, job, digest):
     return (
         result is not None
-        and result["experiment"] == pipeline.resolved(job.experiment)
+        # A setting that came later has its default in an older result.
+        and pipeline.resolved(Experiment(**result["experiment"])) == pipeline.resolved(job.experiment)
         and result["data"]["digest"] == digest
     )
 

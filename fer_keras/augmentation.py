@@ -1,0 +1,75 @@
+"""Random rotation, zoom and shift in one resampling.
+
+Keras' layers for them resample three times, each slower on torch's processor backend than a small network.
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+if keras.backend.backend() == "torch":
+    from torch.nn import functional
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomAffine(layers.Layer):
+    """Rotates, zooms and shifts each image by its own random amounts, in training only.
+
+    Pixels from outside repeat the border. Computes in float32: bfloat16 cannot tell pixel positions apart.
+
+    Args:
+        degrees: largest rotation to either side.
+        zoom: largest change of size, as a fraction; height and width alike.
+        shift: largest shift, as a fraction of the size, of each axis.
+        seed: whole number.
+    """
+
+    def __init__(self, degrees=10.0, zoom=0.1, shift=0.1, *, seed=None, **options):
+        super().__init__(**{"dtype": "float32"} | options)
+        self.degrees, self.zoom, self.shift, self.seed = degrees, zoom, shift, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        amounts = keras.random.uniform((4, ops.shape(images)[0]), -1.0, 1.0, seed=self.seed_generator)
+        angle = amounts[0] * math.radians(self.degrees)
+        scale = 1 + amounts[1] * self.zoom
+        return resample(images, angle, scale, amounts[2] * self.shift, amounts[3] * self.shift)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        own = {"degrees": self.degrees, "zoom": self.zoom, "shift": self.shift, "seed": self.seed}
+        return super().get_config() | own
+
+
+def resample(images, angle, scale, shift_x, shift_y):
+    """Return (n, size, size, channels) images sampled bilinearly around their centers.
+
+    Output position p, from the center and in units of half the size, shows input position
+    scale x rotation(angle) x p + 2 x (shift_x, shift_y).
+
+    Args:
+        images: (n, size, size, channels) float.
+        angle: (n,) radians.
+        scale: (n,), above 1 shows more of the image, smaller.
+        shift_x: (n,), fraction of the width; shift_y: of the height.
+    """
+    cos, sin = scale * ops.cos(angle), scale * ops.sin(angle)
+    zero = ops.zeros_like(cos)
+    if keras.backend.backend() == "torch":
+        matrix = ops.stack([cos, -sin, 2 * shift_x, sin, cos, 2 * shift_y], axis=-1).reshape(-1, 2, 3)
+        channels_first = images.permute(0, 3, 1, 2)
+        grid = functional.affine_grid(matrix, channels_first.shape, align_corners=False)
+        moved = functional.grid_sample(channels_first, grid, padding_mode="border", align_corners=False)
+        return moved.permute(0, 2, 3, 1)
+    # Keras counts positions in pixels from the first one; so must the offsets.
+    size = images.shape[1]
+    center = (size - 1) / 2
+    offset_x = center * (1 - cos + sin) + shift_x * size
+    offset_y = center * (1 - sin - cos) + shift_y * size
+    transforms = ops.stack([cos, -sin, offset_x, sin, cos, offset_y, zero, zero], axis=-1)
+    return ops.image.affine_transform(images, transforms, fill_mode="nearest")

@@ -1,0 +1,81 @@
+"""Residual networks for small faces."""
+
+from keras import layers
+
+from fer_keras.layers import BatchNormalization, Conv2D, Dropout
+from fer_keras.models.blocks import l2_penalty
+
+
+def resnet(
+    x,
+    num_classes,
+    *,
+    filters=(64, 128, 256),
+    blocks=(1, 1, 1),
+    stem_stride=2,
+    squeeze=0,
+    dropout=0.0,
+    l2=0.0,
+):
+    """A stem, stages of residual blocks (He et al. 2016, arXiv:1603.05027), the mean over all places, the logits.
+
+    A block is normalization, ReLU, 3x3 convolution, twice; the first of each stage after the first halves height
+    and width. Convolutions have no bias, since a normalization follows each.
+
+    Args:
+        x: images, (n, height, width, channels).
+        num_classes: `int`.
+        filters: channels of each stage.
+        blocks: residual blocks of each stage.
+        stem_stride: 1, or 2 to compute at half the size: four times as fast.
+        squeeze: channels are reduced by this factor in squeeze-and-excitation (Hu et al. 2018, arXiv:1709.01507)
+            at the end of each block, 0 for none.
+        dropout: fraction dropped before the logits.
+        l2: factor of the penalty on the squared weights of every kernel.
+
+    Returns:
+        Logits, (n, num_classes).
+    """
+
+    def convolve(x, channels, size, stride, name):
+        return Conv2D(
+            channels,
+            size,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            kernel_regularizer=l2_penalty(l2),
+            name=name,
+        )(x)
+
+    def activate(x, name):
+        return layers.ReLU(name=f"{name}_relu")(BatchNormalization(name=f"{name}_batchnorm")(x))
+
+    def block(x, channels, stride, name):
+        shortcut, x = x, activate(x, f"{name}_1")
+        if stride > 1 or shortcut.shape[-1] != channels:
+            shortcut = convolve(x, channels, 1, stride, f"{name}_shortcut")
+        x = convolve(x, channels, 3, stride, f"{name}_conv_1")
+        x = convolve(activate(x, f"{name}_2"), channels, 3, 1, f"{name}_conv_2")
+        if squeeze:
+            x = excite(x, squeeze, name)
+        return layers.Add(name=f"{name}_add")([shortcut, x])
+
+    x = convolve(x, filters[0], 3 * stem_stride, stem_stride, "stem")
+    for i, (channels, count) in enumerate(zip(filters, blocks, strict=True), 1):
+        for j in range(1, count + 1):
+            x = block(x, channels, 2 if i > 1 and j == 1 else 1, f"block_{i}_{j}")
+    x = layers.GlobalAveragePooling2D(name="mean")(activate(x, "last"))
+    if dropout:
+        x = Dropout(dropout, name="dropout")(x)
+    return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
+
+
+def excite(x, reduction, name):
+    """Squeeze-and-excitation: scale each channel by what all places together say."""
+    channels = x.shape[-1]
+    weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    weights = layers.Dense(channels // reduction, "relu", name=f"{name}_excite_1")(weights)
+    weights = layers.Dense(channels, "sigmoid", name=f"{name}_excite_2")(weights)
+    return layers.Multiply(name=f"{name}_scale")([x, weights])

@@ -1,0 +1,69 @@
+"""Rotation, zoom and shift worked out by hand on small images."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from fer_keras.augmentation import RandomAffine, resample
+
+IMAGE = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+
+
+def moved(angle=0.0, scale=1.0, shift_x=0.0, shift_y=0.0):
+    values = (ops.convert_to_tensor(np.array([value], "float32")) for value in (angle, scale, shift_x, shift_y))
+    return ops.convert_to_numpy(resample(ops.convert_to_tensor(IMAGE), *values))[0, :, :, 0]
+
+
+def test_nothing_to_do():
+    np.testing.assert_allclose(moved(), IMAGE[0, :, :, 0], atol=1e-5)
+
+
+def test_shift_by_one_pixel_shows_what_is_right_of_it_and_repeats_the_border():
+    np.testing.assert_allclose(moved(shift_x=0.25)[0], [1, 2, 3, 3], atol=1e-5)
+    np.testing.assert_allclose(moved(shift_y=0.25)[:, 0], [4, 8, 12, 12], atol=1e-5)
+
+
+def test_half_a_turn():
+    np.testing.assert_allclose(moved(angle=np.pi), IMAGE[0, ::-1, ::-1, 0], atol=1e-4)
+
+
+def test_quarter_turn():
+    np.testing.assert_allclose(moved(angle=np.pi / 2), np.rot90(IMAGE[0, :, :, 0]), atol=1e-4)
+
+
+def test_zoom_shows_the_middle_larger():
+    # Pixel centers at -1.5, -0.5, 0.5, 1.5 from the middle are read at half of that, in rows and in columns.
+    np.testing.assert_allclose(moved(scale=0.5)[0], 4 * 0.75 + np.array([0.75, 1.25, 1.75, 2.25]), atol=1e-5)
+
+
+def test_every_image_moves_differently_and_only_in_training():
+    layer = RandomAffine(seed=3)
+    images = np.repeat(np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype("float32"), 3, axis=0)
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
+    first = ops.convert_to_numpy(layer(images, training=True))
+    assert not np.allclose(first[0], first[1]) and first.shape == images.shape
+    again = ops.convert_to_numpy(RandomAffine(seed=3)(images, training=True))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_amounts_stay_within_the_limits():
+    layer = RandomAffine(degrees=0, zoom=0, shift=0.25, seed=0)
+    ramp = np.tile(np.arange(8, dtype="float32")[:, None, None], (64, 1, 8, 1))  # the row's number
+    shifts = ops.convert_to_numpy(layer(ramp, training=True))[:, 4, 4, 0] - 4
+    assert 1.5 < np.abs(shifts).max() <= 2.0 + 1e-5
+
+
+def test_computes_in_float32_whatever_the_policy():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert RandomAffine().compute_dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("options", [{}, {"degrees": 5.0, "zoom": 0.2, "shift": 0.0, "seed": 1}])
+def test_config_makes_the_same_layer(options):
+    config = RandomAffine(**options).get_config()
+    assert RandomAffine.from_config(config).get_config() == config
