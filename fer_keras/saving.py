@@ -1,24 +1,44 @@
-"""Model files: probabilities out, Keras' own layers, no optimizer."""
+"""Model files: probabilities out, Keras' own layers, no optimizer; what others made is checked first."""
 
+import hashlib
+import json
 import pathlib
+import tempfile
 import zipfile
-import zlib
 
 import keras
 
-from fer_keras import layers
+from fer_keras import checking, layers
 from fer_keras.data import EMOTIONS
+from fer_keras.data.vocabulary import emotion_code
 from fer_keras.errors import InputError
 from fer_keras.files import writing
+from fer_keras.preprocessing import AUGMENTATIONS
+
+ORDERS = {"fer2013": EMOTIONS, "alphabetical": tuple(sorted(EMOTIONS))}
 
 
 def publish(model):
     """Return `model`, from images to logits, as a float32 model from images to probabilities.
 
-    The softmax layer's name holds the order of the classes.
+    It is without augmentation, and the softmax layer's name holds the order of the classes.
     """
+    model = _without_augmentation(model)
     softmax = keras.layers.Softmax(dtype="float32", name="_".join(EMOTIONS))
     return layers.fast(keras.Model(model.input, softmax(model.output), name=model.name))
+
+
+def _without_augmentation(model):
+    def call(layer, inputs, *others, **options):
+        return inputs if layer.name in AUGMENTATIONS else layer(inputs, *others, **options)
+
+    uncompiled = keras.Model(model.input, model.output, name=model.name)
+    clone = keras.models.clone_model(uncompiled, call_function=call)
+    for layer in clone.layers:
+        variables = {}
+        model.get_layer(layer.name).save_own_variables(variables)
+        layer.load_own_variables(variables)
+    return clone
 
 
 def save(model, path):
@@ -34,14 +54,21 @@ def save(model, path):
         layers.plain(model).save(temporary)
 
 
-def load(path):
-    """Return the Keras model in the `.keras` file `path`, not compiled.
+def load(path, *, classes=None, digest=None):
+    """Return the Keras model in the `.keras` file `path`, not compiled, its 7 classes in the order of `EMOTIONS`.
 
-    Models made elsewhere are welcome if they take one image, (height, width, 1 or 3), and give 7 classes.
+    Models made elsewhere are welcome if they take one image, (height, width, 1 or 3), and give 7 classes. The file
+    need not be trusted: see `fer_keras.checking`.
+
+    Args:
+        path: `str` or `Path`.
+        classes: the file's own order of the seven `EMOTIONS`; default: what the name of its last layer tells.
+        digest: SHA-256 of the file in hex; default: what `path`.sha256 holds, where `sha256sum` wrote one.
 
     Raises:
-        InputError: if there is no such file, it is no whole `.keras` file, Keras refuses it, or its input or
-            output is of another shape.
+        InputError: if there is no such file, it is no whole `.keras` file or not the one of `digest`, it holds
+            more than layers of Keras, its input or output is of another shape, or its order of the classes is not
+            known.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -57,13 +84,66 @@ def load(path):
         raise InputError(
             f"{path} is no whole .keras file (not a zip archive). It may be cut short: copy it again."
         )
+    _check_digest(path, digest)
+    config, weights = checking.read(path)
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        innermost = (str(error) or repr(error)).rpartition("Exception encountered: ")[2]
-        raise InputError(f"{path} cannot be loaded by Keras: {innermost.splitlines()[0]}") from error
-    _check_shapes(model, path)
-    return layers.fast(model)
+        model = _built(config, weights)
+        _check_shapes(model, path)
+        model = layers.fast(model)
+    except InputError:
+        raise
+    except Exception as error:  # what Keras raises depends on what was damaged
+        raise InputError(f"{path} cannot be loaded by Keras: {checking.reason(error)}") from error
+    return _in_order(model, classes or class_order(model), path)
+
+
+def class_order(model):
+    """Return the seven emotions in the order that the name of `model`'s last layer tells, or `None`."""
+    names = tuple(model.layers[-1].name.split("_"))
+    return names if sorted(names) == sorted(EMOTIONS) else None
+
+
+def parse_class_order(text):
+    """Return the seven emotions in the order that `text` says.
+
+    Args:
+        text: `"fer2013"`, `"alphabetical"` (as Keras reads folders of images), or seven names with commas between.
+
+    Raises:
+        InputError: if it is none of these.
+    """
+    codes = [emotion_code(word.strip()) for word in text.split(",")]
+    if text not in ORDERS and (None in codes or sorted(codes) != list(range(len(EMOTIONS)))):
+        raise InputError(
+            f"The order of the classes must be {', '.join(ORDERS)}, or the seven names with commas between them, "
+            f"such as {','.join(EMOTIONS)}. Received {text!r}."
+        )
+    return ORDERS.get(text) or tuple(EMOTIONS[code] for code in codes)
+
+
+def _check_digest(path, digest):
+    beside = path.with_name(f"{path.name}.sha256")
+    if digest is None and beside.is_file():
+        digest = beside.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
+    if digest is None:
+        return
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != digest.lower():
+        raise InputError(
+            f"{path} is not the published file: its SHA-256 is {found}, expected {digest:.64}. Get it again."
+        )
+
+
+def _built(config, weights):
+    """Return the model of what was checked, and of nothing else that the user's file may hold by now."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.keras"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", "{}")
+            archive.writestr(checking.CONFIG, json.dumps(config))
+            archive.writestr(checking.WEIGHTS, weights)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def _check_shapes(model, path):
@@ -75,3 +155,19 @@ def _check_shapes(model, path):
     outputs = [tuple(tensor.shape) for tensor in model.outputs]
     if len(outputs) != 1 or outputs[0] != (None, len(EMOTIONS)):
         raise InputError(f"{path} must give {len(EMOTIONS)} classes, shape (None, 7). Received outputs {outputs}.")
+
+
+def _in_order(model, classes, path):
+    if classes is None:
+        raise InputError(
+            f"{path} does not tell the order of its 7 classes. Say it with --class-order (in Python, classes=): "
+            f"fer2013 ({', '.join(EMOTIONS)}), alphabetical (as Keras reads folders of images), or the names with "
+            "commas between them."
+        )
+    if sorted(classes) != sorted(EMOTIONS):
+        raise InputError(f"classes must be {EMOTIONS} in some order. Received {classes!r}.")
+    if tuple(classes) == EMOTIONS:
+        return model
+    columns = [list(classes).index(emotion) for emotion in EMOTIONS]
+    ordered = keras.ops.take(model.outputs[0], columns, axis=-1)
+    return keras.Model(model.inputs[0], ordered, name=model.name)

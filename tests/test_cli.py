@@ -156,6 +156,28 @@ def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
     assert {path.name for path in (tmp_path / "audit").iterdir()} == {"audit.json", "audit.png"}
 
 
+def test_evaluate_wants_to_know_the_order_of_the_classes(small_data, tmp_path):
+    import keras
+
+    layers = [keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7, activation="softmax")]
+    keras.Sequential(layers).save(tmp_path / "model.keras")
+    words = ("evaluate", tmp_path / "model.keras", "--data", small_data)
+    result = call(*words)
+    assert result.exit_code == 2
+    assert "does not tell the order of its 7 classes. Say it with --class-order" in result.output
+    result = call(*words, "--class-order", "alphabet")
+    assert result.exit_code == 2
+    assert "The order of the classes must be fer2013, alphabetical, or the seven names" in result.output
+    confusions = {}
+    for order in ("fer2013", "alphabetical"):
+        assert call(*words, "--class-order", order).exit_code == 0
+        scores = json.loads((tmp_path / "model_test" / "scores.json").read_text())["scores"]
+        confusions[order] = [[row[code] for code in (0, 1, 2, 3, 4, 5, 6)] for row in scores["confusion"]]
+    # What fer2013 calls 4 sad, 5 surprise, 6 neutral, alphabetical calls neutral, sad, surprise.
+    moved = [[row[code] for code in (0, 1, 2, 3, 6, 4, 5)] for row in confusions["alphabetical"]]
+    assert moved == confusions["fer2013"]
+
+
 def test_evaluate_splits_by_the_seed_of_the_run(tiny, tmp_path):
     data = data_forms.write_csv(tmp_path / "fer2013.csv", data_forms.tiny((140, 35, 0)))
     words = ("--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")

@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-from fer_keras.cli.options import data_option, demo_note
+from fer_keras.cli.options import class_order_option, data_option, demo_note
 
 
 @click.command()
@@ -14,6 +14,7 @@ from fer_keras.cli.options import data_option, demo_note
     "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
 )
 @click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
+@class_order_option
 @click.option(
     "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
 )
@@ -22,7 +23,7 @@ from fer_keras.cli.options import data_option, demo_note
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model]",
 )
-def evaluate(model, data, part, flip, seed, output):
+def evaluate(model, data, part, flip, class_order, seed, output):
     """Judge the Keras model in the file MODEL: this project's, or any with the same seven classes.
 
     \b
@@ -32,7 +33,7 @@ def evaluate(model, data, part, flip, seed, output):
     from fer_keras.data import load, split
     from fer_keras.files import write_json
 
-    loaded = saving.load(model)
+    loaded = saving.load(model, classes=saving.parse_class_order(class_order) if class_order else None)
     if seed is None:  # another seed would have trained on images of this validation split
         is_run = (model.parent / "run.json").is_file()
         seed = records.read(model.parent)["experiment"]["seed"] if is_run else 0

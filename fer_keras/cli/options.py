@@ -38,6 +38,12 @@ def wandb_option(default):
     )
 
 
+class_order_option = click.option(
+    "--class-order",
+    metavar="ORDER",
+    help="Order of the model's outputs: fer2013, alphabetical, or seven names with commas. "
+    "[default: what the model's last layer is called]",
+)
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
 
 
