@@ -1,0 +1,96 @@
+"""Shipped networks: packed and loaded again, refused when touched, calibrated."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from data_forms import tiny, write_csv
+
+from fer_keras import Experiment, models, pipeline, records
+from fer_keras.errors import InputError
+from fer_keras.layers import plain
+from fer_keras.pretrained import card, pack, pretrained
+from fer_keras.releasing import release, temperature
+from fer_keras.saving import publish
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
+TINY = Experiment(
+    name="tiny",
+    model="cnn",
+    model_options={"filters": (4,), "units": (8,), "convolution_normalization": "batch"},
+    normalization=True,
+    augmentation=("flip",),
+    epochs=1,
+)
+
+
+@pytest.fixture
+def small_faces(tmp_path):
+    return write_csv(tmp_path / "faces.csv", tiny((30, 7, 7)))
+
+
+def array(value):
+    return keras.ops.convert_to_numpy(value)
+
+
+@pytest.fixture
+def packed(tmp_path):
+    keras.utils.set_random_seed(0)
+    normalization = keras.layers.Normalization(mean=120.0, variance=4000.0)
+    model = plain(publish(models.build("cnn", {"filters": (4,), "units": (8,)}, [normalization])))
+    pack(model, {"temperature": 1.0}, "small", tmp_path)
+    return model, tmp_path
+
+
+def test_packed_network_is_loaded_in_half_precision(packed):
+    model, folder = packed
+    found = pretrained("small", folder=folder)
+    np.testing.assert_allclose(array(found(IMAGES)), array(model(IMAGES)), atol=2e-3)
+    for ours, theirs in zip(found.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(array(ours), array(theirs).astype("float16").astype("float32"))
+    assert card("small", folder=folder)["temperature"] == 1.0
+
+
+def test_touched_file_is_refused(packed):
+    _, folder = packed
+    path = folder / "small.npz"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(InputError, match="is not the file that was released"):
+        pretrained("small", folder=folder)
+
+
+def test_unknown_name_is_told(packed):
+    with pytest.raises(InputError, match="No trained network 'large'. Expected one of: small."):
+        pretrained("large", folder=packed[1])
+
+
+def test_temperature_of_probabilities_that_are_too_sure():
+    """Three answers of four are right: 3/4 would be their best probability, a logit of log 3 instead of log 9."""
+    probabilities = np.zeros((4, 7)) + 1e-12
+    probabilities[:, 0], probabilities[:, 1] = 0.9, 0.1
+    assert temperature(probabilities, np.array([0, 0, 0, 1])) == pytest.approx(2.0, abs=1e-3)
+
+
+def test_release_of_a_run(tmp_path, small_faces):
+    run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    _, text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
+    about = json.loads(text.read_text())
+    assert about["experiment"] == record["experiment"]
+    assert about["scores"]["test"]["plain"]["images"] == record["scores"]["images"]
+    accuracy = about["scores"]["test"]["plain"]["accuracy"]
+    assert f"| as it is | {accuracy:.4f} |" in told.read_text()
+    shipped = pretrained("tiny", folder=tmp_path / "weights")
+    trained = keras.models.load_model(run / "model.keras")
+    powers = array(trained(IMAGES)).astype("float64") ** (1 / about["temperature"])
+    np.testing.assert_allclose(array(shipped(IMAGES)), powers / powers.sum(axis=1, keepdims=True), atol=3e-3)
+
+
+def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):
+    run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    with pytest.raises(InputError, match="was trained on data with digest"):
+        release(run, "tiny", tmp_path, data="demo")
+    (run / "scores.json").unlink()
+    with pytest.raises(InputError, match="is not finished"):
+        release(run, "tiny", tmp_path, data=small_faces)
+    assert records.read(run)["scores"] is None and not list(tmp_path.glob("tiny*"))
