@@ -29,8 +29,19 @@ def writing(path):
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         os.replace(temporary, path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder):
+    """Flush to disk which files are in `folder`: without it, a power cut can undo a rename or a new file."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened, nor need it be
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path, text):

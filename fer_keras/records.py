@@ -15,7 +15,7 @@ import filelock
 import numpy as np
 
 from fer_keras.errors import InputError
-from fer_keras.files import write_json, writing
+from fer_keras.files import sync_folder, write_json, writing
 
 HISTORY = "history.jsonl"
 HISTOGRAMS = "histograms.jsonl"
@@ -55,11 +55,14 @@ def is_complete(folder):
 
 def append(path, row):
     """Append `row` to the JSON lines at `path` and flush it to disk; the torn end of a crash is cut off first."""
+    new = not os.path.exists(path)
     with open(path, "a+b") as file:
         file.truncate(_whole(path))
         file.write(json.dumps(plain(row), allow_nan=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    if new:
+        sync_folder(pathlib.Path(path).parent)
 
 
 def write(folder, part, value):
@@ -174,6 +177,7 @@ def _new_folder(home, now):
         folder = home / (now.strftime("%Y%m%d-%H%M%S") + (f"-{number:02}" if number > 1 else ""))
         with contextlib.suppress(FileExistsError):  # another process started in the same second
             folder.mkdir(parents=True)
+            sync_folder(home)
             return folder
 
 

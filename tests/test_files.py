@@ -42,6 +42,24 @@ def test_temporary_file_stands_beside_the_final_one_with_its_suffix(tmp_path):
         assert not (tmp_path / "model.keras").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="folders are flushed on POSIX only")
+def test_file_is_on_disk_before_it_has_its_name_and_the_name_after(tmp_path, monkeypatch):
+    events, fsync, replace = [], os.fsync, os.replace
+
+    def note_sync(handle):
+        events.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    def note_replace(*paths):
+        events.append("rename")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    write_text(tmp_path / "x.txt", "text")
+    assert events == ["file", "rename", "folder"]
+
+
 def test_interruption_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), writing(tmp_path / "x.npz"):
         raise KeyboardInterrupt

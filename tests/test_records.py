@@ -91,6 +91,15 @@ def test_torn_last_line_is_dropped_and_written_over(tmp_path, torn):
     assert path.read_bytes() == b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 4}\n'
 
 
+def test_new_directory_and_new_lines_are_flushed_to_disk_by_name_too(tmp_path, monkeypatch):
+    folders = []
+    monkeypatch.setattr(records, "sync_folder", lambda folder: folders.append(str(folder)))
+    folder = new(tmp_path)
+    for epoch in (1, 2):
+        records.append(folder / records.HISTORY, {"epoch": epoch})
+    assert folders == [str(folder.parent), str(folder)]
+
+
 def test_absent_lines_are_none(tmp_path):
     assert records.rows(tmp_path / "history.jsonl") == []
 
