@@ -7,7 +7,7 @@ import sys
 import click
 
 from fer_keras import __version__
-from fer_keras.cli import data, evaluation, experiments, study
+from fer_keras.cli import data, evaluation, experiments, exporting, study
 from fer_keras.errors import InputError
 
 USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -66,6 +66,7 @@ for command in (
     experiments.show,
     experiments.overfit,
     evaluation.evaluate,
+    exporting.export,
     study.study,
     study.sweep,
     study.report,

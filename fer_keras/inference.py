@@ -1,0 +1,87 @@
+"""Models as they are served: nothing that acts in training only, everything from the image to the answer."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from fer_keras.layers import fast
+from fer_keras.prediction import probabilities, scales_itself
+
+IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
+
+
+def inference_copy(model):
+    """Return a copy of `model` that computes the same in inference with less work.
+
+    Dropout, noise and random augmentation are left out. Each `BatchNormalization` is folded into the kernel and
+    the bias of the convolution or dense layer before it; where there is none, it is a product and a sum.
+
+    Args:
+        model: built `keras.Model`. One that is no graph of layers is returned as it is.
+    """
+    if type(model).__name__ not in ("Functional", "Sequential"):
+        return model
+    copy = fast(keras.Model(model.inputs[0], model.outputs[0], name=model.name))
+    affine = {layer.name: _fold(layer) for layer in copy.layers if _is_norm(layer)}
+
+    def call(layer, *args, **kwargs):
+        if layer.name in affine:
+            scale, shift = affine[layer.name]
+            scaled = args[0] if scale is None else args[0] * scale
+            return scaled if shift is None else scaled + shift
+        return args[0] if _idle(layer) else layer(*args, **kwargs)
+
+    return keras.models.clone_model(copy, clone_function=lambda layer: layer, call_function=call)
+
+
+def serving_model(model):
+    """Return a `keras.Model` from images (n, 48, 48, 1) uint8 to probabilities (n, 7) float32.
+
+    Between them stands the inference copy of `model` and what `fer_keras.prediction` does around it: the size, the
+    channels and the scale it was made for, and a softmax if it gives logits.
+    """
+    height, width, channels = model.inputs[0].shape[1:]
+    images = keras.Input((48, 48, 1), dtype="uint8", name="images")
+    x = ops.cast(images, "float32")
+    if (height, width) not in ((48, 48), (None, None)):
+        x = ops.image.resize(x, (height, width))
+    if channels == 3:
+        x = ops.concatenate([x, x, x], axis=-1)
+    if not scales_itself(model):
+        x = x / 255
+    outputs = inference_copy(model)(x)
+    result = keras.Model(images, outputs, name=model.name)
+    sample = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8")
+    if not np.allclose(result.predict_on_batch(sample), probabilities(model, sample), atol=1e-3):
+        result = keras.Model(images, ops.softmax(outputs), name=model.name)
+    return result
+
+
+def _idle(layer):
+    return isinstance(layer, IDLE) or type(layer).__name__.startswith("Random")
+
+
+def _is_norm(layer):
+    return (
+        isinstance(layer, layers.BatchNormalization)
+        and len(layer._inbound_nodes) == 1
+        and layer.axis in (-1, layer.input.ndim - 1)
+    )
+
+
+def _fold(norm):
+    """Fold `norm` into the layer before it and return what is left of it: scale and shift, None if nothing."""
+    scale = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1)
+    shift = (norm.beta if norm.center else 0) - norm.moving_mean * scale
+    before = norm.input._keras_history.operation
+    if not (
+        isinstance(before, layers.Conv2D | layers.Dense)
+        and before.activation is keras.activations.linear
+        and len(before._inbound_nodes) == len(before._outbound_nodes) == 1  # what it gives goes nowhere else
+    ):
+        return ops.convert_to_numpy(scale), ops.convert_to_numpy(shift)
+    before.kernel.assign(before.kernel * scale)
+    if not before.use_bias:
+        return None, ops.convert_to_numpy(shift)
+    before.bias.assign(before.bias * scale + shift)
+    return None, None
