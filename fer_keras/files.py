@@ -34,6 +34,12 @@ def writing(path):
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder):
+    """Remove the temporary files of killed processes from `folder`; only for a process that alone writes there."""
+    for path in pathlib.Path(folder).glob(".*-????????.*"):  # as `writing` names them
+        path.unlink()
+
+
 def sync_folder(folder):
     """Flush to disk which files are in `folder`: without it, a power cut can undo a rename or a new file."""
     if os.name == "posix":  # elsewhere a folder cannot be opened, nor need it be

@@ -6,6 +6,7 @@ import pathlib
 
 from fer_keras import device, evaluation, models, pictures, records, saving, training
 from fer_keras.data import leak_free, load, split
+from fer_keras.files import remove_leftovers
 from fer_keras.prediction import probabilities
 from fer_keras.tracking import Tracker
 
@@ -38,6 +39,9 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
         if folder is None:
             folder = records.create(output, settings, about, records.environment())
         with records.locked(folder):
+            if records.is_complete(folder):  # by another process, after it was found unfinished
+                return folder, records.read(folder)
+            remove_leftovers(folder)
             _train_and_judge(model, experiment, parts, folder, tracking)
     return folder, records.read(folder)
 

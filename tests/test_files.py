@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from fer_keras.files import write_json, write_text, writing
+from fer_keras.files import remove_leftovers, write_json, write_text, writing
 
 
 def test_text_and_json_are_written_whole_into_new_folders(tmp_path):
@@ -40,6 +40,22 @@ def test_temporary_file_stands_beside_the_final_one_with_its_suffix(tmp_path):
         assert temporary.parent == tmp_path and temporary.suffix == ".keras"
         assert temporary.name.startswith(".model-")
         assert not (tmp_path / "model.keras").exists()
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
+    for name in ("model.keras", ".lock", ".hidden", "a-12345678.txt"):
+        (tmp_path / name).touch()
+    for name in ("x.npz", "history.jsonl"):
+        with writing(tmp_path / name) as temporary:
+            temporary.write_text("half")
+            os.link(
+                temporary,
+                tmp_path / (temporary.name[: -len(temporary.suffix) - 8] + "abc_1234" + temporary.suffix),
+            )
+        (tmp_path / name).unlink()
+    assert len(os.listdir(tmp_path)) == 6
+    remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".hidden", ".lock", "a-12345678.txt", "model.keras"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders are flushed on POSIX only")

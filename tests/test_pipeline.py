@@ -147,6 +147,24 @@ def test_run_interrupted_after_the_row_but_before_the_checkpoint_repeats_the_epo
     assert untimed(record) == untimed(whole)
 
 
+def test_run_that_another_process_finished_meanwhile_is_left_as_it_is(tmp_path, csv, monkeypatch):
+    folder, record = go(TINY, csv, tmp_path / "runs")
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != ".lock"}
+    monkeypatch.setattr(records, "find_unfinished", lambda *_: folder)
+    assert go(TINY, csv, tmp_path / "runs") == (folder, record)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != ".lock"} == before
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path, csv, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, "history.jsonl", 2)
+        go(TINY, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    (folder / ".checkpoint-abcd1234.npz").write_bytes(b"half")
+    go(TINY, csv, tmp_path / "runs")
+    assert visible(folder) == FILES and not list(folder.glob(".*-*"))
+
+
 @pytest.mark.parametrize("step", ["save", "judge", "draw"])
 def test_run_interrupted_after_training_is_not_trained_again(tmp_path, csv, monkeypatch, step):
     place = {"save": pipeline.saving, "judge": pipeline, "draw": pipeline.pictures}[step]
