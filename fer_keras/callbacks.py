@@ -3,12 +3,14 @@
 Put `EpochTime` first in the list: it would also count the callbacks before it.
 """
 
+import math
 import time
 
 import keras
 import numpy as np
 from keras import ops
 
+from fer_keras.errors import InputError
 from fer_keras.gradients import batch_gradients
 
 
@@ -20,6 +22,36 @@ class EpochTime(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["epoch_time"] = time.perf_counter() - self.start
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops the training where the loss is no number any more, before anything of that epoch is written.
+
+    Looks at the running mean, which one NaN or infinity spoils for the rest of the epoch. Keras hands it over with
+    every step anyway, so that looking costs nothing.
+
+    Raises:
+        InputError: names the loss, the epoch and the step, and what to try.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._check("training", logs["loss"], f"in step {batch + 1} of")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check("training", logs["loss"], "after")
+        self._check("validation", logs.get("val_loss", 0.0), "after")
+
+    def _check(self, kind, loss, place):
+        if not math.isfinite(loss):
+            rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            raise InputError(
+                f"The {kind} loss became {loss} {place} epoch {self.epoch + 1}, at a learning rate of {rate:g}. Try "
+                "a smaller learning_rate, optimizer_options.global_clipnorm=1.0, or --precision float32. The run "
+                "directory keeps the epochs before."
+            )
 
 
 class GradientRatio(keras.callbacks.Callback):

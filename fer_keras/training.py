@@ -132,6 +132,9 @@ def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkp
             (accuracies as fractions) and what `fer_keras.callbacks` adds.
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`.
         checkpoint: path of an `.npz` file, rewritten whole after every epoch.
+
+    Raises:
+        InputError: if the loss becomes infinite or no number.
     """
     targets = _targets(train.labels, experiment, experiment.label_smoothing)
     batches = Batches(train.images, targets, experiment)
@@ -150,6 +153,7 @@ def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkp
                 *averaging,
                 callbacks.EpochTime(),
                 EpochSeeds(batches, experiment.seed),
+                callbacks.FiniteLoss(),
                 callbacks.GradientRatio(),
                 callbacks.WeightNorm(),
                 callbacks.LearningRate(),

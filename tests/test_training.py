@@ -189,6 +189,23 @@ def test_every_epoch_of_a_continued_training_has_the_row_of_the_uninterrupted_on
     assert rest == rows[2:]
 
 
+def test_infinite_loss_stops_the_training_before_anything_of_the_epoch_is_kept(tmp_path):
+    rows, experiment = [], changed(NN, optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(InputError, match=r"^The training loss became \w+ in step \d of epoch 1, at a learning "):
+        train(experiment, tmp_path / "c.npz", rows.append)
+    assert rows == [] and not (tmp_path / "c.npz").exists()
+
+
+def test_infinite_validation_loss_is_told():
+    callback = training.callbacks.FiniteLoss()
+    callback.set_model(training.build(NN, PARTS["train"]))
+    callback.on_epoch_begin(2)
+    callback.on_train_batch_end(0, {"loss": 1.0})
+    callback.on_epoch_end(2, {"loss": 1.0, "val_loss": 2.0})
+    with pytest.raises(InputError, match="^The validation loss became inf after epoch 3, at a learning rate "):
+        callback.on_epoch_end(2, {"loss": 1.0, "val_loss": math.inf})
+
+
 def test_finished_training_is_left_as_it_is(tmp_path):
     model, _ = train(NN, tmp_path / "c.npz")
     again, rows = train(NN, tmp_path / "c.npz")
