@@ -13,8 +13,12 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 def run(experiment, **options):
     """Train and judge `experiment`; see `fer_keras.pipeline.run` for the options and the returned record."""
-    from fer_keras import pipeline
+    import logging
 
+    from fer_keras import logs, pipeline
+
+    if not logging.getLogger("fer_keras").hasHandlers():
+        logs.start()  # a program with handlers of its own decides by them what it shows
     return pipeline.run(experiment, **options)
 
 

@@ -49,8 +49,8 @@ class FiniteLoss(keras.callbacks.Callback):
             rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
             raise InputError(
                 f"The {kind} loss became {loss} {place} epoch {self.epoch + 1}, at a learning rate of {rate:g}. "
-                "Try a smaller learning_rate, optimizer_options.global_clipnorm=1.0, or --precision float32. The run "
-                "directory keeps the epochs before."
+                "Try a smaller learning_rate, optimizer_options.global_clipnorm=1.0, or --precision float32. "
+                "The run directory keeps the epochs before."
             )
 
 

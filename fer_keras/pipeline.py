@@ -38,6 +38,7 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
         folder = records.find_unfinished(output, settings, about)
         if folder is None:
             folder = records.create(output, settings, about, records.environment())
+        log.debug("Run directory: %s", folder, extra={"values": {"data": about}})
         with records.locked(folder):
             if records.is_complete(folder):  # by another process, after it was found unfinished
                 return folder, records.read(folder)

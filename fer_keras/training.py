@@ -1,6 +1,7 @@
 """Compile and fit; an interrupted training continues where it stopped, with the same numbers."""
 
 import dataclasses
+import logging
 import math
 import sys
 
@@ -20,6 +21,7 @@ from fer_keras.mixing import mix, smooth
 from fer_keras.optimizers import fused
 from fer_keras.preprocessing import preprocessing
 
+LOGGER = logging.getLogger("fer_keras")
 OPTIMIZERS = {
     "adam": fused(keras.optimizers.Adam),
     "adamw": fused(keras.optimizers.AdamW),
@@ -268,6 +270,7 @@ def restore(model, checkpoint):
         with np.load(checkpoint, allow_pickle=False) as arrays:
             for i, variable in enumerate(_state(model)):
                 variable.assign(arrays[str(i)])
+        LOGGER.info("Continuing after epoch %d.", epochs)
     return epochs
 
 
@@ -284,7 +287,7 @@ def _state(model):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Moves a bar with the steps, and prints a line for each epoch.
+    """Moves a bar with the steps, and logs a line for each epoch.
 
     Args:
         progress: started `rich.progress.Progress`.
@@ -308,9 +311,10 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         line = self.LINE.format(epoch=epoch + 1, epochs=self.params["epochs"], **logs)
-        self.progress.console.print(line, highlight=False)
+        LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
 
 
 def _progress():
     console = Console(file=sys.stderr, soft_wrap=True)
-    return Progress(console=console, transient=True, disable=not console.is_terminal)
+    shown = console.is_terminal and LOGGER.isEnabledFor(logging.INFO)
+    return Progress(console=console, transient=True, disable=not shown)

@@ -13,7 +13,7 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # Each module imports only from modules above it; a folder counts as one module. `__init__` and `__main__` are the
 # doors to the rest.
 ORDER = [
-    *("errors", "files", "experiment", "data"),
+    *("errors", "files", "logs", "experiment", "data"),
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
     *("callbacks", "device", "checking", "saving", "prediction", "inference", "engines", "exporting"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
@@ -45,7 +45,7 @@ KERAS = {
     "exporting",
     "training",
 }
-LIGHT = {"__init__", "__main__", "errors", "files", "experiment", "cli"}  # import nothing heavy at their top
+LIGHT = {"__init__", "__main__", "errors", "files", "logs", "experiment", "cli"}  # import nothing heavy at their top
 
 
 def name_of(path):

@@ -238,17 +238,18 @@ def test_learns_14_images_by_heart(tmp_path):
     assert rows[0]["train_acc"] < 0.6
 
 
-def test_progress_is_a_line_for_each_epoch(tmp_path, capsys):
+def test_progress_is_a_line_for_each_epoch(tmp_path, capsys, caplog):
+    caplog.set_level("INFO", "fer_keras")
     train(NN, tmp_path / "c.npz")
-    printed = capsys.readouterr()
-    assert printed.out == ""
+    assert capsys.readouterr().out == ""
     number = r"\d+\.\d+"
     for epoch in range(1, 5):
         line = (
             rf"epoch {epoch}/4  loss {number}  acc {number}  val_loss {number}  val_acc {number}  "
-            rf"grad_ratio {number} %  weight_norm {number}  {number} s\n"
+            rf"grad_ratio {number} %  weight_norm {number}  {number} s"
         )
-        assert len(re.findall(line, printed.err)) == 1
+        assert len(re.findall(line, "\n".join(caplog.messages))) == 1
+    assert caplog.records[-1].values["epoch"] == 4 and caplog.records[-1].values["val_loss"] > 0
 
 
 def rates(steps, **settings):

@@ -2,21 +2,27 @@
 
 import errno
 import logging
-import sys
 
 import click
 
-from fer_keras import __version__
+from fer_keras import __version__, logs
 from fer_keras.cli import data, evaluation, experiments, exporting, study
 from fer_keras.errors import InputError
 
-USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+LOG = logging.getLogger("fer_keras")
 
 
 class Failure(click.ClickException):
     """What the user gave cannot be used: one line, exit code 2."""
 
     exit_code = 2
+
+    def show(self, file=None):
+        if logs.as_json():
+            LOG.error(self.message)
+        else:
+            super().show(file)
 
 
 class Commands(click.Group):
@@ -35,7 +41,10 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 @click.version_option(__version__)
-def cli():
+@click.option("--quiet", "level", flag_value=logging.WARNING, type=int, help="Tell of warnings only; no progress.")
+@click.option("--verbose", "level", flag_value=logging.DEBUG, type=int, help="Tell of each file and step too.")
+@click.option("--log-json", is_flag=True, help="Tell it as JSON, one object a line, on standard error.")
+def cli(level, log_json):
     """Study, train and judge facial-expression classifiers on FER-2013.
 
     \b
@@ -43,8 +52,7 @@ def cli():
     fer-keras evaluate MODEL                 judge a Keras model
     fer-keras data audit                     show what is wrong with the data
     """
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("fer_keras").setLevel(logging.INFO)
+    logs.start(level or logging.INFO, as_json=log_json)
 
 
 @cli.command()
