@@ -108,7 +108,7 @@ def parse(config, stem):
     sweep = Sweep(
         name=_name(config.get("name", stem)),
         program=str(config["program"]),
-        experiment=load_experiment(config["program"]),
+        experiment=load_experiment(str(config["program"])),
         method=method,
         metric=_one_of("metric name", metric.get("name"), METRICS),
         goal=_one_of("metric goal", metric.get("goal", "minimize"), GOALS),
