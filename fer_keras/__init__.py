@@ -5,7 +5,7 @@ import os
 from fer_keras.experiment import Experiment
 
 __version__ = "0.1.0"
-__all__ = ["Experiment", "main", "run"]
+__all__ = ["Experiment", "FER", "main", "run"]
 
 # Keras reads this once, when it is first imported, which nothing here does.
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -29,3 +29,12 @@ def main():
     from fer_keras.cli import cli
 
     cli(["run", *sys.argv], prog_name="fer-keras")
+
+
+def __getattr__(name):
+    """Import `FER` when it is first asked for: it needs NumPy and Pillow, which nothing else here does."""
+    if name != "FER":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fer_keras.recognition import FER
+
+    return FER

@@ -17,7 +17,7 @@ ORDER = [
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
     *("callbacks", "device", "checking", "saving", "prediction", "inference", "engines", "exporting"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
-    *("study", "report", "sweep", "cli"),
+    *("study", "report", "sweep", "recognition", "cli"),
 ]
 ONLY_IN = {
     "torch": {"augmentation", "gradients", "layers", "optimizers", "device", "exporting", "records"},
@@ -28,6 +28,8 @@ ONLY_IN = {
     "onnx": {"exporting"},
     "optuna": {"sweep"},
     "click": {"cli"},
+    "cv2": {"recognition"},
+    "tkinter": {"recognition"},
 }
 KERAS = {
     "layers",
@@ -122,9 +124,9 @@ def test_backend_is_torch_unless_the_user_chose():
 
 
 def test_everything_in_all_is_there_and_public():
-    assert fer_keras.__all__ == sorted(fer_keras.__all__) == ["Experiment", "main", "run"]
+    assert fer_keras.__all__ == sorted(fer_keras.__all__) == ["Experiment", "FER", "main", "run"]
     public = in_new_process("from fer_keras import *; print(sorted(name for name in dir() if name[0] != '_'))")
-    assert public == "['Experiment', 'main', 'run']\n"
+    assert public == "['Experiment', 'FER', 'main', 'run']\n"
     for name in fer_keras.__all__:
         assert callable(getattr(fer_keras, name)) and getattr(fer_keras, name).__doc__
 

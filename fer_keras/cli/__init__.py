@@ -6,7 +6,7 @@ import logging
 import click
 
 from fer_keras import __version__, logs
-from fer_keras.cli import data, evaluation, experiments, exporting, study
+from fer_keras.cli import data, evaluation, experiments, exporting, prediction, study
 from fer_keras.errors import InputError
 
 USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -50,6 +50,7 @@ def cli(level, log_json):
     \b
     fer-keras run experiments/cnn_best.py    train and judge one experiment
     fer-keras evaluate MODEL                 judge a Keras model
+    fer-keras predict portrait.png           name the expressions of the faces
     fer-keras data audit                     show what is wrong with the data
     """
     logs.start(level or logging.INFO, as_json=log_json)
@@ -75,6 +76,7 @@ for command in (
     experiments.overfit,
     evaluation.evaluate,
     exporting.export,
+    prediction.predict,
     study.study,
     study.sweep,
     study.report,

@@ -1,0 +1,176 @@
+"""`FER`: from photographs to faces and their expressions."""
+
+import dataclasses
+import threading
+from typing import NamedTuple
+
+import numpy as np
+
+from fer_keras.data import EMOTIONS
+from fer_keras.errors import InputError
+from fer_keras.recognition import classifiers, crops, detection, explaining, photos, videos
+from fer_keras.recognition.following import Tracks
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A face and its expression.
+
+    Args:
+        box: x, y, width, height in pixels of the upright image.
+        score: the detector's, see `detection.Box`; None where nothing was detected.
+        probabilities: `{emotion: fraction}`, in the order of `fer_keras.data.EMOTIONS`, with sum 1.
+        crop: what the classifier saw, uint8 (48, 48, 1).
+        track: the number, from 1, of this face in a video; None in a photograph.
+    """
+
+    box: tuple[int, int, int, int]
+    score: float | None
+    probabilities: dict[str, float]
+    crop: np.ndarray = dataclasses.field(repr=False, compare=False)
+    track: int | None = None
+
+    @property
+    def emotion(self) -> str:
+        """The likeliest emotion."""
+        return max(self.probabilities, key=self.probabilities.get)
+
+    def as_dict(self):
+        """Return what JSON can hold: box, score, emotion, probabilities, and in a video track."""
+        told = {"box": list(self.box), "score": self.score}
+        if self.track is not None:
+            told["track"] = self.track
+        return told | {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """The faces in one frame of a video, `time` seconds after its start; `image` is uint8 (height, width, 3)."""
+
+    time: float
+    faces: list[Face]
+    image: np.ndarray = dataclasses.field(repr=False, compare=False)
+
+
+class Found(NamedTuple):
+    """A face that is not classified yet."""
+
+    box: detection.Box
+    crop: np.ndarray
+
+
+class FER:
+    """Finds faces and names their expressions. May be shared by threads.
+
+        from fer_keras import FER
+
+        faces = FER().analyze("photo.jpg")
+        print(faces[0].emotion, faces[0].probabilities)
+
+    Args:
+        model: what classifies; None for the model that comes with this package, or a `.keras` file, a
+            `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, 7).
+        detector: what finds the faces: "haar", "none" for images that are crops of faces, the path of a YuNet
+            `.onnx` file, or a callable (see `detection.Detector`).
+        margin: share of a box's side that is added to it. FER-2013's own frames are Haar's boxes: 0.
+        max_pixels: larger images are refused.
+
+    Raises:
+        InputError: if the model or the detector cannot be had.
+    """
+
+    def __init__(self, model=None, *, detector="haar", margin=0.0, max_pixels=photos.MAX_PIXELS):
+        self.detector = detection.detector(detector)
+        self.classifier = classifiers.classifier(model)
+        self.margin = margin
+        self.max_pixels = max_pixels
+        self._lock = threading.Lock()  # Keras models are not made to be called by several threads at a time
+
+    def analyze(self, image, *, bgr=False):
+        """Return the list of `Face` in the image, the largest first; empty where there is none.
+
+        Args:
+            image: path, `bytes` of a file, PIL image, or array with red first (see `photos.read`).
+            bgr: the array has blue first, as OpenCV reads it.
+
+        Raises:
+            InputError: if the image cannot be read.
+        """
+        return self.analyze_many([image], bgr=bgr)[0]
+
+    def analyze_many(self, images, *, bgr=False, return_errors=False):
+        """Return one list of `Face` for each of `images`; all faces go through the model together.
+
+        Args:
+            images: iterable of what `analyze` takes.
+            bgr: as for `analyze`.
+            return_errors: put the `InputError` of an image that cannot be read in its place, and go on.
+        """
+        found = []
+        for image in images:
+            try:
+                found.append(self.find(image, bgr=bgr))
+            except InputError as error:
+                if not return_errors:
+                    raise
+                found.append(error)
+        classified = iter(self.classify([face for faces in found if isinstance(faces, list) for face in faces]))
+        return [faces if isinstance(faces, InputError) else [next(classified) for _ in faces] for faces in found]
+
+    def analyze_video(self, path, *, every=0.2):
+        """Yield a `Frame` every so many seconds of the video file, its faces followed; see `follow`."""
+        return self.follow(videos.frames(path, every=every, max_pixels=self.max_pixels))
+
+    def follow(self, frames, *, batch_size=16):
+        """Yield a `Frame` for each of `frames`, its faces numbered and their probabilities steadied over time.
+
+        Args:
+            frames: iterable of (seconds, uint8 (height, width, 3) with red first).
+            batch_size: frames whose faces go through the model together.
+        """
+        tracks = Tracks()
+        for batch in batched(frames, batch_size):
+            analyzed = self.analyze_many(image for _, image in batch)
+            for (time, image), faces in zip(batch, analyzed, strict=True):
+                yield Frame(time, tracks.update(time, faces), image)
+
+    def explain(self, faces, emotion=None):
+        """Return for each face what held up `emotion`, or its own emotion: (n, 48, 48) float32, see `occlusion`.
+
+        The values belong to the pixels of `Face.crop`.
+        """
+        if emotion not in (None, *EMOTIONS):
+            raise InputError(f"Unknown emotion {emotion!r}. Expected one of: {', '.join(EMOTIONS)}.")
+        codes = [EMOTIONS.index(emotion or face.emotion) for face in faces]
+        return explaining.occlusion(self._probabilities, [face.crop for face in faces], codes)
+
+    def find(self, image, *, bgr=False):
+        """Return the faces of an image as `Found`, not yet classified."""
+        rgb = photos.read(image, bgr=bgr, max_pixels=self.max_pixels)
+        return [Found(box, crops.crop(rgb, box, self.margin)) for box in self.detector(rgb)]
+
+    def classify(self, found):
+        """Return a `Face` for each `Found`, all in as few calls of the model as can be."""
+        if not found:
+            return []
+        rows = self._probabilities(np.stack([face.crop for face in found]))
+        return [
+            Face(tuple(box[:4]), box.score, dict(zip(EMOTIONS, map(float, row), strict=True)), crop)
+            for (box, crop), row in zip(found, rows, strict=True)
+        ]
+
+    def _probabilities(self, crops):
+        with self._lock:
+            return classifiers.classify(self.classifier, crops)
+
+
+def batched(values, size):
+    """Yield lists of up to `size` values."""
+    batch = []
+    for value in values:
+        batch.append(value)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
