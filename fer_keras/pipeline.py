@@ -5,7 +5,7 @@ import logging
 import pathlib
 
 from fer_keras import device, evaluation, models, pictures, records, saving, training
-from fer_keras.data import leak_free, load, split
+from fer_keras.data import doubts, leak_free, load, split
 from fer_keras.files import remove_leftovers
 from fer_keras.prediction import probabilities
 from fer_keras.tracking import Tracker
@@ -32,6 +32,8 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
     settings = resolved(experiment)
     faces = load(data)
     parts = split(faces, experiment.seed)
+    for doubt in doubts(parts):
+        log.warning(doubt)
     about = describe(faces, parts)
     with device.training_in(precision):
         model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written

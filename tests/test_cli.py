@@ -1,11 +1,13 @@
 """The command line: text, exit codes, what it imports."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
 import sys
 
 import data_forms
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -189,6 +191,26 @@ def test_evaluate_splits_by_the_seed_of_the_run(tiny, tmp_path):
     assert judged["scores"]["accuracy"] == pytest.approx(last["val_acc"])
     call("evaluate", folder / "model.keras", "--data", data, "--seed", 1)
     assert json.loads((folder / "model_test" / "scores.json").read_text())["seed"] == 1
+
+
+def test_doubts_are_told_before_figures(tiny, tmp_path):
+    faces = data_forms.tiny((140, 35, 35))
+    images = faces.images.copy()
+    images[175:178] = images[0]
+    data = data_forms.write_csv(tmp_path / "a.csv", dataclasses.replace(faces, images=images))
+    words = ("--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
+    result = call("run", tiny, *words)
+    told = "3 of 35 test images are exact copies of train images; the leak-free figures leave them out."
+    assert told in result.stderr.splitlines()
+    model = pathlib.Path(result.stdout.splitlines()[-1].removeprefix("record: "), "model.keras")
+    assert told in call("evaluate", model, "--data", data).stderr.splitlines()
+    other = data_forms.write_csv(tmp_path / "b.csv", faces)
+    result = call("evaluate", model, "--data", other)
+    assert f"{model} was trained on other data, which may hold images of this test split." in result.stderr
+    same = dataclasses.replace(faces, images=np.concatenate([faces.images[:140], faces.images[:70]]))
+    result = call("run", tiny, *words[2:], "--data", data_forms.write_csv(tmp_path / "c.csv", same))
+    assert result.exit_code == 2
+    assert "Every image of the validation split is also in the train split" in result.output
 
 
 def test_the_demo_is_announced_and_kept_apart(tiny, tmp_path):

@@ -1,10 +1,13 @@
 """The command that judges a model."""
 
+import logging
 import pathlib
 
 import click
 
 from fer_keras.cli.options import class_order_option, data_option, demo_note
+
+LOG = logging.getLogger("fer_keras")
 
 
 @click.command()
@@ -30,15 +33,19 @@ def evaluate(model, data, part, flip, class_order, seed, output):
     fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
     """
     from fer_keras import evaluation, pictures, pipeline, records, saving
-    from fer_keras.data import load, split
+    from fer_keras.data import doubts, load, split
     from fer_keras.files import write_json
 
     loaded = saving.load(model, classes=saving.parse_class_order(class_order) if class_order else None)
+    run = records.read(model.parent) if (model.parent / "run.json").is_file() else None
     if seed is None:  # another seed would have trained on images of this validation split
-        is_run = (model.parent / "run.json").is_file()
-        seed = records.read(model.parent)["experiment"]["seed"] if is_run else 0
+        seed = run["experiment"]["seed"] if run else 0
     faces = load(data)
     parts = split(faces, seed)
+    for doubt in doubts(parts):
+        LOG.warning(doubt)
+    if run and run["data"]["digest"] != faces.digest:
+        LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
     about = pipeline.describe(faces, parts)
     scores = pipeline.judge(loaded, parts, part, flip=flip)
     title = f"{model.name} on the {part} split{demo_note(about)}, {'with' if flip else 'without'} mirrored images"

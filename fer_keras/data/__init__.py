@@ -1,6 +1,7 @@
 """FER-2013 in every form its users hold it, as uint8 arrays, with splits, FER+ votes, audit and drawn faces."""
 
 from fer_keras.data.auditing import audit, audit_text
+from fer_keras.data.doubts import doubts
 from fer_keras.data.faces import EMOTIONS, USAGES, Faces
 from fer_keras.data.kaggle import fetch
 from fer_keras.data.loading import load
@@ -14,6 +15,7 @@ __all__ = [
     "audit",
     "audit_picture",
     "audit_text",
+    "doubts",
     "fetch",
     "leak_free",
     "load",
