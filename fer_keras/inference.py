@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer_keras.layers import fast
-from fer_keras.prediction import probabilities, scales_itself
+from fer_keras.prediction import scales_itself
 
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
@@ -51,10 +51,10 @@ def serving_model(model):
         x = x / 255
     outputs = inference_copy(model)(x)
     result = keras.Model(images, outputs, name=model.name)
-    sample = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8")
-    if not np.allclose(result.predict_on_batch(sample), probabilities(model, sample), atol=1e-3):
-        result = keras.Model(images, ops.softmax(outputs), name=model.name)
-    return result
+    sample = result.predict_on_batch(np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8"))
+    if sample.min() >= 0 and np.allclose(sample.sum(axis=1), 1, atol=1e-2):  # as fer_keras.prediction tells them
+        return result
+    return keras.Model(images, ops.softmax(outputs), name=model.name)
 
 
 def _idle(layer):
