@@ -1,6 +1,7 @@
-"""Random rotation, zoom and shift in one resampling.
+"""Random changes of training images; where several processes share a batch, drawn for the whole of it.
 
-Keras' layers for them resample three times, each slower on torch's processor backend than a small network.
+Rotation, zoom and shift are one resampling here. Keras' layers for them resample three times, each slower on
+torch's processor backend than a small network.
 """
 
 import math
@@ -8,8 +9,31 @@ import math
 import keras
 from keras import layers, ops
 
+from fer_keras import distribution
+
 if keras.backend.backend() == "torch":
     from torch.nn import functional
+
+
+class _DrawnForWholeBatch:
+    """Mixin for Keras' random layers of images."""
+
+    def get_random_transformation(self, data, training=True, seed=None):
+        if not (training and distribution.running):
+            return super().get_random_transformation(data, training, seed)
+        whole = data[:1].expand(distribution.whole(len(data)), *data.shape[1:])
+        drawn = super().get_random_transformation(whole, training, seed)
+        return {name: value[distribution.rows()] for name, value in drawn.items() if ops.is_tensor(value)}
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomFlip(_DrawnForWholeBatch, layers.RandomFlip):
+    """`keras.layers.RandomFlip`."""
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomErasing(_DrawnForWholeBatch, layers.RandomErasing):
+    """`keras.layers.RandomErasing`."""
 
 
 @keras.saving.register_keras_serializable("fer_keras")
@@ -33,7 +57,9 @@ class RandomAffine(layers.Layer):
     def call(self, images, training=False):
         if not training:
             return images
-        amounts = keras.random.uniform((4, ops.shape(images)[0]), -1.0, 1.0, seed=self.seed_generator)
+        count = distribution.whole(ops.shape(images)[0])
+        amounts = keras.random.uniform((4, count), -1.0, 1.0, seed=self.seed_generator)
+        amounts = amounts[:, distribution.rows()]
         angle = amounts[0] * math.radians(self.degrees)
         scale = 1 + amounts[1] * self.zoom
         return resample(images, angle, scale, amounts[2] * self.shift, amounts[3] * self.shift)

@@ -10,12 +10,15 @@ import functools
 import keras
 from keras import ops
 
+from fer_keras import distribution
+
 
 class GradientStatistics:
     """Mixin for a Keras optimizer: sums ‖gradient‖ / ‖weights‖ over the steps, of each kernel and of all together.
 
     Kernels are the variables of two or more dimensions: biases and normalization offsets start at 0, where the
-    ratio has no meaning. Gradients are taken before any clipping, weights before the update.
+    ratio has no meaning. Gradients are taken before any clipping, weights before the update. Where several
+    processes share a batch, gradients are those of the whole batch.
 
     Attributes:
         ratio_sum: variable (kernels + 1,), the sums in the order of `kernel_paths`, the total's last.
@@ -34,6 +37,7 @@ class GradientStatistics:
         if not self.built:
             with keras.name_scope(self.name):
                 self.build(variables)
+        grads = distribution.average(grads)
         kernels = [(g, v) for g, v in zip(grads, variables, strict=True) if len(v.shape) > 1]
         gradient_norms = _norms([g for g, _ in kernels])
         weight_norms = _norms([ops.convert_to_tensor(v) for _, v in kernels])
@@ -98,7 +102,8 @@ def batch_gradients(model, images, labels):
         )
         return model.loss(ops.convert_to_tensor(labels), logits) + sum(penalties)
 
-    gradients = _differentiate(loss, [v.value for v in model.trainable_variables])
+    with distribution.alone():
+        gradients = _differentiate(loss, [v.value for v in model.trainable_variables])
     return {
         v.path: ops.convert_to_numpy(g).astype("float32")
         for v, g in zip(model.trainable_variables, gradients, strict=True)

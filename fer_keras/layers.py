@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from fer_keras import distribution
+
 if keras.backend.backend() == "torch":
     import torch
     from torch.nn import functional
@@ -86,7 +88,10 @@ class MaxPooling2D(layers.MaxPooling2D):
 
 @keras.saving.register_keras_serializable("fer_keras")
 class BatchNormalization(layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` as one kernel; moving statistics as in Keras (biased variance)."""
+    """`keras.layers.BatchNormalization` as one kernel; moving statistics as in Keras (biased variance).
+
+    Where several processes share a batch, the statistics are those of the whole batch.
+    """
 
     def call(self, inputs, training=None, mask=None):
         last = self.axis in (-1, inputs.ndim - 1)
@@ -98,7 +103,12 @@ class BatchNormalization(layers.BatchNormalization):
         # A factor of 1 in float32 keeps the statistics of bfloat16 inputs in float32.
         gamma, beta = _value(self.gamma) if self.scale else torch.ones_like(mean), _value(self.beta)
         if training and self.trainable:
-            outputs, mean, scale = torch.native_batch_norm(rows, gamma, beta, None, None, True, 0.0, self.epsilon)
+            if distribution.running:
+                outputs, mean, scale = _shared_batch_norm(rows, gamma, beta, self.epsilon)
+            else:
+                outputs, mean, scale = torch.native_batch_norm(
+                    rows, gamma, beta, None, None, True, 0.0, self.epsilon
+                )
             with torch.no_grad():
                 self.moving_mean.assign(torch.lerp(mean, self.moving_mean.value, self.momentum))
                 variance = scale.pow(-2) - self.epsilon
@@ -108,12 +118,25 @@ class BatchNormalization(layers.BatchNormalization):
         return _channels_last(outputs).reshape(inputs.shape)
 
 
+def _shared_batch_norm(rows, gamma, beta, epsilon):
+    """What `torch.native_batch_norm` gives, by the statistics of all processes' rows, (1, channels, 1, m)."""
+    x, over = rows.float(), (0, 2, 3)
+    share = distribution.running.share / (x.numel() // x.shape[1])
+    mean = distribution.batch_sum(x.sum(over) * share)[:, None, None]
+    variance = distribution.batch_sum((x - mean).square().sum(over) * share)
+    scale = torch.rsqrt(variance + epsilon)
+    outputs = (x - mean) * (scale * gamma)[:, None, None]
+    outputs = outputs if beta is None else outputs + beta[:, None, None]
+    return outputs.to(rows.dtype), mean.flatten(), scale
+
+
 @keras.saving.register_keras_serializable("fer_keras")
 class Dropout(layers.Dropout):
     """`keras.layers.Dropout` with a mask from the layer's seed state alone, many times faster on a processor.
 
     The masks follow `keras.utils.set_random_seed` and the state of `seed_generator`, so a run can be repeated and
-    resumed; they do not depend on other layers nor on the number of threads. `rate` is rounded to 1/65536.
+    resumed; they do not depend on other layers nor on the number of threads or processes. `rate` is rounded to
+    1/65536.
     """
 
     def call(self, inputs, training=False):
@@ -122,9 +145,11 @@ class Dropout(layers.Dropout):
         if not (drops and self.noise_shape is None and _fused(inputs) and inputs.device.type == "cpu"):
             return super().call(inputs, training=training)
         count = inputs.numel()
+        first = count // len(inputs) * (distribution.rows().start or 0)
         seed = [value % 2**32 for value in self.seed_generator.next().tolist()]
-        words = np.random.SFC64(seed).random_raw(math.ceil(count / 4))
-        bits = torch.from_numpy(words.view(np.int16)[:count]).view(inputs.shape)  # uniform in [-32768, 32767]
+        words = np.random.SFC64(seed).random_raw(math.ceil((first + count) / 4))
+        values = words.view(np.int16)[first : first + count]  # uniform in [-32768, 32767]
+        bits = torch.from_numpy(values).view(inputs.shape)
         kept = (bits >= min(round(self.rate * 65536), 65535) - 32768).to(inputs.dtype)
         return inputs * kept.mul_(1 / (1 - self.rate))
 

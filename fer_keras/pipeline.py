@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import pathlib
 
-from fer_keras import device, evaluation, models, pictures, records, saving, training
+from fer_keras import device, distribution, evaluation, models, pictures, records, saving, training
 from fer_keras.data import doubts, leak_free, load, split
 from fer_keras.files import remove_leftovers
 from fer_keras.prediction import probabilities
@@ -14,17 +14,21 @@ log = logging.getLogger("fer_keras")
 
 
 def run(experiment, *, data=None, output="runs", tracking="auto", precision=None):
-    """Train and judge `experiment`; go on with it where an earlier try was interrupted.
+    """Train and judge `experiment`; go on with it where an earlier try was interrupted, on whichever backend.
+
+    Started by `torchrun`, its processes train together, see `fer_keras.distribution`; process 0 does all else.
 
     Args:
         experiment: `Experiment`.
         data: path of FER-2013 in any form, see `fer_keras.data.load`.
         output: folder of all run directories.
         tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
-        precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default what the device does fast.
+        precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default that of the interrupted run,
+            else what the device does fast.
 
     Returns:
-        `(folder, record)`: `Path` of the run directory, and its content as `records.read` gives it.
+        `(folder, record)`: `Path` of the run directory, and its content as `records.read` gives it; `None` and
+        `None` in the processes of `torchrun` but the first.
 
     Raises:
         InputError: if the experiment, the data or the output folder cannot be used.
@@ -35,18 +39,28 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
     for doubt in doubts(parts):
         log.warning(doubt)
     about = describe(faces, parts)
-    with device.training_in(precision):
-        model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written
-        folder = records.find_unfinished(output, settings, about)
-        if folder is None:
-            folder = records.create(output, settings, about, records.environment())
-        log.debug("Run directory: %s", folder, extra={"values": {"data": about}})
-        with records.locked(folder):
-            if records.is_complete(folder):  # by another process, after it was found unfinished
-                return folder, records.read(folder)
-            remove_leftovers(folder)
-            _train_and_judge(model, experiment, parts, folder, tracking)
-    return folder, records.read(folder)
+    with distribution.joined():
+        distribution.agree({"experiment": settings, "data": about["digest"]})
+        training.check_parts(experiment, parts["train"], parts["validation"])
+        alone = distribution.rank() == 0  # to read and write
+        folder = records.find_unfinished(output, settings, about, precision) if alone else None
+        with device.training_in(distribution.of_first(precision or _precision_of(folder))):
+            model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written
+            if not alone:
+                training.fit(model, experiment, parts["train"], parts["validation"])
+                return None, None
+            environment = records.environment() | {"replicas": distribution.replicas()}
+            folder = folder or records.create(output, settings, about, environment)
+            log.debug("Run directory: %s", folder, extra={"values": {"data": about}})
+            with records.locked(folder):
+                if not records.is_complete(folder):  # by another process, after it was found unfinished
+                    remove_leftovers(folder)
+                    _train_and_judge(model, experiment, parts, folder, tracking, environment)
+            return folder, records.read(folder)
+
+
+def _precision_of(folder):
+    return records.read(folder)["environment"].get("precision") if folder else None
 
 
 def resolved(experiment):
@@ -87,9 +101,12 @@ def judge(model, parts, part, *, flip=False):
     return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip), mask)
 
 
-def _train_and_judge(model, experiment, parts, folder, mode):
+def _train_and_judge(model, experiment, parts, folder, mode, environment):
     checkpoint = folder / "checkpoint.npz"
-    records.truncate_history(folder, training.epochs_done(checkpoint))
+    epochs_done = training.epochs_done(checkpoint)
+    records.truncate_history(folder, epochs_done)
+    if changes := records.note_environment(folder, epochs_done, environment):
+        log.info("%s goes on after epoch %d with other %s.", folder, epochs_done, ", ".join(changes))
     record = records.read(folder)
     config = {key: record[key] for key in ("experiment", "data", "environment")}
     project = "fer-keras-demo" if record["data"]["demo"] else "fer-keras"

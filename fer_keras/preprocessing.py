@@ -3,14 +3,14 @@
 import numpy as np
 from keras import layers
 
-from fer_keras.augmentation import RandomAffine
+from fer_keras.augmentation import RandomAffine, RandomErasing, RandomFlip
 from fer_keras.errors import InputError
 
 # Each name gives a layer that changes images in training and passes them on at inference.
 AUGMENTATIONS = {
-    "flip": lambda seed: layers.RandomFlip("horizontal", seed=seed, name="flip"),
+    "flip": lambda seed: RandomFlip("horizontal", seed=seed, name="flip"),
     "affine": lambda seed: RandomAffine(seed=seed, name="affine"),
-    "erasing": lambda seed: layers.RandomErasing(0.5, (0.02, 0.2), fill_value=0.0, seed=seed, name="erasing"),
+    "erasing": lambda seed: RandomErasing(0.5, (0.02, 0.2), fill_value=0.0, seed=seed, name="erasing"),
 }
 
 

@@ -38,14 +38,33 @@ def create(root, experiment, data, environment):
     return folder
 
 
-def find_unfinished(root, experiment, data):
-    """Return the latest run directory of the same experiment and data that has no scores yet, or `None`."""
+def find_unfinished(root, experiment, data, precision=None):
+    """Return the latest run directory of the same experiment and data that has no scores yet, or `None`.
+
+    Backend, device and versions may differ, since a checkpoint fits them all; precision only where it is `None`.
+    """
     for folder in sorted(_home(root, experiment, data).glob("*"), reverse=True):
         if (folder / "run.json").is_file() and not is_complete(folder):
             run = _read_json(folder / "run.json")
-            if run["experiment"] == plain(experiment) and run["data"]["digest"] == data["digest"]:
+            same = run["experiment"] == plain(experiment) and run["data"]["digest"] == data["digest"]
+            if same and precision in (None, run["environment"].get("precision")):
                 return folder
     return None
+
+
+def note_environment(folder, epochs, environment):
+    """Note in `run.json` if the run in `folder` goes on after `epochs` epochs in another environment than before.
+
+    Returns:
+        The texts `"<what> (<before> -> <now>)"` of each difference, none where all is as it was.
+    """
+    run = _read_json(folder / "run.json")
+    continued = run.get("continued", [])
+    before, now = (continued or [run])[-1]["environment"], plain(environment)
+    if now == before:
+        return []
+    write_json(folder / "run.json", run | {"continued": [*continued, {"epochs": epochs, "environment": now}]})
+    return [f"{key} ({before.get(key)} -> {value})" for key, value in now.items() if before.get(key) != value]
 
 
 def is_complete(folder):
@@ -75,7 +94,8 @@ def read(folder):
 
     Returns:
         `dict` with `experiment`, `data`, `environment`, `overfit` (`None` if there was no check), `history` (a
-        `dict` per epoch) and `scores` (`None` while the run is unfinished).
+        `dict` per epoch) and `scores` (`None` while the run is unfinished); `continued`, a list of {"epochs" done,
+        "environment"}, where the run went on in another environment than it was begun in.
 
     Raises:
         InputError: if `folder` is no run directory, or a file in it is damaged.

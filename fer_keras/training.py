@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_keras import callbacks, models
+from fer_keras import callbacks, distribution, models
 from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
 from fer_keras.files import writing
@@ -122,8 +122,20 @@ def _schedule(name, learning_rate, steps):
     )
 
 
-def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkpoint):
+def check_parts(experiment, train, validation):
+    """Check that there is an image for each process in every batch and among those of validation.
+
+    Raises:
+        InputError: if there is not.
+    """
+    for count in (len(train) % experiment.batch_size or experiment.batch_size, len(validation)):
+        distribution.part(count)
+
+
+def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=None, checkpoint=None):
     """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
+
+    Where `distribution` has joined several processes, all must call this; process 0 alone needs the keywords.
 
     Args:
         model: from `build`.
@@ -137,32 +149,41 @@ def fit(model, experiment, train, validation, *, on_epoch, on_histograms, checkp
 
     Raises:
         InputError: if the loss becomes infinite or no number.
+        Lost: if one of several processes ends, see `distribution`.
+        Lost: if one of several processes ends, see `distribution`.
     """
     targets = _targets(train.labels, experiment, experiment.label_smoothing)
     batches = Batches(train.images, targets, experiment)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+    own = distribution.part(len(validation.labels))
+    sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
+    epochs_done = _together(model, restore(model, checkpoint) if distribution.rank() == 0 else 0)
     with _progress() as progress:
+        recording = [
+            callbacks.GradientRatio(),
+            callbacks.WeightNorm(),
+            callbacks.LearningRate(),
+            callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms),
+            EpochRows(on_epoch),
+            Checkpoint(checkpoint),
+            ProgressBar(progress),
+        ]
         model.fit(
             batches,
             epochs=experiment.epochs,
-            initial_epoch=restore(model, checkpoint),
-            validation_data=(validation.images, _targets(validation.labels, experiment)),
+            initial_epoch=epochs_done,
+            validation_data=(validation.images[own.rows], _targets(validation.labels[own.rows], experiment)),
             validation_batch_size=512,
             shuffle=False,  # Batches does it, by seed and epoch
             verbose=0,
             class_weight=_class_weight(train.labels, experiment),
             callbacks=[
                 *averaging,
+                *sharing,
                 callbacks.EpochTime(),
                 EpochSeeds(batches, experiment.seed),
                 callbacks.FiniteLoss(),
-                callbacks.GradientRatio(),
-                callbacks.WeightNorm(),
-                callbacks.LearningRate(),
-                callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms),
-                EpochRows(on_epoch),
-                Checkpoint(checkpoint),
-                ProgressBar(progress),
+                *(recording if distribution.rank() == 0 else []),
             ],
         )
 
@@ -191,6 +212,8 @@ def overfit_losses(experiment, train):
 class Batches(keras.utils.PyDataset):
     """The training images in batches, blended as the experiment says, in an order that seed and epoch decide.
 
+    Where several processes share a batch, each gets its own part of it.
+
     Args:
         images: (n, 48, 48, 1) uint8; the model's first layer converts them.
         targets: (n,) class numbers or (n, 7) shares.
@@ -215,7 +238,42 @@ class Batches(keras.utils.PyDataset):
         rows = self.order[index * size : (index + 1) * size]
         rng = np.random.default_rng([self.experiment.seed, self.epoch, index])
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
-        return mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
+        images, targets = mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
+        own = distribution.part(len(rows)).rows
+        return images[own], targets[own]
+
+    def whole(self, index):
+        """Return the number of images in a batch, all processes' parts together."""
+        size = self.experiment.batch_size
+        return min(size, len(self.order) - index * size)
+
+
+class Sharing(keras.callbacks.Callback):
+    """Lets several processes train as one: tells which part of a batch is here, and makes `logs` those of all.
+
+    Must stand before the callbacks that read or add to `logs`: each metric is taken for a mean over images.
+
+    Args:
+        batches: `Batches`.
+        validation: `distribution.Part` of the validation images that this process scores.
+    """
+
+    def __init__(self, batches, validation):
+        super().__init__()
+        self.batches, self.validation = batches, validation
+        wholes = [batches.whole(index) for index in range(len(batches))]
+        own = sum(distribution.part(whole).share * whole for whole in wholes)
+        self.share = own / sum(wholes)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        distribution.start_step(self.batches.whole(batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        distribution.end_step()
+
+    def on_epoch_end(self, epoch, logs=None):
+        shares = {name: self.validation.share if name.startswith("val_") else self.share for name in logs}
+        logs.update(distribution.sum_of({name: value * shares[name] for name, value in logs.items()}))
 
 
 class EpochSeeds(keras.callbacks.Callback):
@@ -228,8 +286,9 @@ class EpochSeeds(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.start(epoch)
         sequence = np.random.SeedSequence([self.seed, epoch])
-        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own.
-        keras.utils.set_random_seed(int(sequence.generate_state(1)[0]))
+        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own, the same
+        # in every process.
+        keras.utils.set_random_seed((int(sequence.generate_state(1)[0]) + distribution.rank()) % 2**32)
         states = [v for v in self.model.variables if v.name == "seed_generator_state"]
         for state, child in zip(states, sequence.spawn(len(states)), strict=True):
             state.assign(child.generate_state(2))
@@ -257,7 +316,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.path = path
 
     def on_epoch_end(self, epoch, logs=None):
-        arrays = {str(i): ops.convert_to_numpy(v) for i, v in enumerate(_state(self.model))}
+        arrays = {str(i): array for i, array in enumerate(_arrays(self.model))}
         with writing(self.path) as temporary:
             np.savez(temporary, epochs=epoch + 1, **arrays)
 
@@ -266,10 +325,8 @@ def restore(model, checkpoint):
     """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file."""
     epochs = epochs_done(checkpoint)
     if epochs:
-        model.optimizer.build(model.trainable_variables)
         with np.load(checkpoint, allow_pickle=False) as arrays:
-            for i, variable in enumerate(_state(model)):
-                variable.assign(arrays[str(i)])
+            _assign(model, [arrays[str(i)] for i in range(len(arrays) - 1)])
         LOGGER.info("Continuing after epoch %d.", epochs)
     return epochs
 
@@ -282,7 +339,26 @@ def epochs_done(checkpoint):
         return int(arrays["epochs"])
 
 
+def _together(model, epochs_done):
+    """Give every process the state of process 0's model; return its number of epochs done."""
+    if distribution.size() > 1:
+        epochs_done, arrays = distribution.of_first((epochs_done, _arrays(model)))
+        _assign(model, arrays)
+    return epochs_done
+
+
+def _arrays(model):
+    return [ops.convert_to_numpy(v) for v in _state(model)]
+
+
+def _assign(model, arrays):
+    for variable, array in zip(_state(model), arrays, strict=True):
+        variable.assign(array)
+
+
 def _state(model):
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
 
@@ -316,5 +392,5 @@ class ProgressBar(keras.callbacks.Callback):
 
 def _progress():
     console = Console(file=sys.stderr, soft_wrap=True)
-    shown = console.is_terminal and LOGGER.isEnabledFor(logging.INFO)
+    shown = console.is_terminal and LOGGER.isEnabledFor(logging.INFO) and distribution.rank() == 0
     return Progress(console=console, transient=True, disable=not shown)

@@ -13,14 +13,23 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # Each module imports only from modules above it; a folder counts as one module. `__init__` and `__main__` are the
 # doors to the rest.
 ORDER = [
-    *("errors", "files", "logs", "experiment", "data"),
+    *("errors", "files", "logs", "experiment", "data", "distribution"),
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
     *("callbacks", "device", "checking", "saving", "prediction", "inference", "engines", "exporting"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
     *("study", "report", "sweep", "recognition", "cli"),
 ]
 ONLY_IN = {
-    "torch": {"augmentation", "gradients", "layers", "optimizers", "device", "exporting", "records"},
+    "torch": {
+        "augmentation",
+        "distribution",
+        "gradients",
+        "layers",
+        "optimizers",
+        "device",
+        "exporting",
+        "records",
+    },
     "jax": {"gradients", "records"},
     "tensorflow": {"gradients"},
     "wandb": {"tracking", "report"},
@@ -32,6 +41,7 @@ ONLY_IN = {
     "tkinter": {"recognition"},
 }
 KERAS = {
+    "distribution",
     "layers",
     "augmentation",
     "preprocessing",

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 
 import click
 
@@ -53,7 +54,8 @@ def cli(level, log_json):
     fer-keras predict portrait.png           name the expressions of the faces
     fer-keras data audit                     show what is wrong with the data
     """
-    logs.start(level or logging.INFO, as_json=log_json)
+    speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    logs.start((level or logging.INFO) if speaks else logging.ERROR, as_json=log_json)
 
 
 @cli.command()

@@ -51,6 +51,8 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
         folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
     except KeyboardInterrupt:
         end_interrupted()
+    if record is None:
+        return  # process 0 of torchrun's tells
     click.echo(f"{experiment.name} on the test split{demo_note(record['data'])}, without mirrored images")
     click.echo(evaluation.table(record["scores"]))
     click.echo(f"record: {folder}")
