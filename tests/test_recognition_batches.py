@@ -74,7 +74,9 @@ def test_pictures_are_drawn_under_names_of_their_own(album, tmp_path):
 def test_a_video_has_frames_a_drawn_copy_and_a_timeline(tmp_path):
     clip = write_video(tmp_path / "clip.avi", [plain(0), plain(0), plain(102), plain(204)], rate=10)
     fer = FER(brightness, detector=lambda rgb: [Box(0, 0, 48, 48, 1.0)] if rgb.max() > 50 else [])
-    (result,) = batches.analyze(fer, [str(clip)], every=0, annotate=tmp_path / "drawn")
+    moved = []
+    (result,) = batches.analyze(fer, [str(clip)], every=0, annotate=tmp_path / "drawn", advance=moved.append)
+    assert moved == pytest.approx([0, 0.25, 0.25, 0.25, 0.25])
     assert [round(frame.time, 3) for frame in result.frames] == [0, 0.1, 0.2, 0.3]
     assert all(frame.image is None for frame in result.frames)
     told = json.loads(json.dumps(result.as_dict()))["frames"]

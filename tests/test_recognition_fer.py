@@ -79,7 +79,7 @@ def test_one_bad_image_among_many():
 def test_margin_shows_the_model_more():
     picture = plain(200, 144, 144)
     picture[48:96, 48:96] = 100
-    fer = FER(brightness, detector=lambda rgb: [Box(48, 48, 48, 48, 1.0)])
+    fer = FER(brightness, detector=lambda rgb: [(48, 48, 48, 48, None)])
     assert fer.analyze(picture)[0].probabilities["happy"] == pytest.approx(100 / 255, abs=0.01)
     fer.margin = 1.0  # a quarter of what is seen is 100 now, the rest 200
     assert fer.analyze(picture)[0].probabilities["happy"] == pytest.approx(175 / 255, abs=0.01)

@@ -75,7 +75,7 @@ def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, explain=None, a
         every: least seconds between analyzed frames of a video.
         annotate: folder for the photographs and videos with boxes and bars, and the timelines of the videos.
         explain: folder for the pictures of what decided on each face of a photograph.
-        advance: called with 1 after each file.
+        advance: called with each further share of a file that is done, for a progress bar.
     """
     pictures = Pictures(annotate, explain)
     for batch in batched(files, BATCH_SIZE):
@@ -83,14 +83,15 @@ def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, explain=None, a
         images = [stdin if path == "-" else path for path in photographs]
         faces = dict(zip(photographs, fer.analyze_many(images, return_errors=True), strict=True))
         for path in batch:
+            meter = Meter(advance)
             try:
                 if path in faces:
                     yield photograph(fer, path, stdin if path == "-" else path, faces[path], pictures)
                 else:
-                    yield video(fer, path, every, pictures)
+                    yield video(fer, path, every, pictures, meter)
             except InputError as error:
                 yield Result(path, error=str(error))
-            advance(1)
+            meter.reach(1)
 
 
 def photograph(fer, path, image, faces, pictures):
@@ -105,8 +106,8 @@ def photograph(fer, path, image, faces, pictures):
     return Result(path, faces=faces)
 
 
-def video(fer, path, every, pictures):
-    frames = fer.analyze_video(path, every=every)
+def video(fer, path, every, pictures, meter):
+    frames = meter.watch(fer.analyze_video(path, every=every), videos.length(path))
     if not pictures.annotate:
         return Result(path, frames=[light(frame) for frame in frames])
     kept = []
@@ -131,6 +132,24 @@ def light(frame):
 def save(image, path):
     with writing(path) as temporary:
         image.save(temporary)
+
+
+class Meter:
+    """Tells how far one file is."""
+
+    def __init__(self, advance):
+        self.advance = advance
+        self.done = 0.0
+
+    def reach(self, share):
+        self.advance(share - self.done)
+        self.done = share
+
+    def watch(self, frames, length):
+        for frame in frames:
+            yield frame
+            if length:
+                self.reach(min(frame.time / length, 1.0))
 
 
 class Pictures:

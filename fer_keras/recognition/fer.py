@@ -1,6 +1,7 @@
 """`FER`: from photographs to faces and their expressions."""
 
 import dataclasses
+import itertools
 import threading
 from typing import NamedTuple
 
@@ -147,7 +148,8 @@ class FER:
     def find(self, image, *, bgr=False):
         """Return the faces of an image as `Found`, not yet classified."""
         rgb = photos.read(image, bgr=bgr, max_pixels=self.max_pixels)
-        return [Found(box, crops.crop(rgb, box, self.margin)) for box in self.detector(rgb)]
+        boxes = itertools.starmap(detection.Box, self.detector(rgb))
+        return [Found(box, crops.crop(rgb, box, self.margin)) for box in boxes]
 
     def classify(self, found):
         """Return a `Face` for each `Found`, all in as few calls of the model as can be."""

@@ -41,6 +41,13 @@ def frames(path, *, every=0.0, max_pixels=MAX_PIXELS):
             raise InputError(f"No frame of {path} can be decoded. It may be cut short: copy it again.")
 
 
+def length(path):
+    """Return the seconds that the video lasts by its own account, 0 where it does not tell."""
+    with opened(path) as capture:
+        rate = capture.get(opencv().CAP_PROP_FPS)
+        return max(capture.get(opencv().CAP_PROP_FRAME_COUNT), 0) / rate if rate > 0 else 0.0
+
+
 def rate(path):
     """Return the frames a second that the video names, 25 where it names none."""
     with opened(path) as capture:
