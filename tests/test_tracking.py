@@ -67,6 +67,18 @@ def offline(tmp_path_factory):
     return types.SimpleNamespace(folder=folder, rows=rows, config=config, run=run)
 
 
+def test_key_of_the_account_is_written_nowhere(tmp_path, monkeypatch, caplog):
+    key = "0123456789abcdef" * 2 + "deadbeef"
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {key}\n")
+    caplog.set_level("DEBUG")
+    track(tmp_path / "run")
+    written = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in written)
+    assert [path for path in written if key.encode() in path.read_bytes()] == []
+    assert key not in caplog.text
+
+
 def logged(rows, key):
     return [row[key] for row in rows if key in row]
 
