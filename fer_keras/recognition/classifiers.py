@@ -25,7 +25,7 @@ def classifier(model=None):
         onnx = os.fspath(model).endswith(".onnx")
         return engines.OnnxEngine(model) if onnx else engines.KerasEngine(model)
     if model is None:
-        from fer_keras.pretrained import pretrained
+        from fer_keras.shipped import pretrained
 
         model = pretrained()
     keras = sys.modules.get("keras")

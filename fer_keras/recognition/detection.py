@@ -30,7 +30,7 @@ class Box(NamedTuple):
 
 
 class Detector(Protocol):
-    """What finds faces: called with uint8 (height, width, 3), red first, returns a list of `Box` or such tuples."""
+    """What finds faces: called with uint8 (height, width, 3), red first, returns `Box`es or such tuples."""
 
     def __call__(self, rgb: np.ndarray) -> list[Box]: ...
 

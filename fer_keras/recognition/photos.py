@@ -4,7 +4,7 @@ import io
 import os
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from fer_keras.errors import InputError
 
@@ -69,15 +69,17 @@ def check_size(width, height, name, max_pixels):
 
 
 def upright(image):
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be copied for nothing
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         image = Image.fromarray(eight_bits(np.asarray(image)))
     if image.mode == "F":
         raise InputError("The image has floating-point values, whose range is unknown. Expected 8 or 16 bits.")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+        transparent = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = Image.new("RGB", image.size, "white")
+        image.paste(transparent, mask=transparent)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def eight_bits(values):
