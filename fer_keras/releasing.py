@@ -12,7 +12,7 @@ from fer_keras.errors import InputError
 from fer_keras.files import write_text
 from fer_keras.layers import plain
 from fer_keras.prediction import probabilities
-from fer_keras.pretrained import pack, pretrained
+from fer_keras.shipped import pack, pretrained
 
 LIMITS = (0.2, 5.0)  # of the temperature
 
@@ -25,7 +25,7 @@ def release(run, name, folder, *, data=None):
     Args:
         run: a finished run directory.
         name: file name without ending.
-        folder: see `fer_keras.pretrained.pretrained`.
+        folder: see `fer_keras.shipped.pretrained`.
         data: the FER-2013 that the run was trained on, see `fer_keras.data.load`.
 
     Raises:

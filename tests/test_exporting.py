@@ -73,14 +73,8 @@ def classes(model):
     return {type(layer).__name__ for layer in model.layers}
 
 
-# TensorFlow 2.21's oneDNN takes every slope for 0.2 where it fuses convolution, sum and LeakyReLU.
-fuses_wrongly = keras.backend.backend() == "tensorflow" and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
-
-
 @every_case
 def test_inference_copy_computes_the_same_with_less(case):
-    if fuses_wrongly and case == "rich cnn":
-        pytest.skip("TensorFlow computes LeakyReLU wrongly")
     model = trained(case)
     before = [weight.copy() for weight in model.get_weights()]
     copy = inference.inference_copy(model)

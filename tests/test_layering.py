@@ -15,8 +15,8 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 ORDER = [
     *("errors", "files", "logs", "experiment", "data", "distribution"),
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
-    *("callbacks", "device", "checking", "saving", "prediction", "inference", "engines", "exporting"),
-    *("evaluation", "pictures", "records", "tracking", "training", "pipeline"),
+    *("callbacks", "device", "checking", "saving", "shipped", "prediction", "inference", "engines", "exporting"),
+    *("evaluation", "pictures", "records", "tracking", "training", "pipeline", "releasing"),
     *("study", "report", "sweep", "recognition", "cli"),
 ]
 ONLY_IN = {
@@ -52,12 +52,22 @@ KERAS = {
     "device",
     "checking",
     "saving",
+    "shipped",
+    "releasing",
     "prediction",
     "inference",
     "exporting",
     "training",
 }
-LIGHT = {"__init__", "__main__", "errors", "files", "logs", "experiment", "cli"}  # import nothing heavy at their top
+LIGHT = {
+    "__init__",
+    "__main__",
+    "errors",
+    "files",
+    "logs",
+    "experiment",
+    "cli",
+}  # import nothing heavy at their top
 
 
 def name_of(path):
@@ -134,9 +144,9 @@ def test_backend_is_torch_unless_the_user_chose():
 
 
 def test_everything_in_all_is_there_and_public():
-    assert fer_keras.__all__ == sorted(fer_keras.__all__) == ["Experiment", "FER", "main", "run"]
+    assert fer_keras.__all__ == sorted(fer_keras.__all__) == ["Experiment", "FER", "main", "pretrained", "run"]
     public = in_new_process("from fer_keras import *; print(sorted(name for name in dir() if name[0] != '_'))")
-    assert public == "['Experiment', 'FER', 'main', 'run']\n"
+    assert public == "['Experiment', 'FER', 'main', 'pretrained', 'run']\n"
     for name in fer_keras.__all__:
         assert callable(getattr(fer_keras, name)) and getattr(fer_keras, name).__doc__
 

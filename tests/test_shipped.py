@@ -10,7 +10,7 @@ from data_forms import tiny, write_csv
 from fer_keras import Experiment, models, pipeline, records
 from fer_keras.errors import InputError
 from fer_keras.layers import plain
-from fer_keras.pretrained import card, pack, pretrained
+from fer_keras.shipped import card, pack, pretrained
 from fer_keras.releasing import release, temperature
 from fer_keras.saving import publish
 

@@ -77,6 +77,7 @@ for command in (
     experiments.show,
     experiments.overfit,
     evaluation.evaluate,
+    evaluation.release,
     exporting.export,
     prediction.predict,
     study.study,

@@ -1,4 +1,4 @@
-"""The command that judges a model."""
+"""Commands on a trained model: judge it, release it."""
 
 import logging
 import pathlib
@@ -11,7 +11,7 @@ LOG = logging.getLogger("fer_keras")
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=pathlib.Path))
+@click.argument("model", required=False, type=click.Path(path_type=pathlib.Path))
 @data_option
 @click.option(
     "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
@@ -24,19 +24,26 @@ LOG = logging.getLogger("fer_keras")
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model]",
+    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
 def evaluate(model, data, part, flip, class_order, seed, output):
-    """Judge the Keras model in the file MODEL: this project's, or any with the same seven classes.
+    """Judge the Keras model in the file MODEL, or the network that comes with the package.
+
+    MODEL is this project's, or any with the same seven classes.
 
     \b
+    fer-keras evaluate --data fer2013.csv
     fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
     """
     from fer_keras import evaluation, pictures, pipeline, records, saving
     from fer_keras.data import doubts, load, split
     from fer_keras.files import write_json
+    from fer_keras.shipped import pretrained
 
-    loaded = saving.load(model, classes=saving.parse_class_order(class_order) if class_order else None)
+    if model is None:
+        model, loaded = pathlib.Path("best"), pretrained()
+    else:
+        loaded = saving.load(model, classes=saving.parse_class_order(class_order) if class_order else None)
     run = records.read(model.parent) if (model.parent / "run.json").is_file() else None
     if seed is None:  # another seed would have trained on images of this validation split
         seed = run["experiment"]["seed"] if run else 0
@@ -59,3 +66,26 @@ def evaluate(model, data, part, flip, class_order, seed, output):
         folder,
     )
     click.echo(f"written: {folder}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=pathlib.Path))
+@click.argument("name")
+@data_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    default="fer_keras/weights",
+    show_default=True,
+    help="Folder of the released networks.",
+)
+def release(run, name, data, output):
+    """Release the model of the run directory RUN as the network NAME: calibrated, half precision, with its card.
+
+    \b
+    fer-keras release runs/3-2-Best/20300101-120000 best --data fer2013.csv
+    """
+    from fer_keras.releasing import release
+
+    for path in release(run, name, output, data=data):
+        click.echo(f"written: {path}")

@@ -15,19 +15,19 @@ def classifier(model=None):
     """Return a callable from uint8 (n, 48, 48, 1) to probabilities (n, 7) in the order of `EMOTIONS`.
 
     Args:
-        model: None for the model that comes with this package, the path of a `.keras` or `.onnx` file, a
-            `keras.Model`, or already such a callable.
+        model: None or the name of a network that comes with this package ("best", "tiny"), the path of a `.keras`
+            or `.onnx` file, a `keras.Model`, or already such a callable.
 
     Raises:
-        InputError: if the file cannot be used, or `model` is nothing of these.
+        InputError: if the file cannot be used, there is no network of that name, or `model` is nothing of these.
     """
-    if isinstance(model, str | os.PathLike):
-        onnx = os.fspath(model).endswith(".onnx")
-        return engines.OnnxEngine(model) if onnx else engines.KerasEngine(model)
-    if model is None:
+    if model is None or isinstance(model, str) and "." not in model:
         from fer_keras.shipped import pretrained
 
-        model = pretrained()
+        model = pretrained(model or "best")
+    elif isinstance(model, str | os.PathLike):
+        onnx = os.fspath(model).endswith(".onnx")
+        return engines.OnnxEngine(model) if onnx else engines.KerasEngine(model)
     keras = sys.modules.get("keras")
     if keras and isinstance(model, keras.Model):
         from fer_keras.prediction import probabilities
