@@ -132,6 +132,14 @@ def test_a_classifier_of_another_shape_is_told():
         FER(5, detector="none")
 
 
+def test_without_a_model_the_shipped_ones_are_taken(monkeypatch):
+    asked = []
+    monkeypatch.setattr("fer_keras.shipped.pretrained", lambda name: asked.append(name) or brightness)
+    assert FER(detector="none").classifier is brightness
+    assert FER("tiny", detector="none").classifier is brightness
+    assert asked == ["best", "tiny"]
+
+
 def test_keras_models_and_their_files_are_classifiers(tmp_path):
     import keras
 

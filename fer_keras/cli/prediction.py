@@ -13,7 +13,9 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@click.option("--model", type=click.Path(), help="A .keras or .onnx file. [default: the one that comes along]")
+@click.option(
+    "--model", type=click.Path(), help="best or tiny, which come along, or a .keras or .onnx file. [default: best]"
+)
 @class_order_option
 @click.option(
     "--detector",

@@ -69,8 +69,8 @@ class FER:
         print(faces[0].emotion, faces[0].probabilities)
 
     Args:
-        model: what classifies; None for the model that comes with this package, or a `.keras` file, a
-            `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, 7).
+        model: what classifies; None, "best" or "tiny" for a network that comes with this package, a `.keras` or
+            `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, 7).
         detector: what finds the faces: "haar", "none" for images that are crops of faces, the path of a YuNet
             `.onnx` file, or a callable (see `detection.Detector`).
         margin: share of a box's side that is added to it. FER-2013's own frames are Haar's boxes: 0.
