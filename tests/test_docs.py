@@ -1,0 +1,36 @@
+"""The documentation: it builds, and what the tutorial tells to type works."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
+    pytest.importorskip("mkdocs", reason="needs fer-keras[docs]")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    for page in (tmp_path / "site").rglob("*.html"):
+        loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)", page.read_text())
+        assert not loaded, f"{page} loads {loaded}"
+
+
+@pytest.mark.slow
+def test_every_command_of_the_tutorial_works(tmp_path):
+    pytest.importorskip("cv2", reason="needs fer-keras[faces]")
+    blocks = re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / "docs/tutorial.md").read_text(), re.M | re.S)
+    assert len(blocks) >= 9
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    environment.pop("FER_DATA", None)
+    for language, text in blocks:
+        interpreter = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
+        done = subprocess.run([*interpreter, text], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
