@@ -13,11 +13,11 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # Each module imports only from modules above it; a folder counts as one module. `__init__` and `__main__` are the
 # doors to the rest.
 ORDER = [
-    *("errors", "files", "logs", "experiment", "data", "distribution"),
+    *("errors", "files", "logs", "backends", "experiment", "data", "distribution"),
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
     *("callbacks", "device", "checking", "saving", "shipped", "prediction", "inference", "engines", "exporting"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline", "releasing"),
-    *("study", "report", "sweep", "recognition", "cli"),
+    *("doctor", "study", "report", "sweep", "recognition", "cli"),
 ]
 ONLY_IN = {
     "torch": {
@@ -32,7 +32,7 @@ ONLY_IN = {
     },
     "jax": {"gradients", "records"},
     "tensorflow": {"gradients"},
-    "wandb": {"tracking", "report"},
+    "wandb": {"doctor", "tracking", "report"},
     "onnxruntime": {"engines"},
     "onnx": {"exporting"},
     "optuna": {"sweep"},
@@ -59,15 +59,9 @@ KERAS = {
     "exporting",
     "training",
 }
-LIGHT = {
-    "__init__",
-    "__main__",
-    "errors",
-    "files",
-    "logs",
-    "experiment",
-    "cli",
-}  # import nothing heavy at their top
+LIGHT = {  # import nothing heavy at their top
+    *("__init__", "__main__", "errors", "files", "logs", "backends", "experiment", "cli"),
+}
 
 
 def name_of(path):

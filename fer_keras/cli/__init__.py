@@ -6,8 +6,8 @@ import os
 
 import click
 
-from fer_keras import __version__, logs
-from fer_keras.cli import data, evaluation, experiments, exporting, prediction, study
+from fer_keras import __version__, backends, logs
+from fer_keras.cli import data, doctor, evaluation, experiments, exporting, prediction, study
 from fer_keras.errors import InputError
 
 USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -38,6 +38,10 @@ class Commands(click.Group):
             if error.errno not in USERS_ERRORS:
                 raise
             raise Failure(str(error)) from error
+        except (ImportError, ValueError) as error:
+            if fault := backends.fault():  # over which Keras stumbled when it was imported
+                raise Failure(fault) from error
+            raise
 
 
 @click.group(cls=Commands)
@@ -84,5 +88,6 @@ for command in (
     study.sweep,
     study.report,
     data.data,
+    doctor.doctor,
 ):
     cli.add_command(command)

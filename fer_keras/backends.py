@@ -1,0 +1,24 @@
+"""Which backend of Keras is asked for, and whether it is there; told before Keras is loaded."""
+
+import importlib.util
+import os
+
+PACKAGES = {"torch": "torch", "jax": "'fer-keras[jax]'", "tensorflow": "'fer-keras[tensorflow]'"}
+
+
+def installed():
+    """Return the names of the backends whose packages are there."""
+    return [name for name in PACKAGES if importlib.util.find_spec(name)]
+
+
+def fault():
+    """Return in one line what is wrong with the backend that `KERAS_BACKEND` names, or `None`."""
+    name = os.environ["KERAS_BACKEND"]
+    if name not in PACKAGES:
+        return f"KERAS_BACKEND must be one of: {', '.join(PACKAGES)}. Received {name!r}."
+    if name not in installed():
+        return (
+            f"KERAS_BACKEND is {name!r}, but {name} is not installed. Run `pip install {PACKAGES[name]}`, or set "
+            f"KERAS_BACKEND to what is there: {', '.join(installed()) or 'nothing'}."
+        )
+    return None

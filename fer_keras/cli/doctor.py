@@ -1,0 +1,24 @@
+"""The command that looks at the machine."""
+
+import sys
+
+import click
+
+from fer_keras.cli.options import output_option
+
+
+@click.command()
+@output_option
+def doctor(output):
+    """Tell what is installed and found here, and what to do where something is wrong; exit code 1 then.
+
+    \b
+    fer-keras doctor
+    KERAS_BACKEND=jax fer-keras doctor
+    """
+    from fer_keras.doctor import findings
+
+    found = findings(output)
+    for finding in found:
+        click.echo(f"{finding.level:6}{finding.subject:11}{finding.text}")
+    sys.exit(int(any(finding.level == "wrong" for finding in found)))
