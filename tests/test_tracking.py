@@ -72,7 +72,9 @@ def test_key_of_the_account_is_written_nowhere(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("WANDB_API_KEY", key)
     (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {key}\n")
     caplog.set_level("DEBUG")
+    wandb.teardown()  # else it may know no key, or this one for the rest of the tests
     track(tmp_path / "run")
+    wandb.teardown()
     written = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path in written)
     assert [path for path in written if key.encode() in path.read_bytes()] == []
