@@ -255,15 +255,20 @@ SWEEP = {
 }
 
 
+def program(folder):
+    """Return the path of an experiment file in `folder`."""
+    path = folder / "program.py"
+    path.write_text("from fer_keras import Experiment\nexperiment = Experiment(name='x', epochs=2)\n")
+    return str(path)
+
+
 @fuzz(300)
 @given(tree=changed(SWEEP))
 def test_sweep_file(tell, tmp_path_factory, tree):
     sweep = pytest.importorskip("fer_keras.sweep.file")
     folder = tmp_path_factory.getbasetemp()
-    program = folder / "program.py"
-    program.write_text("from fer_keras import Experiment\nexperiment = Experiment(name='x', epochs=2)\n")
     if isinstance(tree, dict) and tree.get("program") == "PROGRAM":
-        tree["program"] = str(program)
+        tree["program"] = program(folder)
     (folder / "sweep.yaml").write_text(yaml.safe_dump(tree))
     tell(sweep.load, folder / "sweep.yaml")
 
@@ -273,7 +278,7 @@ def test_sweep_file(tell, tmp_path_factory, tree):
 def test_bytes_of_a_sweep_file(tell, tmp_path_factory, edits):
     sweep = pytest.importorskip("fer_keras.sweep.file")
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
-    path.write_bytes(damaged(yaml.safe_dump(SWEEP).encode(), edits))
+    path.write_bytes(damaged(yaml.safe_dump(SWEEP | {"program": program(path.parent)}).encode(), edits))
     tell(sweep.load, path)
 
 
