@@ -50,7 +50,7 @@ def resnet(
         )(x)
 
     def activate(x, name):
-        return layers.ReLU(name=f"{name}_relu")(BatchNormalization(name=f"{name}_batchnorm")(x))
+        return layers.ReLU(name=f"{name}_relu")(BatchNormalization(momentum=0.9, name=f"{name}_batchnorm")(x))
 
     def block(x, channels, stride, name):
         shortcut, x = x, activate(x, f"{name}_1")
