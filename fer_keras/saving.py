@@ -35,9 +35,10 @@ def _without_augmentation(model):
     uncompiled = keras.Model(model.input, model.output, name=model.name)
     clone = keras.models.clone_model(uncompiled, call_function=call)
     for layer in clone.layers:
-        variables = {}
-        model.get_layer(layer.name).save_own_variables(variables)
-        layer.load_own_variables(variables)
+        if layer.variables:
+            variables = {}
+            model.get_layer(layer.name).save_own_variables(variables)
+            layer.load_own_variables(variables)
     return clone
 
 

@@ -150,7 +150,6 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
     Raises:
         InputError: if the loss becomes infinite or no number.
         Lost: if one of several processes ends, see `distribution`.
-        Lost: if one of several processes ends, see `distribution`.
     """
     targets = _targets(train.labels, experiment, experiment.label_smoothing)
     batches = Batches(train.images, targets, experiment)

@@ -50,6 +50,12 @@ def test_published_model_is_without_augmentation():
     assert "flip" not in {layer.name for layer in published.layers}
 
 
+def test_model_with_an_input_of_no_name_is_published():
+    images = keras.Input((48, 48, 1))
+    model = keras.Model(images, keras.layers.Dense(7)(keras.layers.Flatten()(images)))
+    assert saving.publish(model).output_shape == (None, 7)
+
+
 def foreign(*stack, shape=(48, 48, 1)):
     return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), *stack])
 
