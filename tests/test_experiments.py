@@ -117,6 +117,7 @@ TABLE = [
 ]
 # fmt: on
 NAMES = [name for _, name, _ in TABLE]
+BEYOND = {"resnet_small"}  # files of runs that are not of the study
 
 
 def stem(name):
@@ -128,7 +129,8 @@ def stem(name):
 
 def test_table_and_files_are_the_same_runs():
     stems = [stem(name) for _, name, _ in TABLE]
-    assert sorted(stems) == [path.stem for path in FILES]
+    assert sorted(stems) == [path.stem for path in FILES if path.stem not in BEYOND]
+    assert BEYOND <= {path.stem for path in FILES}
     assert len(set(stems)) == len(stems) >= 45
     assert all(name.isidentifier() for name in stems)
 

@@ -102,6 +102,8 @@ def experiment_files(folder):
 def select(files, names=(), step=None):
     """Return the part of `files` with the given run names or file stems, and of the given step.
 
+    Without names: every run of the study.
+
     Raises:
         InputError: if there is no such name or step.
     """
@@ -114,10 +116,11 @@ def select(files, names=(), step=None):
     steps = {s.number: s.runs for s in study.STEPS}
     if step is not None and step not in steps:
         raise InputError(f"No step {step} in the study. Expected one of 1 to {max(steps)}.")
+    of_study = {run for runs in steps.values() for run in runs}
     return {
         path: experiment
         for path, experiment in files.items()
-        if (not names or {path.stem, experiment.name} & set(names))
+        if ({path.stem, experiment.name} & set(names) if names else experiment.name in of_study)
         and (step is None or experiment.name in steps[step])
     }
 
