@@ -17,7 +17,7 @@ ORDER = [
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
     *("callbacks", "device", "checking", "saving", "shipped", "prediction", "inference", "engines", "exporting"),
     *("evaluation", "pictures", "records", "tracking", "training", "pipeline", "releasing"),
-    *("doctor", "study", "report", "sweep", "recognition", "cli"),
+    *("doctor", "study", "report", "sweep", "recognition", "server", "cli"),
 ]
 ONLY_IN = {
     "torch": {
@@ -39,6 +39,11 @@ ONLY_IN = {
     "click": {"cli"},
     "cv2": {"recognition"},
     "tkinter": {"recognition"},
+    "fastapi": {"server"},
+    "prometheus_client": {"server"},
+    "pydantic": {"server"},
+    "starlette": {"server"},
+    "uvicorn": {"server"},
 }
 KERAS = {
     "distribution",

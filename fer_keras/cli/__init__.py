@@ -7,7 +7,7 @@ import os
 import click
 
 from fer_keras import __version__, backends, logs
-from fer_keras.cli import data, doctor, evaluation, experiments, exporting, prediction, study
+from fer_keras.cli import data, doctor, evaluation, experiments, exporting, prediction, serving, study
 from fer_keras.errors import InputError
 
 USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -84,6 +84,7 @@ for command in (
     evaluation.release,
     exporting.export,
     prediction.predict,
+    serving.serve,
     study.study,
     study.sweep,
     study.report,

@@ -44,6 +44,16 @@ class_order_option = click.option(
     help="Order of the model's outputs: fer2013, alphabetical, or seven names with commas. "
     "[default: what the model's last layer is called]",
 )
+model_option = click.option(
+    "--model", type=click.Path(), help="best or tiny, which come along, or a .keras or .onnx file. [default: best]"
+)
+detector_option = click.option(
+    "--detector",
+    default="haar",
+    show_default=True,
+    metavar="haar|none|FILE",
+    help="What finds the faces: OpenCV's Haar cascade; nothing, for crops of faces; YuNet from its .onnx file.",
+)
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
 
 

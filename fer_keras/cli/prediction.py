@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from fer_keras.cli.options import class_order_option
+from fer_keras.cli.options import class_order_option, detector_option, model_option
 from fer_keras.errors import InputError
 
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
@@ -13,17 +13,9 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@click.option(
-    "--model", type=click.Path(), help="best or tiny, which come along, or a .keras or .onnx file. [default: best]"
-)
+@model_option
 @class_order_option
-@click.option(
-    "--detector",
-    default="haar",
-    show_default=True,
-    metavar="haar|none|FILE",
-    help="What finds the faces: OpenCV's Haar cascade; nothing, for crops of faces; YuNet from its .onnx file.",
-)
+@detector_option
 @click.option("--json", "form", flag_value="json", help="Print JSON instead of a table.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV instead of a table, one row for each face.")
 @click.option("--annotate", type=folder, metavar="DIR", help="Draw boxes and bars; for videos also a timeline.")

@@ -1,0 +1,7 @@
+"""The page and the JSON API of `fer-keras serve`. Pictures are answered from memory and forgotten."""
+
+from fer_keras.server.app import create_app
+from fer_keras.server.limits import MAX_PIXELS, Limits
+from fer_keras.server.running import serve
+
+__all__ = ["MAX_PIXELS", "Limits", "create_app", "serve"]

@@ -1,0 +1,70 @@
+"""The API's documentation as a page without scripts: FastAPI's own pages load theirs from a CDN."""
+
+from html import escape
+
+HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="page.css">
+<title>fer-keras: the API</title>
+</head>
+<body>
+<main class="text">
+"""
+EXAMPLES = """<h2>Examples</h2>
+<pre tabindex="0">curl --data-binary @portrait.jpg http://127.0.0.1:8000/api/predict
+curl -F images=@a.jpg -F images=@b.jpg http://127.0.0.1:8000/api/batch
+curl --data-binary @portrait.jpg 'http://127.0.0.1:8000/api/explain?face=0&amp;emotion=happy'</pre>
+"""
+
+
+def page(schema):
+    """Return the HTML of the OpenAPI `schema`, as FastAPI makes it."""
+    endpoints = [
+        endpoint(method.upper(), path, told)
+        for path, methods in schema["paths"].items()
+        for method, told in methods.items()
+    ]
+    models = [model(name, told) for name, told in schema["components"]["schemas"].items() if "properties" in told]
+    intro = f"<h1>The API of fer-keras</h1>\n<p>{escape(schema['info']['description'])}</p>\n"
+    links = '<p><a href="./">The page</a> · <a href="openapi.json">The same for programs: OpenAPI</a></p>\n'
+    objects = ["<h2>Objects</h2>\n", *models]
+    return "".join([HEAD, intro, links, EXAMPLES, *endpoints, *objects, "</main>\n</body>\n</html>\n"])
+
+
+def endpoint(method, path, told):
+    text = escape(told.get("description", told.get("summary", "")))
+    rows = [(f"?{p['name']}=", p.get("description", "")) for p in told.get("parameters", [])]
+    rows += [("body", kind) for kind in told.get("requestBody", {}).get("content", {})]
+    rows += [(code, answer(response)) for code, response in told["responses"].items()]
+    return f"<h2><code>{method} {escape(path)}</code></h2>\n<p>{text}</p>\n{table(rows)}"
+
+
+def answer(response):
+    """Return what comes with a status: the object's name, then the description."""
+    contents = response.get("content", {}).values()
+    names = [c["schema"]["$ref"].rpartition("/")[2] for c in contents if "$ref" in c.get("schema", {})]
+    return ": ".join([*names, response["description"]])
+
+
+def model(name, told):
+    rows = [(key, f"{kind(value)}. {value.get('description', '')}") for key, value in told["properties"].items()]
+    return f"<h3><code>{escape(name)}</code></h3>\n{table(rows)}"
+
+
+def kind(value):
+    if "$ref" in value:
+        return value["$ref"].rpartition("/")[2]
+    if "anyOf" in value:
+        return " or ".join(map(kind, value["anyOf"]))
+    if value.get("type") == "array" and "items" in value:
+        return f"array of {kind(value['items'])}"
+    return value.get("type", "object")
+
+
+def table(rows):
+    lines = [f'<tr><th scope="row"><code>{escape(a)}</code></th><td>{escape(b)}</td></tr>\n' for a, b in rows]
+    return f"<table>\n{''.join(lines)}</table>\n"
