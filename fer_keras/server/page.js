@@ -200,7 +200,7 @@ async function explain(number) {
     reason.src = `data:image/png;base64,${answer.why}`;
     reason.alt = `The same face, coloured where it decided on ${face.emotion}`;
     figure.querySelector("figcaption").textContent = `Left: what the model saw. Right: orange held “${face.emotion}” up, blue spoke against it. ` +
-      `Covering the strongest place costs ${Math.round(100 * most)} points of ${percent(face.probabilities[face.emotion])}.`;
+      `Covering the strongest place takes ${(100 * most).toFixed(1)} of its ${(100 * face.probabilities[face.emotion]).toFixed(1)} %.`;
     figure.hidden = false;
     say(`Face ${number + 1} is explained below its bars.`);
     card.scrollIntoView({ block: "nearest" });
