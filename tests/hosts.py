@@ -1,4 +1,4 @@
-"""Two hosts on one machine: network namespaces with an address each, joined by a virtual cable."""
+"""Two hosts on one machine: namespaces with a name and an address each, joined by a virtual cable."""
 
 import contextlib
 import os
@@ -8,6 +8,7 @@ import pytest
 
 ADDRESSES = ("10.213.0.1", "10.213.0.2")
 INTERFACE = "cable"
+NAMED = 'hostname "$0" && exec "$@"'
 
 
 def ip(*words):
@@ -30,7 +31,7 @@ def two_hosts():
             ip("-n", name, "addr", "add", f"{address}/24", "dev", INTERFACE)
             for interface in ("lo", INTERFACE):
                 ip("-n", name, "link", "set", interface, "up")
-        yield [["ip", "netns", "exec", name] for name in names]
+        yield [["ip", "netns", "exec", name, "unshare", "--uts", "sh", "-c", NAMED, name] for name in names]
     finally:
         for name in names:
             ip("netns", "del", name)

@@ -566,10 +566,9 @@ searching.run("search.yaml", data="faces.csv", storage=storage or None, heartbea
 """
 
 
-def worker(storage="", heartbeat=15):
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, storage, str(heartbeat)], stderr=subprocess.PIPE, text=True
-    )
+def worker(storage="", heartbeat=15, *, host=(), folder="."):
+    command = [*host, sys.executable, "-c", WORKER, storage, str(heartbeat)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
 
 
 def wait_for(condition, seconds=60):
@@ -615,25 +614,27 @@ def test_real_trainings(place, monkeypatch):
 
 
 @contextlib.contextmanager
-def server():
-    """A PostgreSQL server on a free port of this machine, as its own user where this one is root."""
+def server(host=(), address="127.0.0.1"):
+    """A PostgreSQL server on a free port of `host`, as its own user where this one is root."""
     with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        as_user = []
+        as_user = [*host]
         if os.geteuid() == 0:  # which initdb refuses
             shutil.chown(folder, "postgres")
-            as_user = ["runuser", "-u", "postgres", "--"]
+            as_user += ["runuser", "-u", "postgres", "--"]
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
         call = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
         programs = pathlib.Path(POSTGRES).parent
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories="
+        options = f"-c listen_addresses={address} -c port={port} -c unix_socket_directories="
         control = [*as_user, str(programs / "pg_ctl"), "-D", f"{folder}/data"]
         initdb = [*as_user, str(programs / "initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "me"]
         subprocess.run(initdb, **call)
+        with open(f"{folder}/data/pg_hba.conf", "a") as rules:
+            rules.write(f"host all me {address}/24 trust\n")
         subprocess.run([*control, "-o", options, "-l", f"{folder}/log", "-w", "start"], **call)
         try:
-            yield f"postgresql://me@127.0.0.1:{port}/postgres"
+            yield f"postgresql://me@{address}:{port}/postgres"
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], **call)
 
