@@ -118,7 +118,7 @@ def main(cores, rounds, is_worker):
         f"{about['processor']}, {cores} cores; {about['device']}; batches of {BATCH}; Keras {about['keras']}.\n"
     )
     click.echo(
-        "| backend | precision | ready after | model | training, images/s | first epoch | prediction, images/s |"
+        "| backend | precision | ready after | model | training, images/s | first turn | prediction, images/s |"
     )
     click.echo("|---|---|--:|---|--:|--:|--:|")
     for name, worker in workers.items():
