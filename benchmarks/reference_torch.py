@@ -74,8 +74,8 @@ class Flatten(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
-def norm(channels):
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+def norm(channels, momentum=0.01):
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=momentum)
 
 
 NETWORKS = {"cnn": Cnn, "resnet": Resnet}

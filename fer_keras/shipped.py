@@ -37,7 +37,7 @@ def pretrained(name="best", *, folder=FOLDER):
         )
     model = keras.models.model_from_json(json.dumps(about["architecture"]))
     with np.load(path, allow_pickle=False) as arrays:
-        for variable in model.variables:
+        for variable in model.weights:
             variable.assign(arrays[variable.path].astype("float32"))
     return fast(model)
 
@@ -64,7 +64,7 @@ def pack(model, about, name, folder):
     """
     weights, text = pathlib.Path(folder, f"{name}.npz"), pathlib.Path(folder, f"{name}.json")
     with writing(weights) as temporary:
-        np.savez(temporary, **{v.path: keras.ops.convert_to_numpy(v).astype("float16") for v in model.variables})
+        np.savez(temporary, **{v.path: keras.ops.convert_to_numpy(v).astype("float16") for v in model.weights})
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     write_json(text, {"name": name, "sha256": digest, **about, "architecture": json.loads(model.to_json())})
     return weights, text

@@ -10,9 +10,9 @@ from data_forms import tiny, write_csv
 from fer_keras import Experiment, models, pipeline, records
 from fer_keras.errors import InputError
 from fer_keras.layers import plain
-from fer_keras.shipped import card, pack, pretrained
 from fer_keras.releasing import release, temperature
 from fer_keras.saving import publish
+from fer_keras.shipped import FOLDER, card, pack, pretrained
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
 TINY = Experiment(
@@ -50,6 +50,15 @@ def test_packed_network_is_loaded_in_half_precision(packed):
     for ours, theirs in zip(found.weights, model.weights, strict=True):
         np.testing.assert_array_equal(array(ours), array(theirs).astype("float16").astype("float32"))
     assert card("small", folder=folder)["temperature"] == 1.0
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
+def test_networks_of_the_package_load_and_are_small(name):
+    probabilities = array(pretrained(name)(IMAGES))
+    assert probabilities.shape == (5, 7)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (FOLDER / f"{name}.npz").stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
+    assert card(name)["scores"]["test"]["plain"]["images"] == 3589
 
 
 def test_touched_file_is_refused(packed):
