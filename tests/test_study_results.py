@@ -62,6 +62,14 @@ def test_compact():
     assert not {"platform", "commit"} & result["environment"].keys()
 
 
+def test_continued_elsewhere_is_told():
+    elsewhere = {"epochs": 1, "environment": {"threads": 8, "platform": "Linux"}}
+    result = results.compact(RECORD | {"continued": [elsewhere]}, parameters=7)
+    (row,) = result["continued"]
+    assert row["epochs"] == 1 and row["environment"]["threads"] == 8
+    assert "platform" not in row["environment"]
+
+
 def test_written_and_read_bit_for_bit_one_line_an_epoch(tmp_path):
     result = results.compact(RECORD, 7)
     path = results.path(tmp_path, "nn_1_layer", 3)

@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from fer_keras.cli.options import class_order_option
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=pathlib.Path))
@@ -21,7 +23,8 @@ import click
 @click.option(
     "--output", type=click.Path(path_type=pathlib.Path), help="[default: MODEL with the ending of the format]"
 )
-def export(model, form, output):
+@class_order_option
+def export(model, form, output, class_order):
     """Write the Keras model in the file MODEL for programs that have no Keras.
 
     The file takes grey images (n, 48, 48, 1) of whole numbers from 0 to 255, any number of them, and gives the
@@ -35,7 +38,8 @@ def export(model, form, output):
         os.environ["KERAS_BACKEND"] = "tensorflow" if tensorflow else "torch"
     from fer_keras import exporting, saving
 
+    classes = saving.parse_class_order(class_order) if class_order else None
     output = output or model.with_suffix(exporting.SUFFIXES[form][0])
-    difference = exporting.export(saving.load(model), output, form)
+    difference = exporting.export(saving.load(model, classes=classes), output, form)
     click.echo(f"largest difference from Keras' probabilities: {difference:.1e}")
     click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in exporting.SUFFIXES[form])}")

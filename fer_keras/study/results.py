@@ -42,14 +42,16 @@ def compact(record, parameters):
         `dict` with `experiment`, `data`, `environment`, `overfit` and `scores` as in the record, floats of the
         last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no times;
         `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); and `cost` (`parameters`,
-        `minutes` of training and validation).
+        `minutes` of training and validation). `continued`, as in the record, only where it is there.
     """
     history = record["history"]
     layers = [key for key in history[0] if key.startswith(LAYER)]
+    continued = [row | {"environment": _kept(row["environment"])} for row in record.get("continued", [])]
     return {
         "experiment": record["experiment"],
         "data": record["data"],
-        "environment": {key: record["environment"].get(key) for key in ENVIRONMENT},
+        "environment": _kept(record["environment"]),
+        **({"continued": continued} if continued else {}),
         "cost": {
             "parameters": parameters,
             "minutes": rounded(sum(row["epoch_time"] for row in history) / 60, 3),
@@ -61,6 +63,10 @@ def compact(record, parameters):
         },
         "scores": rounded(record["scores"], 6),
     }
+
+
+def _kept(environment):
+    return {key: environment.get(key) for key in ENVIRONMENT}
 
 
 def rounded(value, digits):
