@@ -61,6 +61,14 @@ def test_one_bad_image_of_a_batch(port):
     assert first["faces"] == last["faces"] and first["faces"][0]["box"] == [177, 66, 95, 95]
 
 
+@pytest.mark.parametrize("quoted, name", [("a.png", "a.png"), ("grüße", "grüße"), ("a\\\\b", "a\\b"), ("", "")])
+def test_names_of_a_batch(port, quoted, name):
+    fields = b'--b c\r\nContent-Disposition: form-data; name="note"\r\n\r\nno file\r\n'
+    body = fields + form((quoted, encoded(plain(0))), boundary="b c")[0]
+    status, _, answer = ask(port, "/api/batch", body, Content_Type='multipart/form-data; boundary="b c"')
+    assert status == 200 and [result["name"] for result in answer["results"]] == [name]
+
+
 def test_a_batch_is_limited():
     with serving(limits=Limits(images=2)) as port:
         three, kind = form(*[(f"{i}.png", encoded(plain(i))) for i in range(3)])
@@ -79,12 +87,15 @@ def test_a_batch_is_limited():
         (
             b"--xyz\r\nContent-Disposition: form-data\r\n\r\na\r\n--xyz--\r\n",
             "multipart/form-data; boundary=xyz",
-            400,
+            422,
         ),
         (b"--xyz\r\n" + b"A: b\r\n" * 5000 + b"\r\na\r\n--xyz--\r\n", "multipart/form-data; boundary=xyz", 400),
-        (form(*[("", b"")] * 500)[0], "multipart/form-data; boundary=xyz", 400),
+        (form(("a", b"b"))[0][:-8], "multipart/form-data; boundary=xyz", 400),
+        (form(("a", b"b"))[0], f"multipart/form-data; boundary={71 * 'x'}", 400),
+        (form(("a", b"b"))[0], "multipart/form-data; boundary*=utf-8''%e2%82%ac", 400),
+        (form(*[("", b"")] * 500)[0], "multipart/form-data; boundary=xyz", 413),
         (b"--xyz--\r\n", "multipart/form-data; boundary=xyz", 422),
-        (b"", "multipart/form-data; boundary=xyz", 422),
+        (b"", "multipart/form-data; boundary=xyz", 400),
         (form(("a", b""))[0].replace(b"filename", b"other"), "multipart/form-data; boundary=xyz", 422),
     ],
 )
@@ -144,9 +155,11 @@ def test_images_that_cannot_be_read(port, body, message):
 
 
 def test_large_bodies_are_refused_unread(port):
-    head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\n"
+    head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     told = raw(port, f"{head}Content-Length: 52428800\r\n\r\n".encode())
     assert told.startswith(b"HTTP/1.1 413 ") and b"at most 10,485,760" in told
+    status, _, answer = ask(port, "/api/predict", bytes(20 << 20))  # who sends it all gets the answer too
+    assert status == 413 and "20,971,520 bytes" in answer["error"]
     told = raw(port, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
     assert told.startswith(b"HTTP/1.1 411 ")
 

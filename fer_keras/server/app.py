@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from fer_keras import __version__
 from fer_keras.errors import InputError
-from fer_keras.server import answers, batches, documentation, schema
+from fer_keras.server import answers, documentation, multipart, schema
 from fer_keras.server.guard import Guard, Metrics, problem
 from fer_keras.server.limits import Admission, Limits, Refused
 
@@ -90,7 +90,8 @@ def add_api(app, fer, admission, metrics):
     async def batch(request: Request):
         """The same for several images. In the place of one that cannot be read stands its error."""
         async with admission.body(request) as body:
-            files = await batches.images(request.headers, body, admission.limits.images)
+            kind = request.headers.get("content-type", "")
+            files = multipart.files(kind, body, admission.limits.images)
             # One turn for each image, so that a large batch does not keep the others waiting.
             results = [await one_of_many(request, name, image) for name, image in files]
             metrics.faces.inc(sum(len(result.get("faces", ())) for result in results))

@@ -100,7 +100,10 @@ def problem(status, message, headers=None):
     headers = dict(headers or {})
     if status == 429:
         headers["retry-after"] = "1"
-    if status in (408, 411, 413):  # the rest of the body is not worth reading
+    if status in (
+        408,
+        411,
+    ):  # the rest of 413 is read and dropped: cut off while sending, few clients see the answer
         headers["connection"] = "close"
     return JSONResponse({"error": message}, status, headers)
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
+from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import ClientDisconnect
 
@@ -45,7 +47,8 @@ class Admission:
         self.limits = limits
         self.buffered = 0
         self.requests = 0
-        self.threads = asyncio.Semaphore(limits.threads)  # its waiters take turns in the order they came
+        self.turns = asyncio.Semaphore(limits.threads)  # who waits gets them in the order of coming
+        self.threads = ThreadPoolExecutor(limits.threads)  # so few also keep the allocator's reserves small
 
     @contextlib.asynccontextmanager
     async def body(self, request):
@@ -94,10 +97,11 @@ class Admission:
 
     async def run(self, request, function, *arguments):
         """Return what `function` returns, called in one of the threads when it is this request's turn."""
-        async with self.threads:
+        async with self.turns:
             if await request.is_disconnected():
                 raise ClientDisconnect  # nobody waits for the answer any more
-            return await asyncio.to_thread(function, *arguments)
+            call = functools.partial(function, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, call)
 
 
 def busy():
