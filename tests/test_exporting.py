@@ -267,3 +267,19 @@ def test_command(tmp_path):
     assert second == f"written: {tmp_path / 'model.pt2'}" and (tmp_path / "model.pt2").is_file()
     result = CliRunner().invoke(cli, ["export", str(tmp_path / "none.keras")])
     assert result.exit_code == 2 and result.output.startswith("Error: No model file")
+
+
+@torch_only
+def test_command_takes_the_order_of_the_classes(tmp_path):
+    import torch
+
+    images = keras.Input((48, 48, 1))
+    path = tmp_path / "foreign.keras"
+    keras.Model(images, keras.layers.Dense(7, "softmax")(keras.layers.Flatten()(images / 255))).save(path)
+    words = ["export", str(path), "--format", "torch"]
+    assert "does not tell the order" in CliRunner().invoke(cli, words).output
+    assert CliRunner().invoke(cli, [*words, "--class-order", "alphabetical"]).exit_code == 0
+    classes = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+    expected = prediction.probabilities(saving.load(path, classes=classes), IMAGES)
+    program = torch.export.load(path.with_suffix(".pt2")).module()
+    np.testing.assert_allclose(program(torch.from_numpy(IMAGES)).numpy(), expected, atol=1e-4)
