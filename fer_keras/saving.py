@@ -170,5 +170,6 @@ def _in_order(model, classes, path):
     if tuple(classes) == EMOTIONS:
         return model
     columns = [list(classes).index(emotion) for emotion in EMOTIONS]
-    ordered = keras.ops.take(model.outputs[0], columns, axis=-1)
+    outputs = model.outputs[0]  # no `take`, which torch's exporter to ONNX cannot write
+    ordered = keras.ops.concatenate([outputs[:, column : column + 1] for column in columns], axis=-1)
     return keras.Model(model.inputs[0], ordered, name=model.name)

@@ -1,15 +1,16 @@
-"""Networks that come with the package: half-precision weights, their architecture and their model card."""
+"""Networks that come with the package: half-precision weights, their architecture and their model card.
+
+Only `pretrained` and `pack` load Keras.
+"""
 
 import hashlib
 import json
 import pathlib
 
-import keras
 import numpy as np
 
 from fer_keras.errors import InputError
 from fer_keras.files import write_json, writing
-from fer_keras.layers import fast
 
 FOLDER = pathlib.Path(__file__).with_name("weights")
 
@@ -27,6 +28,10 @@ def pretrained(name="best", *, folder=FOLDER):
     Raises:
         InputError: if there is no such network, or its file is not the one that was released.
     """
+    import keras
+
+    from fer_keras.layers import fast
+
     about = card(name, folder=folder)
     path = pathlib.Path(folder, f"{name}.npz")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -62,9 +67,11 @@ def pack(model, about, name, folder):
         model: functional `keras.Model` of Keras' own layers, see `layers.plain`.
         about: `dict` for the JSON file.
     """
+    from keras import ops
+
     weights, text = pathlib.Path(folder, f"{name}.npz"), pathlib.Path(folder, f"{name}.json")
     with writing(weights) as temporary:
-        np.savez(temporary, **{v.path: keras.ops.convert_to_numpy(v).astype("float16") for v in model.weights})
+        np.savez(temporary, **{v.path: ops.convert_to_numpy(v).astype("float16") for v in model.weights})
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     write_json(text, {"name": name, "sha256": digest, **about, "architecture": json.loads(model.to_json())})
     return weights, text

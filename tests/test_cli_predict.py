@@ -18,7 +18,7 @@ from fer_keras.data import EMOTIONS
 
 @pytest.fixture(autouse=True)
 def own_classifier(monkeypatch):
-    monkeypatch.setattr(prediction, "classifier", lambda model, class_order: brightness)
+    monkeypatch.setattr(prediction, "classifier", lambda model, class_order, engine: brightness)
 
 
 def call(*words, **options):

@@ -18,7 +18,7 @@ def call(*words):
 def test_options(monkeypatch):
     told = []
     monkeypatch.setattr(server, "serve", lambda fer, host, port: told.append((fer, host, port)))
-    monkeypatch.setattr(prediction, "classifier", lambda model, class_order: brightness)
+    monkeypatch.setattr(prediction, "classifier", lambda model, class_order, engine: brightness)
     assert call().exit_code == call("--host", "0.0.0.0", "--port", "80", "--detector", "none").exit_code == 0
     (fer, *address), (_, *other) = told
     assert address == ["127.0.0.1", 8000] and other == ["0.0.0.0", 80]

@@ -57,7 +57,6 @@ KERAS = {
     "device",
     "checking",
     "saving",
-    "shipped",
     "releasing",
     "prediction",
     "inference",

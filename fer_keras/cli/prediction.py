@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from fer_keras.cli.options import class_order_option, detector_option, model_option
+from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option
 from fer_keras.errors import InputError
 
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
@@ -30,7 +30,8 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 @click.option(
     "--camera", is_flag=False, flag_value="0", metavar="[NUMBER]", help="Show this camera live in a window."
 )
-def predict(paths, model, class_order, detector, form, annotate, explain, every, camera):
+@engine_option
+def predict(paths, model, class_order, engine, detector, form, annotate, explain, every, camera):
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
     Ends with 1 if some of the files could not be read, with 2 if none could.
@@ -47,9 +48,9 @@ def predict(paths, model, class_order, detector, form, annotate, explain, every,
     if camera is not None:
         from fer_keras.recognition import camera as cameras
 
-        return cameras.show(FER(classifier(model, class_order), detector=detector), camera)
+        return cameras.show(FER(classifier(model, class_order, engine), detector=detector), camera)
     files = batches.expand(paths)
-    fer = FER(classifier(model, class_order), detector=detector)
+    fer = FER(classifier(model, class_order, engine), detector=detector)
     stdin = sys.stdin.buffer.read() if "-" in files else None
     results = []
     from fer_keras.data.loading import bar
@@ -66,17 +67,27 @@ def predict(paths, model, class_order, detector, form, annotate, explain, every,
         sys.exit(2 if failed == len(results) else 1)
 
 
-def classifier(model, class_order):
+def classifier(model, class_order, engine):
     """Return what `FER` takes as its model."""
     from fer_keras import engines
 
-    if model is None or not model.endswith(".onnx"):
+    is_onnx = model is not None and model.endswith(".onnx")
+    if is_onnx and engine == "keras":
+        raise InputError(
+            f"{model} can be served by the engine onnx only. Leave --engine out, or name a .keras file."
+        )
+    if engine != "onnx" and not is_onnx:
         engines.import_keras_alone()
-    if model is None or class_order is None:
-        return model
-    from fer_keras import saving
+    classes = None
+    if class_order is not None:
+        from fer_keras import saving
 
-    return saving.load(model, classes=saving.parse_class_order(class_order))
+        classes = saving.parse_class_order(class_order)
+    if engine == "onnx":
+        from fer_keras.recognition.classifiers import onnx_file
+
+        return onnx_file(model, classes=classes)
+    return saving.load(model, classes=classes) if classes and model else model
 
 
 def as_json(results):

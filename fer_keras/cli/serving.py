@@ -2,7 +2,7 @@
 
 import click
 
-from fer_keras.cli.options import class_order_option, detector_option, model_option
+from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option
 from fer_keras.errors import InputError
 
 
@@ -11,13 +11,14 @@ from fer_keras.errors import InputError
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
 @model_option
 @class_order_option
+@engine_option
 @detector_option
-def serve(host, port, model, class_order, detector):
+def serve(host, port, model, class_order, engine, detector):
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
     \b
     fer-keras serve
-    fer-keras serve --port 8080 --model model.onnx
+    fer-keras serve --port 8080 --engine onnx
     """
     try:
         from fer_keras import server
@@ -26,5 +27,5 @@ def serve(host, port, model, class_order, detector):
     from fer_keras.cli.prediction import classifier
     from fer_keras.recognition import FER
 
-    fer = FER(classifier(model, class_order), detector=detector, max_pixels=server.MAX_PIXELS)
+    fer = FER(classifier(model, class_order, engine), detector=detector, max_pixels=server.MAX_PIXELS)
     server.serve(fer, host, port)

@@ -1,14 +1,20 @@
 """What names the expression: any callable from faces to probabilities. Keras is loaded only for a Keras model."""
 
 import functools
+import hashlib
+import logging
 import os
+import pathlib
 import sys
 
 import numpy as np
+import platformdirs
 
-from fer_keras import engines
+from fer_keras import __version__, engines, shipped
 from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
+
+LOG = logging.getLogger("fer_keras")
 
 
 def classifier(model=None):
@@ -21,10 +27,8 @@ def classifier(model=None):
     Raises:
         InputError: if the file cannot be used, there is no network of that name, or `model` is nothing of these.
     """
-    if model is None or isinstance(model, str) and "." not in model:
-        from fer_keras.shipped import pretrained
-
-        model = pretrained(model or "best")
+    if _is_name(model):
+        model = shipped.pretrained(model or "best")
     elif isinstance(model, str | os.PathLike):
         onnx = os.fspath(model).endswith(".onnx")
         return engines.OnnxEngine(model) if onnx else engines.KerasEngine(model)
@@ -38,6 +42,39 @@ def classifier(model=None):
             f"{model!r} is no classifier. Expected a .keras or .onnx file, a keras.Model or a callable."
         )
     return model
+
+
+def onnx_file(model=None, *, classes=None):
+    """Return the ONNX file of a network that comes along or of a `.keras` file, for `classifier` to serve.
+
+    It is written to the user's cache the first time, which takes Keras and the extra `onnx`. An `.onnx` file is
+    returned as it is.
+
+    Args:
+        model: as for `classifier`, but no object.
+        classes: order of a `.keras` file's outputs, see `fer_keras.saving.load`.
+
+    Raises:
+        InputError: as `classifier` and `fer_keras.exporting.export`.
+    """
+    source = pathlib.Path(shipped.FOLDER, f"{model or 'best'}.npz") if _is_name(model) else pathlib.Path(model)
+    if source.suffix == ".onnx" or not source.is_file():
+        return model
+    digest = hashlib.sha256(source.read_bytes() + repr((__version__, classes)).encode()).hexdigest()
+    path = platformdirs.user_cache_path("fer-keras", appauthor=False) / "onnx" / f"{digest[:32]}.onnx"
+    if not path.is_file():
+        from fer_keras import exporting, saving
+
+        LOG.info("Writing %s once as ONNX, to %s", source.name, path)
+        known = _is_name(model)
+        exporting.export(
+            shipped.pretrained(source.stem) if known else saving.load(source, classes=classes), path, "onnx"
+        )
+    return path
+
+
+def _is_name(model):
+    return model is None or isinstance(model, str) and "." not in model
 
 
 def classify(classifier, crops, batch_size=256):
