@@ -1,9 +1,12 @@
 """Compile and fit; an interrupted training continues where it stopped, with the same numbers."""
 
+import contextlib
 import dataclasses
 import logging
 import math
 import sys
+import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -321,21 +324,40 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def restore(model, checkpoint):
-    """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file."""
+    """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file.
+
+    Raises:
+        InputError: if the file is damaged or of another model.
+    """
     epochs = epochs_done(checkpoint)
     if epochs:
-        with np.load(checkpoint, allow_pickle=False) as arrays:
+        with _opened(checkpoint) as arrays:
             _assign(model, [arrays[str(i)] for i in range(len(arrays) - 1)])
         LOGGER.info("Continuing after epoch %d.", epochs)
     return epochs
 
 
 def epochs_done(checkpoint):
-    """Return the epochs that a `Checkpoint` file holds, 0 where there is no file."""
+    """Return the epochs that a `Checkpoint` file holds, 0 where there is no file.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
     if not checkpoint.exists():
         return 0
-    with np.load(checkpoint, allow_pickle=False) as arrays:
+    with _opened(checkpoint) as arrays:
         return int(arrays["epochs"])
+
+
+@contextlib.contextmanager
+def _opened(checkpoint):
+    try:
+        with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, AttributeError) as error:
+        raise InputError(
+            f"{checkpoint} is damaged: {error}. Delete it and run again to train from the first epoch on."
+        ) from error
 
 
 def _together(model, epochs_done):

@@ -206,6 +206,24 @@ def test_infinite_validation_loss_is_told():
         callback.on_epoch_end(2, {"loss": 1.0, "val_loss": math.inf})
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"rubbish", lambda b: b[:100]]
+)
+def test_damaged_checkpoint_is_told(tmp_path, damage):
+    checkpoint = tmp_path / "checkpoint.npz"
+    train(NN, checkpoint)
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(InputError, match="checkpoint.npz is damaged: .* Delete it and run again"):
+        train(NN, checkpoint)
+
+
+def test_checkpoint_of_another_model_is_told(tmp_path):
+    train(NN, tmp_path / "checkpoint.npz")
+    other = changed(NN, model_options={"units": (9,)})
+    with pytest.raises(InputError, match="Delete it and run again"):
+        train(other, tmp_path / "checkpoint.npz")
+
+
 def test_finished_training_is_left_as_it_is(tmp_path):
     model, _ = train(NN, tmp_path / "c.npz")
     again, rows = train(NN, tmp_path / "c.npz")
