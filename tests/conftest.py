@@ -1,6 +1,11 @@
+import os
+
 import pytest
 
 import fer_keras  # noqa: F401  chooses the backend, before a test imports Keras
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
