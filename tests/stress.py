@@ -249,7 +249,7 @@ def pairs(bench, count, chance):
     figures, output = collections.Counter(), bench.home / "pairs"
     while figures["refused"] < count:
         first = bench.start(output)
-        time.sleep(chance.uniform(0, bench.seconds * 0.8))
+        time.sleep(chance.uniform(0, bench.seconds * 0.3))
         second = bench.start(output)
         codes = [bench.wait(process) for process in (second, first)]
         assert set(codes) <= {0, 2}, (codes, bench.log.read_text())

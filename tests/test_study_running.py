@@ -100,13 +100,13 @@ def test_study_runs_what_is_missing_once_and_a_rerun_is_equal(tmp_path, monkeypa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_experiments(tmp_path, "a", "b")
     options = {"data": faces(tmp_path), "folder": tmp_path, "output": tmp_path / "runs", "workers": 2}
-    done, failed = running.run(seeds=1, **options)
+    done, failed = running.run(["a", "b"], seeds=1, **options)
     assert ([job.title for job in failed], len(done)) == ([], 2)
     assert "done    a seed 0: validation 0." in capfd.readouterr().err
     first = results.read(tmp_path / "results")
-    assert running.run(seeds=1, **options) == ([], [])
+    assert running.run(["a", "b"], seeds=1, **options) == ([], [])
     results.path(tmp_path / "results", "a", 0).unlink()
-    done, _ = running.run(seeds=1, **options)
+    done, _ = running.run(["a", "b"], seeds=1, **options)
     assert [job.title for job in done] == ["a seed 0"]
     again = results.read(tmp_path / "results")
     assert {**first["a"][0], "cost": None} == {**again["a"][0], "cost": None}

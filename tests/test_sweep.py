@@ -590,7 +590,7 @@ def test_a_second_call_goes_on(place, monkeypatch, end):
     process = worker()
     wait_for(histories)
     process.send_signal(end)
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=180)[1]
     assert ("KeyboardInterrupt" in errors) == (end == signal.SIGINT)
     time.sleep(3)
     assert len(records.rows(histories()[0])) <= 1  # the training ended with its sweep
@@ -660,7 +660,7 @@ def test_two_workers_on_postgresql_one_killed(place, monkeypatch):
         wait_for(lambda: len(histories()) >= 2)
         workers[0].kill()
         workers[0].communicate()
-        errors = workers[1].communicate(timeout=120)[1]
+        errors = workers[1].communicate(timeout=300)[1]
         assert workers[1].returncode == 0, errors
         result = run(storage=storage)
         with contextlib.closing(
@@ -685,6 +685,6 @@ def test_a_lost_database_is_told(place, monkeypatch):
     with server() as storage:
         process = worker(storage)
         wait_for(histories)
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=180)[1]
     assert "InputError: The storage was lost: " in errors
     assert len(records.rows(histories()[0])) < 3  # the training ended with its sweep
