@@ -1,5 +1,6 @@
 """FER-2013 as CSV: one file with `Usage`, or a file per split without it."""
 
+import contextlib
 import csv
 import io
 import pathlib
@@ -55,8 +56,10 @@ def split_codes(names):
 
 def read(source, parts, advance):
     """Return images, labels and usages of the CSVs in `parts`, as `find_whole` or `find_parts` gave it."""
-    tables = {name: read_table(file, whole_path(source, name), parts[name], advance)
-              for name, file in source.stream(parts)}  # fmt: skip
+    tables = {}
+    with contextlib.closing(source.stream(parts)) as files:  # a row that is refused must not leave its file open
+        for name, file in files:
+            tables[name] = read_table(file, whole_path(source, name), parts[name], advance)
     return [np.concatenate([tables[name][i] for name in parts]) for i in range(3)]
 
 
