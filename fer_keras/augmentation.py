@@ -85,7 +85,6 @@ def resample(images, angle, scale, shift_x, shift_y):
         shift_x: (n,), fraction of the width; shift_y: of the height.
     """
     cos, sin = scale * ops.cos(angle), scale * ops.sin(angle)
-    zero = ops.zeros_like(cos)
     if keras.backend.backend() == "torch":
         matrix = ops.stack([cos, -sin, 2 * shift_x, sin, cos, 2 * shift_y], axis=-1).reshape(-1, 2, 3)
         channels_first = images.permute(0, 3, 1, 2)
@@ -97,5 +96,6 @@ def resample(images, angle, scale, shift_x, shift_y):
     center = (size - 1) / 2
     offset_x = center * (1 - cos + sin) + shift_x * size
     offset_y = center * (1 - sin - cos) + shift_y * size
+    zero = ops.zeros_like(cos)
     transforms = ops.stack([cos, -sin, offset_x, sin, cos, offset_y, zero, zero], axis=-1)
     return ops.image.affine_transform(images, transforms, fill_mode="nearest")

@@ -5,7 +5,7 @@ import pathlib
 
 import click
 
-from fer_keras.cli.options import class_order_option, data_option, demo_note
+from fer_keras.cli.options import class_order_option, data_option, demo_note, parse_classes
 
 LOG = logging.getLogger("fer_keras")
 
@@ -43,7 +43,7 @@ def evaluate(model, data, part, flip, class_order, seed, output):
     if model is None:
         model, loaded = pathlib.Path("best"), pretrained()
     else:
-        loaded = saving.load(model, classes=saving.parse_class_order(class_order) if class_order else None)
+        loaded = saving.load(model, classes=parse_classes(class_order))
     run = records.read(model.parent) if (model.parent / "run.json").is_file() else None
     if seed is None:  # another seed would have trained on images of this validation split
         seed = run["experiment"]["seed"] if run else 0

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from fer_keras.cli.options import class_order_option
+from fer_keras.cli.options import class_order_option, parse_classes
 
 
 @click.command()
@@ -38,8 +38,7 @@ def export(model, form, output, class_order):
         os.environ["KERAS_BACKEND"] = "tensorflow" if tensorflow else "torch"
     from fer_keras import exporting, saving
 
-    classes = saving.parse_class_order(class_order) if class_order else None
     output = output or model.with_suffix(exporting.SUFFIXES[form][0])
-    difference = exporting.export(saving.load(model, classes=classes), output, form)
+    difference = exporting.export(saving.load(model, classes=parse_classes(class_order)), output, form)
     click.echo(f"largest difference from Keras' probabilities: {difference:.1e}")
     click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in exporting.SUFFIXES[form])}")

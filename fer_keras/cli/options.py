@@ -68,6 +68,15 @@ def read_experiment(file, **changes):
     return dataclasses.replace(load(file), **given)
 
 
+def parse_classes(class_order):
+    """Return what `saving.load` takes as `classes`: the seven names, or None where nothing was given."""
+    if class_order is None:
+        return None
+    from fer_keras import saving
+
+    return saving.parse_class_order(class_order)
+
+
 def end_interrupted():
     click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
     sys.exit(INTERRUPTED)

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option
+from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option, parse_classes
 from fer_keras.errors import InputError
 
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
@@ -78,16 +78,16 @@ def classifier(model, class_order, engine):
         )
     if engine != "onnx" and not is_onnx:
         engines.import_keras_alone()
-    classes = None
-    if class_order is not None:
-        from fer_keras import saving
-
-        classes = saving.parse_class_order(class_order)
+    classes = parse_classes(class_order)
     if engine == "onnx":
         from fer_keras.recognition.classifiers import onnx_file
 
         return onnx_file(model, classes=classes)
-    return saving.load(model, classes=classes) if classes and model else model
+    if model is None or classes is None:
+        return model
+    from fer_keras import saving
+
+    return saving.load(model, classes=classes)
 
 
 def as_json(results):

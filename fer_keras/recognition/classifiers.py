@@ -8,10 +8,9 @@ import pathlib
 import sys
 
 import numpy as np
-import platformdirs
 
 from fer_keras import __version__, engines, shipped
-from fer_keras.data import EMOTIONS
+from fer_keras.data import EMOTIONS, cache
 from fer_keras.errors import InputError
 
 LOG = logging.getLogger("fer_keras")
@@ -61,15 +60,14 @@ def onnx_file(model=None, *, classes=None):
     if source.suffix == ".onnx" or not source.is_file():
         return model
     digest = hashlib.sha256(source.read_bytes() + repr((__version__, classes)).encode()).hexdigest()
-    path = platformdirs.user_cache_path("fer-keras", appauthor=False) / "onnx" / f"{digest[:32]}.onnx"
+    path = cache.home() / "onnx" / f"{digest[:32]}.onnx"
     if not path.is_file():
         from fer_keras import exporting, saving
 
         LOG.info("Writing %s once as ONNX, to %s", source.name, path)
-        known = _is_name(model)
-        exporting.export(
-            shipped.pretrained(source.stem) if known else saving.load(source, classes=classes), path, "onnx"
-        )
+        named = _is_name(model)
+        network = shipped.pretrained(source.stem) if named else saving.load(source, classes=classes)
+        exporting.export(network, path, "onnx")
     return path
 
 
