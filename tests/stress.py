@@ -245,11 +245,14 @@ def small_disk(folder):
 
 
 def pairs(bench, count, chance):
-    """Start a second process on the directory of a first one, `count` times."""
+    """Start a second process on the directory of a first one, until `count` were refused."""
     figures, output = collections.Counter(), bench.home / "pairs"
     while figures["refused"] < count:
+        assert figures["pairs"] < 10 * count, f"a second process was refused only so often: {figures}"
         first = bench.start(output)
-        time.sleep(chance.uniform(0, bench.seconds * 0.3))
+        while not bench.folders(output):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, bench.seconds * 0.2))
         second = bench.start(output)
         codes = [bench.wait(process) for process in (second, first)]
         assert set(codes) <= {0, 2}, (codes, bench.log.read_text())

@@ -568,7 +568,12 @@ searching.run("search.yaml", data="faces.csv", storage=storage or None, heartbea
 
 def worker(storage="", heartbeat=15, *, host=(), folder="."):
     command = [*host, sys.executable, "-c", WORKER, storage, str(heartbeat)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, preexec_fn=hear_ctrl_c)
+
+
+def hear_ctrl_c():
+    """A shell tells its background jobs to ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition, seconds=60):
