@@ -13,7 +13,7 @@ from typing import Any
 
 from fer_keras.errors import InputError
 
-OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 WORDS = {"true": True, "false": False, "none": None, "null": None}
@@ -35,7 +35,7 @@ class Experiment:
         loss: `"cross_entropy"`, `"focal"` (Lin et al. 2017, arXiv:1708.02002) or `"generalized_cross_entropy"`
             (for noisy labels, Zhang & Sabuncu 2018, arXiv:1805.07836).
         class_weight: `None`, or `"balanced"`: every class counts the same in the loss.
-        optimizer: `"adam"`, `"adamw"`, `"rmsprop"` or `"sgd"`.
+        optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
         learning_rate: peak learning rate.
         schedule: `"constant"`, `"cosine"` (down to 0 at the end) or `"one_cycle"` (linear warm-up over the first

@@ -1,10 +1,13 @@
-"""Keras' Adam and AdamW with PyTorch's fused update on a processor; on other backends Keras' own classes.
+"""Keras' Adam and AdamW with PyTorch's fused update on a processor, and its Muon for convolutions.
 
 Keras' torch Adam goes over the weights a dozen times a step, PyTorch's fused kernel once. The formula is Keras',
 to rounding: it adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
 """
 
+import re
+
 import keras
+from keras import ops
 
 
 def fused(optimizer_class):
@@ -42,3 +45,28 @@ class _FusedUpdate:
             eps=self.epsilon / (1 - self.beta_2 ** (step + 1)) ** 0.5,
             maximize=False,
         )
+
+
+class Muon(keras.optimizers.Muon):
+    """Keras' Muon for kernels of convolutions too: a matrix of (height x width x channels in, channels out).
+
+    So Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks. As in their
+    code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest.
+    """
+
+    def _should_use_adamw(self, variable):
+        if len(variable.shape) != 4:
+            return super()._should_use_adamw(variable)
+        return any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
+
+    def zeropower_via_newtonschulz5(self, x, steps):
+        matrix = ops.cast(ops.reshape(x, (-1, x.shape[-1])), _compute_dtype())
+        return ops.cast(ops.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape), x.dtype)
+
+    def lr_adjust(self, x):
+        return ops.reshape(super().lr_adjust(ops.reshape(x, (-1, x.shape[-1]))), x.shape)
+
+
+def _compute_dtype():
+    dtype = keras.config.dtype_policy().compute_dtype
+    return "float32" if dtype == "float16" else dtype

@@ -21,13 +21,14 @@ from fer_keras.errors import InputError
 from fer_keras.files import writing
 from fer_keras.gradients import tracked
 from fer_keras.mixing import mix, smooth
-from fer_keras.optimizers import fused
+from fer_keras.optimizers import Muon, fused
 from fer_keras.preprocessing import preprocessing
 
 LOGGER = logging.getLogger("fer_keras")
 OPTIMIZERS = {
     "adam": fused(keras.optimizers.Adam),
     "adamw": fused(keras.optimizers.AdamW),
+    "muon": Muon,
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": keras.optimizers.SGD,
 }

@@ -1,11 +1,11 @@
-"""The fused Adam and AdamW against Keras' own, update by update."""
+"""The fused Adam and AdamW and Muon against Keras' own, update by update."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from fer_keras.optimizers import fused
+from fer_keras.optimizers import Muon, fused
 
 SHAPES = ((3, 3, 4, 5), (6,), (7, 9))
 
@@ -56,3 +56,43 @@ def test_torch_runs_its_fused_kernel(monkeypatch):
     monkeypatch.setattr(torch, "_fused_adam_", lambda *args, **kwargs: calls.append(1) or kernel(*args, **kwargs))
     trained(fused(keras.optimizers.Adam)())
     assert len(calls) == 30
+
+
+def weight(shape, name="kernel"):
+    return keras.Variable(np.random.default_rng(1).standard_normal(shape).astype("float32"), name=name)
+
+
+def stepped(optimizer, variable):
+    """`variable` as a matrix after three steps of gradients drawn from one seed."""
+    rng = np.random.default_rng(2)
+    for _ in range(3):
+        gradient = rng.standard_normal(variable.shape).astype("float32")
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+    return ops.convert_to_numpy(variable).reshape(-1, variable.shape[-1])
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 5), (1, 1, 3, 8)])
+def test_muon_takes_the_kernel_of_a_convolution_for_a_matrix(shape):
+    matrix = (np.prod(shape[:-1]), shape[-1])
+    expected = stepped(keras.optimizers.Muon(0.1), weight(matrix))
+    np.testing.assert_allclose(stepped(Muon(0.1), weight(shape)), expected, atol=1e-5)
+
+
+def test_muon_turns_a_gradient_into_nearly_orthogonal_directions():
+    """All singular values come near 1 (their cubic keeps them in 0.7 to 1.2), times sqrt(36) x 0.2 of rms_rate."""
+    before = weight((3, 3, 4, 5))
+    optimizer = Muon(1.0, weight_decay=0.0)
+    start = ops.convert_to_numpy(before).reshape(36, 5).copy()
+    gradient = np.random.default_rng(2).standard_normal((3, 3, 4, 5)).astype("float32")
+    optimizer.apply([ops.convert_to_tensor(gradient)], [before])
+    update = start - ops.convert_to_numpy(before).reshape(36, 5)
+    assert np.all(np.abs(np.linalg.svd(update / (36**0.5 * 0.2), compute_uv=False) - 1) < 0.35)
+
+
+def test_muon_leaves_named_layers_to_adam():
+    """Adam's first step is the learning rate, whatever the gradient's size."""
+    kernel = weight((3, 3, 2, 2), name="logits_kernel")
+    start = ops.convert_to_numpy(kernel).copy()
+    optimizer = Muon(0.1, adam_weight_decay=0.0, exclude_layers=["logits"])
+    optimizer.apply([ops.ones((3, 3, 2, 2))], [kernel])
+    np.testing.assert_allclose(start - ops.convert_to_numpy(kernel), 0.1, atol=1e-5)
