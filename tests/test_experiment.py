@@ -53,7 +53,7 @@ def test_accepts_names_that_are_safe_as_folders(name):
         ({"name": ""}, "Received ''."),
         ({"name": "a\n"}, r"Received 'a\n'."),
         ({"name": None}, "Received None."),
-        ({"optimizer": "Adam"}, "optimizer must be one of: adam, adamw, rmsprop, sgd. Received 'Adam'."),
+        ({"optimizer": "Adam"}, "optimizer must be one of: adam, adamw, muon, rmsprop, sgd. Received 'Adam'."),
         ({"schedule": "linear"}, "schedule must be one of: constant, cosine, one_cycle. Received 'linear'."),
         ({"schedule": ["cosine"]}, "Received ['cosine']."),
         ({"learning_rate": 0}, "learning_rate must be a number above 0. Received 0."),
