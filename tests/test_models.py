@@ -12,6 +12,9 @@ from fer_keras.errors import InputError
 SMALL_NN = {"units": (8, 6)}
 SMALL_RESNET = {"filters": (4, 6), "blocks": (1, 1)}
 SMALL_CNN = {"filters": (4, 6), "units": (8,)}
+SMALL_VGG = {"filters": (4, 6), "repeats": (1, 2)}
+VGG19 = {"filters": (64, 128, 256, 512, 512), "repeats": (2, 2, 4, 4, 4)}
+RESNET18 = {"filters": (64, 128, 256, 512), "blocks": (2, 2, 2, 2)}
 EVERYTHING = {"normalization": "batch", "activation": "leaky_relu", "dropout": 0.3, "l2": 1e-3}
 
 # (model, options): every option at least once, and those of the study's best runs together.
@@ -31,6 +34,9 @@ VARIANTS = [
     ),
     ("resnet", SMALL_RESNET),
     ("resnet", SMALL_RESNET | {"blocks": (2, 1), "stem_stride": 1, "squeeze": 2, "dropout": 0.3, "l2": 1e-3}),
+    ("resnet_v1", SMALL_RESNET),
+    ("vgg", SMALL_VGG | {"dropout": 0.3}),
+    ("vgg", SMALL_VGG | {"units": (8, 5), "dropout": 0.3}),
 ]
 
 
@@ -78,6 +84,22 @@ def names(model):
             {"filters": (4,), "blocks": (1,), "stem_stride": 1, "squeeze": 2},
             9 * 4 + 2 * (16 + 9 * 16) + (4 * 2 + 2 + 2 * 4 + 4) + 16 + 4 * 7 + 7,
         ),
+        # a normalization after every convolution, that of the shortcut too
+        (
+            "resnet_v1",
+            SMALL_RESNET,
+            (36 + 16) + 2 * (9 * 16 + 16) + (9 * 24 + 24) + (9 * 36 + 24) + (24 + 24) + 6 * 7 + 7,
+        ),
+        # 11,173,962 of https://github.com/kuangliu/pytorch-cifar's with two input channels and three classes less;
+        # a mean and a variance of each of 4,800 normalized channels
+        ("resnet_v1", RESNET18, 11_173_962 - 2 * 9 * 64 - 3 * 513 + 2 * 4800),
+        (
+            "vgg",
+            SMALL_VGG | {"units": (5,)},
+            (40 + 16) + (9 * 24 + 6 + 24) + (9 * 36 + 6 + 24) + (12 * 12 * 6 * 5 + 5) + 5 * 7 + 7,
+        ),
+        # 20,024,384 in the convolutions of arXiv:1409.1556's E, with two input channels less; 5,504 normalized
+        ("vgg", VGG19, 20_024_384 - 2 * 9 * 64 + 4 * 5504 + 512 * 7 + 7),
     ],
 )
 def test_number_of_parameters(name, options, parameters):
@@ -156,7 +178,7 @@ def test_resolved_options_hold_the_defaults():
 @pytest.mark.parametrize(
     "name, options, message",
     [
-        ("vgg99", {}, "Unknown model 'vgg99'. Expected one of: cnn, nn, resnet."),
+        ("vgg99", {}, "Unknown model 'vgg99'. Expected one of: cnn, nn, resnet, resnet_v1, vgg."),
         ("nn", {"unit": 3}, "Model 'nn' has no option 'unit'. Expected one of: units, normalization, activation,"),
         ("nn", {"x": 3}, "Model 'nn' has no option 'x'."),
         (

@@ -8,8 +8,10 @@ from fer_keras.errors import InputError
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
 from fer_keras.models.resnet import resnet
+from fer_keras.models.resnet_v1 import resnet_v1
+from fer_keras.models.vgg import vgg
 
-MODELS = {"cnn": cnn, "nn": nn, "resnet": resnet}
+MODELS = {"cnn": cnn, "nn": nn, "resnet": resnet, "resnet_v1": resnet_v1, "vgg": vgg}
 
 
 def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=7):

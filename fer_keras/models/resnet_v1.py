@@ -1,0 +1,50 @@
+"""The first residual network, for images as small as faces."""
+
+from keras import layers
+
+from fer_keras.layers import BatchNormalization, Conv2D
+
+
+def resnet_v1(x, num_classes, *, filters=(16, 32, 64), blocks=(1, 1, 1)):
+    """A stem, stages of residual blocks (He et al. 2015, arXiv:1512.03385), the mean over all places, the logits.
+
+    A block is 3x3 convolution, normalization, ReLU, convolution, normalization, the sum with its input, ReLU; the
+    first of each stage after the first halves height and width. `resnet` normalizes before it convolves instead.
+    ResNet18 with the stem for small images is `filters=(64, 128, 256, 512)` and `blocks=(2, 2, 2, 2)`.
+
+    Args:
+        x: images, (n, height, width, channels).
+        num_classes: `int`.
+        filters: channels of each stage.
+        blocks: residual blocks of each stage.
+
+    Returns:
+        Logits, (n, num_classes).
+    """
+
+    def convolve(x, channels, size, stride, name):
+        x = Conv2D(
+            channels,
+            size,
+            strides=stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=name,
+        )(x)
+        return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_batchnorm")(x)
+
+    def block(x, channels, stride, name):
+        shortcut = x
+        if stride > 1 or shortcut.shape[-1] != channels:
+            shortcut = convolve(x, channels, 1, stride, f"{name}_shortcut")
+        x = layers.ReLU(name=f"{name}_relu_1")(convolve(x, channels, 3, stride, f"{name}_conv_1"))
+        x = convolve(x, channels, 3, 1, f"{name}_conv_2")
+        return layers.ReLU(name=f"{name}_relu_2")(layers.Add(name=f"{name}_add")([shortcut, x]))
+
+    x = layers.ReLU(name="stem_relu")(convolve(x, filters[0], 3, 1, "stem"))
+    for i, (channels, count) in enumerate(zip(filters, blocks, strict=True), 1):
+        for j in range(1, count + 1):
+            x = block(x, channels, 2 if i > 1 and j == 1 else 1, f"block_{i}_{j}")
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    return layers.Dense(num_classes, dtype="float32", name="logits")(x)
