@@ -178,5 +178,10 @@ def test_charts_follow_the_width_of_the_window(opened):
     chart = tab.locator("#curve-plot svg")
     narrow = chart.bounding_box()["width"]
     tab.set_viewport_size({"width": 1280, "height": 800})
-    assert chart.get_attribute("viewBox").split()[2] == str(round(chart.bounding_box()["width"]))
+    tab.wait_for_function(  # the page draws it anew a moment after the window has changed
+        """() => {
+            const chart = document.querySelector("#curve-plot svg");
+            return chart.viewBox.baseVal.width === Math.round(chart.getBoundingClientRect().width);
+        }"""
+    )
     assert chart.bounding_box()["width"] > 3 * narrow
