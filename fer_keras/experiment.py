@@ -15,6 +15,7 @@ from fer_keras.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle")
+LABELS = ("original", "fer+")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
@@ -27,6 +28,10 @@ class Experiment:
         name: run name in wandb and in the records; letters, digits, `-`, `_` and `.`.
         model: architecture, a key of `fer_keras.models.MODELS`.
         model_options: keywords of that architecture's function.
+        labels: `"original"`, or `"fer+"` for the majority of FER+'s votes, which must be with the data; images
+            without one are left out of every split, see `fer_keras.data.votes.majority`.
+        clean: leave out training images that stand in another split, those whose copies carry different labels,
+            and further copies of one image, see `fer_keras.data.clean`.
         normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
         augmentation: names of `fer_keras.preprocessing.AUGMENTATIONS`, applied in order, in training only.
         mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.
@@ -35,6 +40,10 @@ class Experiment:
         loss: `"cross_entropy"`, `"focal"` (Lin et al. 2017, arXiv:1708.02002) or `"generalized_cross_entropy"`
             (for noisy labels, Zhang & Sabuncu 2018, arXiv:1805.07836).
         class_weight: `None`, or `"balanced"`: every class counts the same in the loss.
+        teachers: `.keras` files of trained networks. The mean of their probabilities for a training image and its
+            mirror image, without augmentation, becomes part of its target (Hinton et al. 2015, arXiv:1503.02531).
+            Where validation is drawn by seed, one of another seed has seen validation images of this one.
+        distillation: the teachers' share of the target, up to 1; the label, smoothed or not, has the rest.
         optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
         learning_rate: peak learning rate.
@@ -51,6 +60,8 @@ class Experiment:
     name: str
     model: str = "nn"
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    labels: str = "original"
+    clean: bool = False
     normalization: bool = False
     augmentation: tuple[str, ...] = ()
     mixup: float = 0.0
@@ -58,6 +69,8 @@ class Experiment:
     label_smoothing: float = 0.0
     loss: str = "cross_entropy"
     class_weight: str | None = None
+    teachers: tuple[str, ...] = ()
+    distillation: float = 0.0
     optimizer: str = "adam"
     optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     learning_rate: float = 1e-3
@@ -68,6 +81,8 @@ class Experiment:
 
     def __post_init__(self):
         expected = {
+            "labels": (self.labels in LABELS, f"one of: {', '.join(LABELS)}"),
+            "clean": (isinstance(self.clean, bool), "True or False"),
             "normalization": (isinstance(self.normalization, bool), "True or False"),
             "name": (
                 isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name),
@@ -83,6 +98,11 @@ class Experiment:
                 _number(self.label_smoothing) and 0 <= self.label_smoothing < 1,
                 "a number from 0 to below 1",
             ),
+            "teachers": (
+                isinstance(self.teachers, tuple | list) and all(isinstance(path, str) for path in self.teachers),
+                "a tuple of paths, such as ('teacher.keras',)",
+            ),
+            "distillation": (_number(self.distillation) and 0 <= self.distillation <= 1, "a number from 0 to 1"),
             "learning_rate": (
                 _number(self.learning_rate) and 0 < self.learning_rate < math.inf,
                 "a number above 0",

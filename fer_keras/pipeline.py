@@ -4,8 +4,8 @@ import dataclasses
 import logging
 import pathlib
 
-from fer_keras import device, distribution, evaluation, models, pictures, records, saving, training
-from fer_keras.data import doubts, leak_free, load, split
+from fer_keras import device, distribution, evaluation, models, pictures, records, saving, teaching, training
+from fer_keras.data import clean, doubts, leak_free, load, split
 from fer_keras.files import remove_leftovers
 from fer_keras.prediction import probabilities
 from fer_keras.tracking import Tracker
@@ -34,20 +34,19 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
         InputError: if the experiment, the data or the output folder cannot be used.
     """
     settings = resolved(experiment)
-    faces = load(data)
-    parts = split(faces, experiment.seed)
-    for doubt in doubts(parts):
-        log.warning(doubt)
-    about = describe(faces, parts)
+    parts, train, about = _prepared(experiment, data)
     with distribution.joined():
-        distribution.agree({"experiment": settings, "data": about["digest"]})
-        training.check_parts(experiment, parts["train"], parts["validation"])
+        distribution.agree({"experiment": settings, "data": about["digest"], "teachers": about.get("teachers")})
+        training.check_parts(experiment, train, parts["validation"])
         alone = distribution.rank() == 0  # to read and write
         folder = records.find_unfinished(output, settings, about, precision) if alone else None
         with device.training_in(distribution.of_first(precision or _precision_of(folder))):
-            model = training.build(experiment, parts["train"])  # refuses wrong settings before anything is written
+            model = training.build(experiment, train)  # refuses wrong settings before anything is written
+            if experiment.teachers:
+                taught = teaching.soft_labels(experiment.teachers, train.images)
+                train = dataclasses.replace(train, soft_labels=taught)
             if not alone:
-                training.fit(model, experiment, parts["train"], parts["validation"])
+                training.fit(model, experiment, train, parts["validation"])
                 return None, None
             environment = records.environment() | {"replicas": distribution.replicas()}
             folder = folder or records.create(output, settings, about, environment)
@@ -55,8 +54,24 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
             with records.locked(folder):
                 if not records.is_complete(folder):  # by another process, after it was found unfinished
                     remove_leftovers(folder)
-                    _train_and_judge(model, experiment, parts, folder, tracking, environment)
+                    _train_and_judge(model, experiment, train, parts, folder, tracking, environment)
             return folder, records.read(folder)
+
+
+def _prepared(experiment, data):
+    """Return the splits to judge by, the `Faces` to train on, and what the record tells of them."""
+    faces = load(data, labels=experiment.labels)
+    parts = split(faces, experiment.seed)
+    used, left_out = clean(parts) if experiment.clean else (parts, {})
+    for doubt in doubts(used):
+        log.warning(doubt)
+    about = describe(faces, used)
+    if experiment.clean:
+        about["left_out"] = left_out
+        log.info("Training images left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
+    if experiment.teachers:
+        about["teachers"] = teaching.digests(experiment.teachers)
+    return parts, used["train"], about
 
 
 def _precision_of(folder):
@@ -74,7 +89,11 @@ def resolved(experiment):
 
 
 def describe(faces, parts):
-    """Return what a record tells of its data: where it came from, its content hash, images in each split."""
+    """Return what a record tells of its data: where it came from, its content hash, images in each split.
+
+    `run` adds `left_out`, the numbers of training images left out by reason, and `teachers`, the SHA-256 of each
+    one's file, where the experiment has them.
+    """
     return {
         "source": pathlib.Path(faces.source).name,
         "digest": faces.digest,
@@ -101,7 +120,7 @@ def judge(model, parts, part, *, flip=False):
     return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip), mask)
 
 
-def _train_and_judge(model, experiment, parts, folder, mode, environment):
+def _train_and_judge(model, experiment, train, parts, folder, mode, environment):
     checkpoint = folder / "checkpoint.npz"
     epochs_done = training.epochs_done(checkpoint)
     records.truncate_history(folder, epochs_done)
@@ -113,7 +132,7 @@ def _train_and_judge(model, experiment, parts, folder, mode, environment):
     with Tracker(mode, folder, project=project, name=experiment.name, config=config) as tracker:
         overfit = record["overfit"]
         if overfit is None:
-            overfit = evaluation.overfit_verdict(training.overfit_losses(experiment, parts["train"]))
+            overfit = evaluation.overfit_verdict(training.overfit_losses(experiment, train))
             records.write(folder, "overfit", overfit)
         log.info("Overfit check: %s", overfit["text"])
 
@@ -128,7 +147,7 @@ def _train_and_judge(model, experiment, parts, folder, mode, environment):
         training.fit(
             model,
             experiment,
-            parts["train"],
+            train,
             parts["validation"],
             on_epoch=on_epoch,
             on_histograms=on_histograms,
@@ -136,7 +155,7 @@ def _train_and_judge(model, experiment, parts, folder, mode, environment):
         )
         published = saving.publish(model)
         saving.save(published, folder / "model.keras")
-        scores = judge(published, parts, "test")
+        scores = judge(published, parts, "test")  # leak-free by those left out too: the same images in every run
         record = records.read(folder) | {"scores": scores}
         tracker.log_results(record, pictures.draw(record, folder))
         records.write(folder, "scores", scores)

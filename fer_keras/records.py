@@ -1,6 +1,7 @@
 """The run directory: what a training leaves on disk, safe from a crash at any moment."""
 
 import contextlib
+import dataclasses
 import datetime
 import importlib
 import itertools
@@ -15,6 +16,7 @@ import filelock
 import numpy as np
 
 from fer_keras.errors import InputError
+from fer_keras.experiment import Experiment
 from fer_keras.files import sync_folder, write_json, writing
 
 HISTORY = "history.jsonl"
@@ -27,7 +29,7 @@ def create(root, experiment, data, environment):
     Args:
         root: folder of all runs, usually `runs`.
         experiment: `dict` of all resolved settings, with `name`.
-        data: `dict` on the data, with `digest` and `demo`.
+        data: `dict` on the data, with `digest` and `demo`, and where it has teachers the digests of these.
         environment: what `environment()` returned.
 
     Returns:
@@ -43,10 +45,12 @@ def find_unfinished(root, experiment, data, precision=None):
 
     Backend, device and versions may differ, since a checkpoint fits them all; precision only where it is `None`.
     """
+    defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
     for folder in sorted(_home(root, experiment, data).glob("*"), reverse=True):
         if (folder / "run.json").is_file() and not is_complete(folder):
             run = _read_json(folder / "run.json")
-            same = run["experiment"] == plain(experiment) and run["data"]["digest"] == data["digest"]
+            same = defaults | run["experiment"] == defaults | plain(experiment)
+            same &= all(run["data"].get(key) == data.get(key) for key in ("digest", "teachers"))
             if same and precision in (None, run["environment"].get("precision")):
                 return folder
     return None

@@ -34,7 +34,7 @@ def release(run, name, folder, *, data=None):
     record = records.read(run)
     if record["scores"] is None:
         raise InputError(f"{run} is not finished. Run `fer-keras run` on its experiment again.")
-    faces = load(data)
+    faces = load(data, labels=record["experiment"].get("labels", "original"))
     if faces.digest != record["data"]["digest"]:
         raise InputError(
             f"{run} was trained on data with digest {record['data']['digest'][:12]}, but {faces.source} has "
@@ -83,8 +83,8 @@ probabilities of {", ".join(EMOTIONS)}.
 
 ## Figures
 
-Test split (PublicTest of FER-2013, {test["images"]:,} images), not used for any choice. Leak-free: without the
-images of which an exact copy stands in the training or validation images.
+Test split (PublicTest of FER-2013{_by(settings)}, {test["images"]:,} images), not used for any choice. Leak-free:
+without the images of which an exact copy stands in the training or validation images.
 
 | | accuracy | leak-free accuracy | macro F1 | loss | calibration error |
 |---|---|---|---|---|---|
@@ -115,6 +115,10 @@ Deciding anything about a person: hiring, policing, border control, health, educ
 expression, not an emotion. More than a third of these images have another label in FER+, where ten people voted.
 Faces were grouped by no age, origin or gender here, so nothing is known of how the errors differ between people.
 """
+
+
+def _by(settings):
+    return " by FER+ labels" if settings.get("labels") == "fer+" else ""
 
 
 def _row(name, scores):

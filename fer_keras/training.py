@@ -51,8 +51,14 @@ def build(experiment, train):
         train: `Faces`; their images decide the normalization, their number the length of the schedule.
 
     Raises:
-        InputError: if the experiment names a model, an option or an augmentation that is not there.
+        InputError: if the experiment names a model, an option or an augmentation that is not there, or teachers
+            without a share of the target, or a share without them.
     """
+    if bool(experiment.teachers) != bool(experiment.distillation):
+        raise InputError(
+            "teachers and distillation, their share of the target, go together. Received "
+            f"teachers={experiment.teachers!r}, distillation={experiment.distillation!r}."
+        )
     keras.utils.set_random_seed(experiment.seed)
     layers = preprocessing(
         train.images,
@@ -90,12 +96,30 @@ class GeneralizedCrossEntropy(keras.losses.Loss):
 def _blends(experiment):
     """Whether the targets are rows of shares instead of class numbers."""
     return bool(
-        experiment.label_smoothing or experiment.mixup or experiment.cutmix or experiment.loss != "cross_entropy"
+        experiment.label_smoothing
+        or experiment.mixup
+        or experiment.cutmix
+        or experiment.loss != "cross_entropy"
+        or experiment.teachers
     )
 
 
 def _targets(labels, experiment, smoothing=0.0):
     return smooth(labels, len(EMOTIONS), smoothing) if _blends(experiment) else labels
+
+
+def training_targets(train, experiment):
+    """Return what the model is to say of the training images: class numbers (n,), or shares (n, 7) float32.
+
+    Args:
+        train: `Faces`; with teachers, their probabilities as `soft_labels`, see `fer_keras.teaching`.
+        experiment: `Experiment`.
+    """
+    targets = _targets(train.labels, experiment, experiment.label_smoothing)
+    if not experiment.teachers:
+        return targets
+    share = np.float32(experiment.distillation)
+    return (1 - share) * targets + share * train.soft_labels
 
 
 def _class_weight(labels, experiment):
@@ -144,7 +168,7 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
     Args:
         model: from `build`.
         experiment: `Experiment`.
-        train: `Faces` to train on.
+        train: `Faces` to train on, see `training_targets`.
         validation: `Faces` to score after every epoch.
         on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
             (accuracies as fractions) and what `fer_keras.callbacks` adds.
@@ -155,7 +179,7 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
         InputError: if the loss becomes infinite or no number.
         Lost: if one of several processes ends, see `distribution`.
     """
-    targets = _targets(train.labels, experiment, experiment.label_smoothing)
+    targets = training_targets(train, experiment)
     batches = Batches(train.images, targets, experiment)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     own = distribution.part(len(validation.labels))
@@ -198,8 +222,11 @@ def overfit_losses(experiment, train):
     has come below 0.01, where nothing is left to see.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
-    plainly = {"augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0, "loss": "cross_entropy"}
-    model = build(dataclasses.replace(experiment, schedule="constant", **plainly), subset)
+    plainly = {
+        **{"schedule": "constant", "augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0},
+        **{"loss": "cross_entropy", "teachers": (), "distillation": 0.0},
+    }
+    model = build(dataclasses.replace(experiment, **plainly), subset)
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(model.optimizer, model.loss, metrics=[cross_entropy])
     losses = []

@@ -193,6 +193,27 @@ def test_evaluate_splits_by_the_seed_of_the_run(tiny, tmp_path):
     assert json.loads((folder / "model_test" / "scores.json").read_text())["seed"] == 1
 
 
+def test_evaluate_takes_the_labels_of_the_run_unless_told(tiny, tmp_path):
+    faces = data_forms.tiny((140, 35, 35))
+    votes = np.zeros((210, 10), int)
+    votes[:, 0] = 10  # everyone sees a neutral face
+    votes[-1] = [5, 5, *[0] * 8]
+    data_forms.write_votes(tmp_path / "fer2013new.csv", faces, votes)
+    data = data_forms.write_csv(tmp_path / "fer2013.csv", faces)
+    result = call("run", tiny, "labels=fer+", "--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
+    folder = pathlib.Path(result.output.splitlines()[-1].removeprefix("record: "))
+    result = call("evaluate", folder / "model.keras", "--data", data)
+    assert "model.keras on the test split, without mirrored images, by FER+ labels\n" in result.output
+    assert "trained on other data" not in result.stderr
+    judged = json.loads((folder / "model_test_ferplus" / "scores.json").read_text())
+    assert judged["labels"] == "fer+" and judged["scores"]["images"] == 34
+    assert judged["scores"]["accuracy"] == json.loads((folder / "scores.json").read_text())["accuracy"]
+    result = call("evaluate", folder / "model.keras", "--data", data, "--labels", "original")
+    assert "was trained on other data" in result.stderr
+    judged = json.loads((folder / "model_test" / "scores.json").read_text())
+    assert judged["labels"] == "original" and judged["scores"]["images"] == 35
+
+
 def test_doubts_are_told_before_figures(tiny, tmp_path):
     faces = data_forms.tiny((140, 35, 35))
     images = faces.images.copy()

@@ -2,7 +2,7 @@ import data_forms as forms
 import numpy as np
 import pytest
 
-from fer_keras.data import Faces, leak_free, split
+from fer_keras.data import Faces, clean, leak_free, split
 from fer_keras.data.faces import digest, fingerprints, make_faces
 from fer_keras.errors import InputError
 
@@ -98,6 +98,27 @@ def test_leak_free_leaves_out_exact_copies():
     test = of_labels([0, 0, 0], images=[1, 2, 3])
     assert leak_free(test, of_labels([1], images=[2]), of_labels([0], images=[9])).tolist() == [True, False, True]
     assert leak_free(test).tolist() == [True] * 3
+
+
+def test_clean_leaves_out_copies_of_other_splits_conflicts_and_further_copies():
+    labels = [0, 0, 0, 1, 2, 3, 3, 4, 5, 0, 1]
+    parts = {
+        "train": of_labels(labels, images=[1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 7]),
+        "validation": of_labels([0, 6], images=[4, 8]),
+        "test": of_labels([4, 1, 1], images=[5, 7, 8]),
+    }
+    cleaned, counts = clean(parts)
+    # 4, 5 and both of 7 stand elsewhere; 2 is disgust and fear; two more copies of 1.
+    assert counts == {"in_other_splits": 4, "conflicting": 2, "copies": 2}
+    assert numbers(cleaned["train"]) == [1, 3, 6] and cleaned["train"].labels.tolist() == [0, 3, 5]
+    assert cleaned["validation"] is parts["validation"] and cleaned["test"] is parts["test"]
+    assert clean(cleaned)[1] == {"in_other_splits": 0, "conflicting": 0, "copies": 0}
+
+
+def test_clean_leaves_an_image_to_train_on():
+    only = of_labels([0, 1])
+    with pytest.raises(InputError, match="clean leaves no training image of here: {'in_other_splits': 2, "):
+        clean({"train": only, "validation": only, "test": only})
 
 
 def test_faces_are_frozen():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from fer_keras.data import load
-from fer_keras.data.votes import COLUMNS, align, eight, plurality
+from fer_keras.data.votes import COLUMNS, align, eight, majority, plurality
 from fer_keras.errors import InputError
 
 FACES = forms.tiny((3, 2, 2))
@@ -53,6 +53,26 @@ def test_majority_labels_leave_out_images_without_one(data):
     assert np.array_equal(faces.images, FACES.images[[0, 1, 5, 6]])
     assert np.array_equal(faces.votes, VOTES[[0, 1, 5, 6]])
     assert faces.digest == load(data, labels="majority").digest != FACES.digest
+
+
+def test_ferplus_majority_is_more_than_half_of_the_votes_without_single_ones():
+    assert majority(VOTES).tolist() == [6, 3, -1, -1, -1, -1, 2]
+    votes = [
+        vote(anger=5, disgust=1, fear=1, sadness=1, unknown=1, nf=1),  # 5 of the 5 that count
+        vote(surprise=4, fear=3, anger=1, disgust=1, nf=1),  # 4 of 7
+        vote(surprise=4, fear=2, anger=2, disgust=2),  # 4 of 10
+        vote(),
+    ]
+    assert majority(np.array(votes)).tolist() == [0, 5, -1, -1]
+
+
+def test_ferplus_labels_leave_out_images_without_one(data, caplog):
+    caplog.set_level("INFO", "fer_keras")
+    faces = load(data, labels="fer+")
+    assert faces.labels.tolist() == [6, 3, 2]
+    assert np.array_equal(faces.images, FACES.images[[0, 1, 6]])
+    assert caplog.messages == ["4 of 7 images have no fer+ label and are left out."]
+    assert len({load(data, labels=labels).digest for labels in ("original", "majority", "fer+")}) == 3
 
 
 def test_soft_labels_are_shares_of_the_seven(data):

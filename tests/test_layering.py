@@ -16,7 +16,7 @@ ORDER = [
     *("errors", "files", "logs", "backends", "experiment", "data", "distribution"),
     *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
     *("callbacks", "device", "checking", "saving", "shipped", "prediction", "inference", "engines", "exporting"),
-    *("evaluation", "pictures", "records", "tracking", "training", "pipeline", "releasing"),
+    *("evaluation", "pictures", "records", "tracking", "training", "teaching", "pipeline", "releasing"),
     *("doctor", "study", "report", "sweep", "recognition", "server", "cli"),
 ]
 ONLY_IN = {

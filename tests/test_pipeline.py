@@ -1,8 +1,11 @@
 """Whole runs on a few random faces: what is written, repeated runs, interrupted runs."""
 
 import dataclasses
+import hashlib
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +13,12 @@ import sys
 import keras
 import numpy as np
 import pytest
-from data_forms import tiny, write_csv
+from data_forms import tiny, write_csv, write_votes
 from wandb_reader import read_run
 
 from fer_keras import Experiment, evaluation, pipeline, records, run, saving, training
 from fer_keras.data import load, split
+from fer_keras.data.votes import ORDER
 from fer_keras.errors import InputError
 from fer_keras.prediction import probabilities
 
@@ -49,6 +53,9 @@ def csv(tmp_path):
 
 def go(experiment, csv, output, **options):
     return run(experiment, data=csv, output=output, **{"tracking": "disabled", "precision": "float32"} | options)
+
+
+changed = dataclasses.replace
 
 
 def untimed(record):
@@ -247,6 +254,11 @@ def test_other_settings_or_data_do_not_go_on_with_an_unfinished_run(tmp_path, cs
         ({"model_options": {"units": 3}}, "cannot be built with units=3"),
         ({"augmentation": ("spin",)}, "Unknown augmentation 'spin'"),
         ({"optimizer_options": {"beta": 1}}, "optimizer_options do not fit 'adam'"),
+        ({"teachers": ("no.keras",), "distillation": 0.5}, "Cannot read no.keras: No such file"),
+        ({"teachers": (__file__,), "distillation": 0.5}, "test_pipeline.py does not end in .keras"),
+        ({"teachers": (__file__,)}, r"go together. Received teachers=\('.*',\), distillation=0.0"),
+        ({"distillation": 0.5}, r"go together. Received teachers=\(\), distillation=0.5"),
+        ({"labels": "fer+"}, r"labels='fer\+' needs FER\+ votes, and there are none beside .*faces.csv"),
     ],
 )
 def test_wrong_experiment_leaves_no_directory(tmp_path, csv, changes, message):
@@ -276,6 +288,59 @@ def test_judge_leaves_out_copies_of_earlier_splits_from_the_leak_free_figures(tm
     train = pipeline.judge(model, parts, "train", flip=True)
     mirrored = probabilities(model, parts["train"].images, flip=True).argmax(axis=1) == parts["train"].labels
     assert train["accuracy"] == pytest.approx(mirrored.mean())
+
+
+def test_distilled_run_names_its_teachers_by_content_and_goes_on_with_the_same_only(tmp_path, csv, monkeypatch):
+    teachers = tuple(str(tmp_path / f"{seed}.keras") for seed in (1, 2))
+    for seed, path in enumerate(teachers, 1):
+        saving.save(saving.publish(training.build(changed(TINY, seed=seed), load(csv))), path)
+    experiment = changed(TINY, name="student", teachers=teachers, distillation=0.7, label_smoothing=0.1)
+    _, whole = go(experiment, csv, tmp_path / "whole")
+    assert whole["experiment"]["teachers"] == list(teachers)
+    digests = [hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for path in teachers]
+    assert whole["data"]["teachers"] == digests
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, "history.jsonl", 2)
+        go(experiment, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "student").iterdir()
+    shutil.copy(teachers[1], tmp_path / "kept.keras")
+    shutil.copy(teachers[0], teachers[1])
+    other, record = go(experiment, csv, tmp_path / "runs")
+    assert other != folder and record["data"]["teachers"] == [digests[0]] * 2
+    assert record["history"][0]["train_loss"] != whole["history"][0]["train_loss"]
+    shutil.copy(tmp_path / "kept.keras", teachers[1])
+    again, record = go(experiment, csv, tmp_path / "runs")
+    assert again == folder and untimed(record) == untimed(whole)
+
+
+def test_cleaned_run_trains_without_the_images_and_is_judged_like_any_other(tmp_path):
+    faces = tiny((42, 9, 9))
+    faces.images[51] = faces.images[0]  # the first test image is a training image
+    faces.images[41] = faces.images[40]  # of other classes
+    faces.images[7] = faces.images[14]  # of the same class
+    csv = write_csv(tmp_path / "faces.csv", faces)
+    _, record = go(changed(TINY, clean=True), csv, tmp_path / "runs")
+    assert record["data"]["left_out"] == {"in_other_splits": 1, "conflicting": 2, "copies": 1}
+    assert record["data"]["images"] == {"train": 38, "validation": 9, "test": 9}
+    assert record["scores"]["images"] == 9 and record["scores"]["leak_free_images"] == 8
+    _, plain = go(TINY, csv, tmp_path / "runs")
+    assert plain["scores"]["leak_free_images"] == 8
+    assert untimed(plain)["history"] != untimed(record)["history"]
+
+
+def test_run_on_ferplus_labels(tmp_path):
+    faces = tiny((42, 9, 9))
+    votes = np.zeros((60, 10), int)
+    votes[np.arange(60), np.array(ORDER)[(faces.labels + 1) % 7]] = 10  # everyone sees the next emotion
+    votes[[0, 59]] = [5, 5, *[0] * 8]  # a tie
+    write_votes(tmp_path / "fer2013new.csv", faces, votes)
+    csv = write_csv(tmp_path / "faces.csv", faces)
+    folder, record = go(changed(TINY, labels="fer+"), csv, tmp_path / "runs")
+    assert record["data"]["images"] == {"train": 41, "validation": 9, "test": 8}
+    assert record["data"]["digest"] == load(csv, labels="fer+").digest != load(csv).digest
+    found = probabilities(saving.load(folder / "model.keras"), faces.images[51:59])
+    expected = evaluation.scores((faces.labels[51:59] + 1) % 7, found)
+    assert record["scores"]["confusion"] == expected["confusion"]
 
 
 def test_drawn_faces_are_kept_apart(tmp_path):

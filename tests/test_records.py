@@ -71,6 +71,9 @@ def test_unfinished_run_is_found_by_experiment_and_data(tmp_path):
     older, newer = new(tmp_path), new(tmp_path)
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"source": "elsewhere.csv"}) == newer
     assert records.find_unfinished(tmp_path, EXPERIMENT | {"seed": 1}, DATA) is None
+    assert records.find_unfinished(tmp_path, EXPERIMENT | {"clean": False}, DATA) == newer  # the default
+    assert records.find_unfinished(tmp_path, EXPERIMENT | {"clean": True}, DATA) is None
+    assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"teachers": ["abc"]}) is None
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"digest": "other"}) is None
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"demo": True}) is None
     records.write(newer, "scores", {})

@@ -80,6 +80,11 @@ def test_missing_compares_settings_and_data(tmp_path):
     assert running.missing([job], "digest") == [job]
 
 
+def test_experiment_of_other_labels_is_no_run_of_the_study(tmp_path):
+    with pytest.raises(InputError, match="resnet_small_ferplus.py is of fer. labels, but the study"):
+        running.run(["resnet_small_ferplus"], folder=EXPERIMENTS, output=tmp_path)
+
+
 def test_failed_run_is_told_and_the_others_go_on(tmp_path, capfd):
     jobs = running.plan(write_experiments(tmp_path, "a", "b"), 1, None, tmp_path / "results")
     for job in jobs:

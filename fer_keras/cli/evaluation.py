@@ -6,6 +6,7 @@ import pathlib
 import click
 
 from fer_keras.cli.options import class_order_option, data_option, demo_note, parse_classes
+from fer_keras.experiment import LABELS
 
 LOG = logging.getLogger("fer_keras")
 
@@ -19,6 +20,11 @@ LOG = logging.getLogger("fer_keras")
 @click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
 @class_order_option
 @click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    help="FER-2013's own, or FER+'s majority. [default: that of the run MODEL is of, else original]",
+)
+@click.option(
     "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
 )
 @click.option(
@@ -26,7 +32,7 @@ LOG = logging.getLogger("fer_keras")
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
-def evaluate(model, data, part, flip, class_order, seed, output):
+def evaluate(model, data, part, flip, class_order, labels, seed, output):
     """Judge the Keras model in the file MODEL, or the network that comes with the package.
 
     MODEL is this project's, or any with the same seven classes.
@@ -47,7 +53,8 @@ def evaluate(model, data, part, flip, class_order, seed, output):
     run = records.read(model.parent) if (model.parent / "run.json").is_file() else None
     if seed is None:  # another seed would have trained on images of this validation split
         seed = run["experiment"]["seed"] if run else 0
-    faces = load(data)
+    labels = labels or (run["experiment"].get("labels", "original") if run else "original")
+    faces = load(data, labels=labels)
     parts = split(faces, seed)
     for doubt in doubts(parts):
         LOG.warning(doubt)
@@ -56,11 +63,13 @@ def evaluate(model, data, part, flip, class_order, seed, output):
     about = pipeline.describe(faces, parts)
     scores = pipeline.judge(loaded, parts, part, flip=flip)
     title = f"{model.name} on the {part} split{demo_note(about)}, {'with' if flip else 'without'} mirrored images"
+    title += ", by FER+ labels" if labels == "fer+" else ""
     click.echo(title)
     click.echo(evaluation.table(scores))
-    folder = output or model.parent / f"{model.stem}_{part}{'_flip' if flip else ''}"
-    result = {"model": model.name, "data": about, "split": part, "seed": seed, "flip": flip, "scores": scores}
-    write_json(folder / "scores.json", result)
+    kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{'_flip' if flip else ''}"
+    folder = output or model.parent / f"{model.stem}_{kind}"
+    result = {"model": model.name, "data": about, "split": part, "seed": seed, "labels": labels, "flip": flip}
+    write_json(folder / "scores.json", result | {"scores": scores})
     pictures.draw(
         {"experiment": {"name": model.stem}, "data": about, "history": [], "overfit": None, "scores": scores},
         folder,

@@ -101,7 +101,7 @@ def overfit(file, data, seed):
     from fer_keras import data as faces_data
     from fer_keras import device, evaluation, training
 
-    train = faces_data.split(faces_data.load(data), experiment.seed)["train"]
+    train = faces_data.split(faces_data.load(data, labels=experiment.labels), experiment.seed)["train"]
     with device.training_in():
         losses = training.overfit_losses(experiment, train)
     click.echo(evaluation.overfit_verdict(losses)["text"])

@@ -6,7 +6,7 @@ from fer_keras.data.faces import EMOTIONS, USAGES, Faces
 from fer_keras.data.kaggle import fetch
 from fer_keras.data.loading import load
 from fer_keras.data.sheet import audit_picture
-from fer_keras.data.splits import leak_free, split
+from fer_keras.data.splits import clean, leak_free, split
 
 __all__ = [
     "EMOTIONS",
@@ -15,6 +15,7 @@ __all__ = [
     "audit",
     "audit_picture",
     "audit_text",
+    "clean",
     "doubts",
     "fetch",
     "leak_free",

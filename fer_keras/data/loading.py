@@ -21,7 +21,8 @@ def load(path=None, *, labels="original", votes=None, progress=True):
     Args:
         path: `str` or `Path` of a file or folder, or `"demo"` for the drawn faces. Default: the environment's
             `FER_DATA`, else what `fetch` put into the user's cache, else the drawn faces, announced as such.
-        labels: `"original"`, or with FER+ votes `"majority"` or `"soft"`; see `fer_keras.data.votes.relabel`.
+        labels: `"original"`, or with FER+ votes `"fer+"`, `"majority"` or `"soft"`; see
+            `fer_keras.data.votes.relabel`.
         votes: path of FER+'s `fer2013new.csv`. Default: the one beside the data, if there is one.
         progress: whether to show a progress bar on stderr, if that is a terminal.
 

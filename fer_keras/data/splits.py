@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_keras.data.faces import USAGES, fingerprints
+from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
 from fer_keras.data.vocabulary import PRIVATE, PUBLIC, TRAINING
 from fer_keras.errors import InputError
 
@@ -61,6 +61,40 @@ def draw(faces, rows, seed, parts):
     tenths = [3, 7][:parts]
     side = side[group]
     return [rows[~np.isin(side, tenths)], *(rows[side == tenth] for tenth in tenths)]
+
+
+def clean(parts):
+    """Return `parts` without the training images that do harm, and how many those are.
+
+    Each image is counted for the first that holds: `"in_other_splits"`, an exact copy stands in another split;
+    `"conflicting"`, its exact copies in training carry different labels; `"copies"`, an earlier one is equal.
+
+    Args:
+        parts: as `split` returns them.
+
+    Returns:
+        `(parts, counts)`: the same with fewer `"train"` images, and {reason: images}.
+
+    Raises:
+        InputError: if no training image is left.
+    """
+    train, *others = parts.values()
+    _, first, group = np.unique(fingerprints(train.images), return_index=True, return_inverse=True)
+    pairs = np.unique(group * len(EMOTIONS) + train.labels)  # of image and label, each once
+    reasons = {
+        "in_other_splits": ~leak_free(train, *others),
+        "conflicting": (np.bincount(pairs // len(EMOTIONS)) > 1)[group],
+        "copies": ~np.isin(np.arange(len(train)), first),
+    }
+    kept, counts = np.ones(len(train), bool), {}
+    for reason, holds in reasons.items():
+        counts[reason] = int((kept & holds).sum())
+        kept &= ~holds
+    if not kept.any():
+        raise InputError(
+            f"clean leaves no training image of {train.source}: {counts}. Give other images to train on."
+        )
+    return parts | {"train": train.take(kept)}, counts
 
 
 def leak_free(test, *seen):

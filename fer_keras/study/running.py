@@ -70,9 +70,15 @@ def run(
         `(done, failed)`: lists of `Job`, done now and failed; the messages of a failure were printed.
 
     Raises:
-        InputError: if a name or a step is unknown, or the data cannot be used.
+        InputError: if a name or a step is unknown, an experiment is of other labels, or the data cannot be used.
     """
     files = select(experiment_files(folder), names, step)
+    for path, experiment in files.items():
+        if experiment.labels != "original":
+            raise InputError(
+                f"{path} is of {experiment.labels} labels, but the study's results are of the original ones. Run "
+                f"it apart: fer-keras run {path}."
+            )
     faces = load_data(data)
     jobs = plan(files, seeds, epochs, home(folder, faces.demo, epochs))
     todo = missing(jobs, faces.digest)
