@@ -3,6 +3,7 @@
 import numpy as np
 
 from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
+from fer_keras.data.rows import chunks
 from fer_keras.data.votes import COLUMNS, ORDER, eight
 
 # Grey levels. FER-2013 has 8 images of one grey and 5 more below this; all of the others show something.
@@ -97,9 +98,9 @@ def conflicting(group, labels, mask):
 
 def deviations(images):
     """Return the standard deviation of each image's pixels, in grey levels."""
-    pixels = images.reshape(len(images), -1)
-    chunks = [pixels[i : i + 1024].astype(np.float32).std(axis=1) for i in range(0, len(pixels), 1024)]
-    return np.concatenate(chunks)
+    return np.concatenate(
+        [chunk.astype(np.float32).reshape(len(chunk), -1).std(axis=1) for chunk in chunks(images)]
+    )
 
 
 def agreement(labels, votes):

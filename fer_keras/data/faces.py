@@ -5,6 +5,8 @@ import hashlib
 
 import numpy as np
 
+from fer_keras.data.rows import chunks, select
+
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 SIDE = 48
@@ -15,7 +17,8 @@ class Faces:
     """Grey faces with their labels, one row per image.
 
     Args:
-        images: uint8 `(n, 48, 48, 1)`, 0 black to 255 white; may be a read-only memory map.
+        images: uint8 `(n, 48, 48, 1)`, 0 black to 255 white; may be a read-only memory map, or `Rows` of one:
+            `np.asarray` makes an array of them.
         labels: int64 `(n,)`, index into `EMOTIONS`; -1 where the image has no label.
         usages: int8 `(n,)`, index into `USAGES`; -1 where it is not known.
         source: the path the images came from, or `"demo"`.
@@ -42,16 +45,20 @@ class Faces:
         return self.source == "demo"
 
     def take(self, indices):
-        """Return the rows of `indices` (integers, a slice or a boolean mask), with their own digest."""
-        images, labels, usages = self.images[indices], self.labels[indices], self.usages[indices]
+        """Return the rows of `indices` (integers, a slice or a boolean mask), with their own digest.
+
+        The images are not copied: they are a view where the rows follow each other, else `Rows`.
+        """
+        rows = np.arange(len(self))[indices]
+        images, labels, usages = select(self.images, rows), self.labels[rows], self.usages[rows]
         return dataclasses.replace(
             self,
             images=images,
             labels=labels,
             usages=usages,
             digest=digest(images, labels, usages),
-            votes=None if self.votes is None else self.votes[indices],
-            soft_labels=None if self.soft_labels is None else self.soft_labels[indices],
+            votes=None if self.votes is None else self.votes[rows],
+            soft_labels=None if self.soft_labels is None else self.soft_labels[rows],
         )
 
 
@@ -64,7 +71,9 @@ def make_faces(images, labels, usages, source):
 
 def digest(images, labels, usages):
     """Return the SHA-256 of a data set in hex, the same on every machine."""
-    content = hashlib.sha256(np.ascontiguousarray(images, np.uint8))
+    content = hashlib.sha256()
+    for chunk in chunks(images):
+        content.update(chunk)
     content.update(np.ascontiguousarray(labels, "<i8"))
     content.update(np.ascontiguousarray(usages, np.int8))
     return content.hexdigest()
@@ -75,5 +84,5 @@ def fingerprints(images):
 
     64 bits of BLAKE2b: two different images among FER-2013's 35,887 share one with probability 4e-11.
     """
-    images = np.ascontiguousarray(images)
-    return np.frombuffer(b"".join(hashlib.blake2b(image, digest_size=8).digest() for image in images), np.uint64)
+    hashes = (hashlib.blake2b(image, digest_size=8).digest() for chunk in chunks(images) for image in chunk)
+    return np.frombuffer(b"".join(hashes), np.uint64)

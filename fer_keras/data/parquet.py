@@ -10,7 +10,7 @@ import numpy as np
 from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
 from fer_keras.data.folders import decode
 from fer_keras.data.sources import whole_path
-from fer_keras.data.tables import PIXELS, parse_pixels
+from fer_keras.data.tables import PIXELS, joined, parse_pixels
 from fer_keras.data.vocabulary import emotion_code, settle, split_code
 from fer_keras.errors import InputError
 
@@ -52,7 +52,7 @@ def read(source, parts, advance):
         except pyarrow.ArrowException as error:
             raise InputError(f"{where} is not whole parquet: {error}. Fetch it again.") from error
         advance(source.sizes[name])
-    return [np.concatenate([tables[name][i] for name in parts]) for i in range(3)]
+    return joined([tables[name] for name in parts])
 
 
 def read_table(table, where, usage):
@@ -61,16 +61,16 @@ def read_table(table, where, usage):
     label = column(schema.names, LABEL_COLUMNS, where)
     split = column(schema.names, USAGE_COLUMNS)
     names = class_names(schema, label)
-    images, labels, usages = [], [], []
+    pixels, labels, usages = bytearray(), [], []
     for batch in table.iter_batches(1024, columns=[c for c in (image, label, split) if c]):
         for row in batch.to_pylist():
             place = f"{where}, row {len(labels) + 1:,}"
-            images.append(to_image(row[image], place))
+            pixels += to_image(row[image], place).tobytes()
             labels.append(to_label(row[label], names, place))
             usages.append(usage if split is None else to_usage(row[split], place))
     if not labels:
         raise InputError(f"{where} has no rows. Fetch it again.")
-    return np.stack(images), labels, settle(usages)
+    return np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), labels, settle(usages)
 
 
 def column(names, wanted, where=None):

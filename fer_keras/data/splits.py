@@ -3,6 +3,7 @@
 import numpy as np
 
 from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
+from fer_keras.data.rows import select
 from fer_keras.data.vocabulary import PRIVATE, PUBLIC, TRAINING
 from fer_keras.errors import InputError
 
@@ -52,7 +53,7 @@ def draw(faces, rows, seed, parts):
     Different images are put in order of their labels, at random within each; every tenth of that row goes to one
     part. So each class gives its tenth to within one image, and a class with a single image stays in the rest.
     """
-    _, first, group = np.unique(fingerprints(faces.images[rows]), return_index=True, return_inverse=True)
+    _, first, group = np.unique(fingerprints(select(faces.images, rows)), return_index=True, return_inverse=True)
     labels = faces.labels[rows][first]
     order = np.lexsort((np.random.default_rng(seed).permutation(len(labels)), labels))
     side = np.empty(len(labels), int)

@@ -60,7 +60,12 @@ def read(source, parts, advance):
     with contextlib.closing(source.stream(parts)) as files:  # a row that is refused must not leave its file open
         for name, file in files:
             tables[name] = read_table(file, whole_path(source, name), parts[name], advance)
-    return [np.concatenate([tables[name][i] for name in parts]) for i in range(3)]
+    return joined([tables[name] for name in parts])
+
+
+def joined(tables):
+    """Return images, labels and usages of all `tables`; those of a single one are not copied."""
+    return [columns[0] if len(tables) == 1 else np.concatenate(columns) for columns in zip(*tables, strict=True)]
 
 
 def read_table(file, where, usage, advance):
