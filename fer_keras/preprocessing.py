@@ -3,14 +3,18 @@
 import numpy as np
 from keras import layers
 
-from fer_keras.augmentation import RandomAffine, RandomErasing, RandomFlip
-from fer_keras.data.rows import chunks
+from fer_keras.augmentation import Crop, RandomAffine, RandomContrast, RandomErasing, RandomFlip
 from fer_keras.errors import InputError
 
-# Each name gives a layer that changes images in training and passes them on at inference.
+UNBOUNDED = (-100.0, 100.0)  # pixels are about 0 to 1, or normalized: nothing is clipped
+# Each name gives a layer that changes images in training and passes them on at inference; a crop is one in both.
 AUGMENTATIONS = {
     "flip": lambda seed: RandomFlip("horizontal", seed=seed, name="flip"),
     "affine": lambda seed: RandomAffine(seed=seed, name="affine"),
+    "affine_half": lambda seed: RandomAffine(shift=0.2, chance=0.5, seed=seed, name="affine_half"),
+    "contrast": lambda seed: RandomContrast((0.5, 0.5), value_range=UNBOUNDED, seed=seed, name="contrast"),
+    "crop_44": lambda seed: Crop(2, seed=seed, name="crop_44"),
+    "crop_40": lambda seed: Crop(4, seed=seed, name="crop_40"),
     "erasing": lambda seed: RandomErasing(0.5, (0.02, 0.2), fill_value=0.0, seed=seed, name="erasing"),
 }
 
@@ -41,6 +45,6 @@ def preprocessing(images, *, normalization, augmentation, seed):
 
 def _moments(images):
     """Return mean and variance of all pixels, exactly, from their histogram: no float copy of the images."""
-    counts = sum(np.bincount(chunk.ravel(), minlength=256) for chunk in chunks(images))
+    counts = np.bincount(np.ravel(images), minlength=256)
     mean = np.average(np.arange(256), weights=counts)
     return float(mean), float(np.average((np.arange(256) - mean) ** 2, weights=counts))

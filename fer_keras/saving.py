@@ -9,6 +9,7 @@ import zipfile
 import keras
 
 from fer_keras import checking, layers
+from fer_keras.augmentation import Crop
 from fer_keras.data import EMOTIONS
 from fer_keras.data.vocabulary import emotion_code
 from fer_keras.errors import InputError
@@ -30,6 +31,8 @@ def publish(model):
 
 def _without_augmentation(model):
     def call(layer, inputs, *others, **options):
+        if isinstance(layer, Crop):
+            return layer.middle()(inputs)
         return inputs if layer.name in AUGMENTATIONS else layer(inputs, *others, **options)
 
     uncompiled = keras.Model(model.input, model.output, name=model.name)

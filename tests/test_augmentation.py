@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from fer_keras.augmentation import RandomAffine, resample
+from fer_keras.augmentation import Crop, RandomAffine, resample
 
 IMAGE = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
 
@@ -63,7 +63,35 @@ def test_computes_in_float32_whatever_the_policy():
         keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("options", [{}, {"degrees": 5.0, "zoom": 0.2, "shift": 0.0, "seed": 1}])
+def test_half_the_images_are_shifted_and_others_are_turned():
+    images = np.repeat(np.random.default_rng(0).normal(size=(1, 9, 9, 1)).astype("float32"), 200, axis=0)
+    for options in ({"degrees": 0, "shift": 0.3}, {"degrees": 30, "shift": 0}):
+        moves = ops.convert_to_numpy(RandomAffine(zoom=0, chance=0.5, seed=1, **options)(images, training=True))
+        still = np.isclose(moves, images, atol=1e-5).all(axis=(1, 2, 3)).sum()
+        assert 72 <= still <= 128  # outside with probability 6e-5
+
+
+def test_crop_cuts_each_image_at_its_own_place_in_training():
+    numbers = np.arange(8 * 8, dtype="float32").reshape(1, 8, 8, 1).repeat(300, axis=0)
+    found = ops.convert_to_numpy(Crop(1, seed=2)(numbers, training=True))
+    assert found.shape == (300, 6, 6, 1)
+    corners = found[:, 0, 0, 0]
+    assert set(corners) == {0, 1, 2, 8, 9, 10, 16, 17, 18}
+    inside = 8 * np.arange(6)[:, None] + np.arange(6)
+    np.testing.assert_array_equal(found[..., 0], corners[:, None, None] + inside)
+    np.testing.assert_array_equal(found, ops.convert_to_numpy(Crop(1, seed=2)(numbers, training=True)))
+
+
+def test_crop_cuts_evenly_at_inference_as_its_layer_of_keras_does():
+    images = np.random.default_rng(0).normal(size=(3, 8, 8, 2)).astype("float32")
+    crop = Crop(2, name="crop")
+    np.testing.assert_array_equal(ops.convert_to_numpy(crop(images)), images[:, 2:6, 2:6])
+    np.testing.assert_array_equal(ops.convert_to_numpy(crop.middle()(images)), images[:, 2:6, 2:6])
+    assert crop.middle().name == "crop" and crop.compute_output_shape((None, 8, 8, 2)) == (None, 4, 4, 2)
+    assert Crop.from_config(crop.get_config()).get_config() == crop.get_config()
+
+
+@pytest.mark.parametrize("options", [{}, {"degrees": 5.0, "zoom": 0.2, "shift": 0.0, "chance": 0.5, "seed": 1}])
 def test_config_makes_the_same_layer(options):
     config = RandomAffine(**options).get_config()
     assert RandomAffine.from_config(config).get_config() == config

@@ -59,6 +59,17 @@ def test_flip_gives_image_or_mirror_in_training_and_the_image_at_inference():
     np.testing.assert_allclose(run(layers, images, training=False), scaled, atol=1e-6)
 
 
+def test_contrast_spreads_each_image_about_its_mean_in_training_only():
+    images = faces(20)
+    layers = preprocessing(images, normalization=True, augmentation=("contrast",), seed=3)
+    plain = keras.ops.convert_to_numpy(layers[0](images))
+    found = keras.ops.convert_to_numpy(layers[1](plain, training=True))
+    np.testing.assert_allclose(found.mean(axis=(1, 2, 3)), plain.mean(axis=(1, 2, 3)), atol=1e-5)
+    factors = found.std(axis=(1, 2, 3)) / plain.std(axis=(1, 2, 3))
+    assert 0.5 <= factors.min() < 0.8 and 1.2 < factors.max() <= 1.5
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layers[1](plain, training=False)), plain)
+
+
 def test_seed_decides_which_images_are_flipped():
     images = faces(40)
 
@@ -71,7 +82,8 @@ def test_seed_decides_which_images_are_flipped():
 
 def test_unknown_augmentation_is_told():
     with pytest.raises(
-        InputError, match=re.escape("Unknown augmentation 'spin'. Expected one of: flip, affine, erasing.")
+        InputError,
+        match=re.escape("Unknown augmentation 'spin'. Expected one of: flip, affine, affine_half, contrast,"),
     ):
         preprocessing(faces(1), normalization=False, augmentation=("flip", "spin"), seed=0)
 

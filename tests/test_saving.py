@@ -50,6 +50,15 @@ def test_published_model_is_without_augmentation():
     assert "flip" not in {layer.name for layer in published.layers}
 
 
+def test_published_model_cuts_the_middle_out_as_the_network_does_at_inference(tmp_path):
+    before = preprocessing(IMAGES, normalization=True, augmentation=("crop_44", "flip"), seed=0)
+    model = models.build("nn", {"units": (8,)}, before)
+    saving.save(saving.publish(model), tmp_path / "model.keras")
+    found = saving.load(tmp_path / "model.keras")
+    assert [layer.name for layer in found.layers][:4] == ["image", "normalization", "crop_44", "flatten"]
+    np.testing.assert_allclose(found.predict(IMAGES), softmax(model.predict(IMAGES)), atol=1e-6)
+
+
 def test_model_with_an_input_of_no_name_is_published():
     images = keras.Input((48, 48, 1))
     model = keras.Model(images, keras.layers.Dense(7)(keras.layers.Flatten()(images)))
