@@ -4,6 +4,7 @@ import numpy as np
 from keras import layers
 
 from fer_keras.augmentation import Crop, RandomAffine, RandomContrast, RandomErasing, RandomFlip
+from fer_keras.data.rows import chunks
 from fer_keras.errors import InputError
 
 UNBOUNDED = (-100.0, 100.0)  # pixels are about 0 to 1, or normalized: nothing is clipped
@@ -45,6 +46,6 @@ def preprocessing(images, *, normalization, augmentation, seed):
 
 def _moments(images):
     """Return mean and variance of all pixels, exactly, from their histogram: no float copy of the images."""
-    counts = np.bincount(np.ravel(images), minlength=256)
+    counts = sum(np.bincount(chunk.ravel(), minlength=256) for chunk in chunks(images))
     mean = np.average(np.arange(256), weights=counts)
     return float(mean), float(np.average((np.arange(256) - mean) ** 2, weights=counts))
