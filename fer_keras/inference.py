@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer_keras.layers import fast
-from fer_keras.prediction import scales_itself
+from fer_keras.prediction import are_probabilities, fed
 
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
@@ -40,19 +40,11 @@ def serving_model(model):
     Between them stands the inference copy of `model` and what `fer_keras.prediction` does around it: the size, the
     channels and the scale it was made for, and a softmax if it gives logits.
     """
-    height, width, channels = model.inputs[0].shape[1:]
     images = keras.Input((48, 48, 1), dtype="uint8", name="images")
-    x = ops.cast(images, "float32")
-    if (height, width) not in ((48, 48), (None, None)):
-        x = ops.image.resize(x, (height, width))
-    if channels == 3:
-        x = ops.concatenate([x, x, x], axis=-1)
-    if not scales_itself(model):
-        x = x / 255
-    outputs = inference_copy(model)(x)
+    outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)
     sample = result.predict_on_batch(np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8"))
-    if sample.min() >= 0 and np.allclose(sample.sum(axis=1), 1, atol=1e-2):  # as fer_keras.prediction tells them
+    if are_probabilities(sample):
         return result
     return keras.Model(images, ops.softmax(outputs), name=model.name)
 

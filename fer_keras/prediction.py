@@ -27,24 +27,38 @@ def probabilities(model, images, *, flip=False):
 
 
 def _predict(model, images):
-    height, width, channels = model.inputs[0].shape[1:]
-    scale = 1.0 if scales_itself(model) else 1 / 255
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
-        batch = ops.convert_to_tensor(np.ascontiguousarray(images[start : start + BATCH_SIZE]), dtype="float32")
-        if (height, width) not in ((48, 48), (None, None)):
-            batch = ops.image.resize(batch, (height, width))
-        batch = ops.repeat(batch, channels, axis=-1) * scale
+        batch = fed(model, ops.convert_to_tensor(np.ascontiguousarray(images[start : start + BATCH_SIZE])))
         # A functional model may take a list or a dict of its one input.
         inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
         batches.append(np.asarray(model.predict_on_batch(inputs), dtype="float32"))
     outputs = np.concatenate(batches)
-    if outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
-        return outputs
-    return ops.convert_to_numpy(ops.softmax(outputs))
+    return outputs if are_probabilities(outputs) else ops.convert_to_numpy(ops.softmax(outputs))
 
 
-def scales_itself(model):
+def fed(model, images):
+    """Return the float32 tensor that `model` expects of `images`: of its size, its channels and its scale.
+
+    Args:
+        model: as for `probabilities`.
+        images: tensor (n, 48, 48, 1) of values [0, 255], or the symbol of one in a graph of layers.
+    """
+    height, width, channels = model.inputs[0].shape[1:]
+    x = ops.cast(images, "float32")
+    if (height, width) not in ((48, 48), (None, None)):
+        x = ops.image.resize(x, (height, width))
+    if channels == 3:
+        x = ops.concatenate([x, x, x], axis=-1)
+    return x if _scales_itself(model) else x / 255
+
+
+def are_probabilities(outputs):
+    """Whether the array (n, 7) holds probabilities; else it holds logits."""
+    return outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2)
+
+
+def _scales_itself(model):
     return any(
         isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization))
         for layer in model._flatten_layers()

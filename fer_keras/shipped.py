@@ -30,16 +30,12 @@ def pretrained(name="best", *, folder=FOLDER):
     """
     import keras
 
+    from fer_keras.checking import check_digest
     from fer_keras.layers import fast
 
     about = card(name, folder=folder)
     path = pathlib.Path(folder, f"{name}.npz")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != about["sha256"]:
-        raise InputError(
-            f"{path} is not the file that was released: its SHA-256 is {found}, expected {about['sha256']}. "
-            "Install the package anew."
-        )
+    check_digest(path, about["sha256"])
     model = keras.models.model_from_json(json.dumps(about["architecture"]))
     with np.load(path, allow_pickle=False) as arrays:
         for variable in model.weights:

@@ -50,6 +50,15 @@ def test_published_model_is_without_augmentation():
     assert "flip" not in {layer.name for layer in published.layers}
 
 
+def test_published_model_is_a_copy():
+    model = trained()
+    published = saving.publish(model)
+    expected = published.predict(IMAGES, verbose=0)
+    model.train_on_batch(IMAGES, np.arange(6))
+    np.testing.assert_array_equal(published.predict(IMAGES, verbose=0), expected)
+    assert keras.Model(published.input, published.layers[2].output).count_params()  # of one graph
+
+
 def test_published_model_cuts_the_middle_out_as_the_network_does_at_inference(tmp_path):
     before = preprocessing(IMAGES, normalization=True, augmentation=("crop_44", "flip"), seed=0)
     model = models.build("nn", {"units": (8,)}, before)
@@ -243,9 +252,10 @@ def test_hash_beside_or_given_is_checked(tmp_path):
     assert saving.load(path) and saving.load(path, digest=right.upper())
     with pytest.raises(InputError, match=f"is not the published file: its SHA-256 is {right}, expected 00"):
         saving.load(path, digest="0" * 64)
-    beside.write_text("0" * 64 + "  model.keras\n")
-    with pytest.raises(InputError, match="is not the published file"):
-        saving.load(path)
+    for text in ("0" * 64 + "  model.keras\n", ""):
+        beside.write_text(text)
+        with pytest.raises(InputError, match="is not the published file"):
+            saving.load(path)
 
 
 @keras.saving.register_keras_serializable("elsewhere")

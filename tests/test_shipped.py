@@ -65,7 +65,7 @@ def test_touched_file_is_refused(packed):
     _, folder = packed
     path = folder / "small.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(InputError, match="is not the file that was released"):
+    with pytest.raises(InputError, match="is not the published file"):
         pretrained("small", folder=folder)
 
 
