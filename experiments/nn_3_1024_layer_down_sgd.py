@@ -6,6 +6,8 @@ Question  Which optimizer, and what do input normalization, L2 and the learning 
 Source    study, step 6. The report leaves the settings of SGD open; at Adam's learning rate it would hardly
           move in ten epochs.
 Differs   from 3-1024-Layer-Down-NN: SGD with momentum 0.9, learning rate 0.01.
+Result    test accuracy 39.07 ± 1.32 %, validation 37.64 ± 1.04 %, gap 3.66 ± 0.90 points (3 seeds); 0.9
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
