@@ -14,7 +14,7 @@ from typing import Any
 from fer_keras.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
-SCHEDULES = ("constant", "cosine", "one_cycle")
+SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
 LABELS = ("original", "fer+")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 WORDS = {"true": True, "false": False, "none": None, "null": None}
@@ -47,8 +47,9 @@ class Experiment:
         optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
         learning_rate: peak learning rate.
-        schedule: `"constant"`, `"cosine"` (down to 0 at the end) or `"one_cycle"` (linear warm-up over the first
-            fifth of the steps, then cosine down to 0).
+        schedule: `"constant"`, `"cosine"` (down to 0 at the end), `"one_cycle"` (linear warm-up over the first
+            fifth of the steps, then cosine down to 0), `"plateau"` (times 0.75 after each 6 epochs without a new
+            best validation accuracy) or `"steps"` (from 32 % of the epochs on times 0.9 after every 2 % of them).
         batch_size: images a step.
         epochs: passes over the training images.
         seed: of the split, initial weights, shuffling, dropout and augmentation.

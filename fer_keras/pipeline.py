@@ -102,7 +102,7 @@ def describe(faces, parts):
     }
 
 
-def judge(model, parts, part, *, flip=False):
+def judge(model, parts, part, *, flip=False, crops=False):
     """Return the `evaluation.scores` of `model` on one split.
 
     The leak-free figures leave out images of which an exact copy stands in the splits before it.
@@ -111,13 +111,16 @@ def judge(model, parts, part, *, flip=False):
         model: `keras.Model`, see `prediction.probabilities`.
         parts: the splits, as `data.split` returned them.
         part: `"train"`, `"validation"` or `"test"`.
-        flip: average over each image and its mirror image.
+        flip: average over each image and its mirror image; crops: over ten crops. See `prediction.probabilities`.
+
+    Raises:
+        InputError: if `crops` is asked of a network that does not cut a border off.
     """
     names = list(parts)
     seen = [parts[name] for name in names[: names.index(part)]]
     faces = parts[part]
     mask = leak_free(faces, *seen) if seen else None
-    return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip), mask)
+    return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip, crops=crops), mask)
 
 
 def _train_and_judge(model, experiment, train, parts, folder, mode, environment):

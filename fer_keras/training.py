@@ -38,6 +38,8 @@ LOSSES = {
     "generalized_cross_entropy": lambda: GeneralizedCrossEntropy(),
 }
 WARMUP = 0.2  # fraction of a one-cycle schedule's steps; see Experiment.schedule
+STEPS_START, STEPS_EVERY, STEPS_FACTOR = 0.32, 0.02, 0.9  # fractions of the epochs; see Experiment.schedule
+PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls six epochs a patience of 5
 OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
 OVERFIT_EPOCHS = 100
 PROBE = 128  # training images that the gradient histograms are taken from
@@ -140,7 +142,7 @@ def _optimizer(experiment, steps):
 
 
 def _schedule(name, learning_rate, steps):
-    if name == "constant":
+    if name in ("constant", "plateau", "steps"):  # the last two by callbacks, see `_scheduling`
         return learning_rate
     if name == "cosine":
         return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
@@ -148,6 +150,34 @@ def _schedule(name, learning_rate, steps):
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(steps - warmup, 1), warmup_target=learning_rate, warmup_steps=warmup
     )
+
+
+def _scheduling(model, experiment):
+    """Return the callbacks of the schedules that change the learning rate between epochs."""
+    if experiment.schedule == "plateau":
+        return [Plateau(model)]
+    if experiment.schedule != "steps":
+        return []
+    start = round(STEPS_START * experiment.epochs)
+    length = max(round(STEPS_EVERY * experiment.epochs), 1)
+    return [
+        keras.callbacks.LearningRateScheduler(
+            lambda epoch: experiment.learning_rate * STEPS_FACTOR ** max((epoch - start) // length, 0)
+        )
+    ]
+
+
+class Plateau(keras.callbacks.ReduceLROnPlateau):
+    """Keras' own, by validation accuracy; it remembers in a variable of the optimizer, which checkpoints hold."""
+
+    def __init__(self, model):
+        super().__init__("val_acc", mode="max", **PLATEAU)
+        self.memory = _built_optimizer(model).add_variable((2,), name="plateau")  # best accuracy, epochs since
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.best, self.wait = map(float, ops.convert_to_numpy(self.memory))
+        super().on_epoch_end(epoch, logs)
+        self.memory.assign([self.best, self.wait])
 
 
 def check_parts(experiment, train, validation):
@@ -184,12 +214,12 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     own = distribution.part(len(validation.labels))
     sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
+    scheduling = _scheduling(model, experiment)
     epochs_done = _together(model, restore(model, checkpoint) if distribution.rank() == 0 else 0)
     with _progress() as progress:
         recording = [
             callbacks.GradientRatio(),
             callbacks.WeightNorm(),
-            callbacks.LearningRate(),
             callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms),
             EpochRows(on_epoch),
             Checkpoint(checkpoint),
@@ -210,6 +240,8 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
                 callbacks.EpochTime(),
                 EpochSeeds(batches, experiment.seed),
                 callbacks.FiniteLoss(),
+                callbacks.LearningRate(),
+                *scheduling,
                 *(recording if distribution.rank() == 0 else []),
             ],
         )
@@ -406,9 +438,13 @@ def _assign(model, arrays):
 
 
 def _state(model):
+    return [*model.variables, *_built_optimizer(model).variables]
+
+
+def _built_optimizer(model):
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]
+    return model.optimizer
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -149,6 +149,8 @@ def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
 
     result = call("evaluate", folder / "model.keras", "--data", small_data, "--split", "validation", "--flip")
     assert "on the validation split, with mirrored images" in result.output
+    result = call("evaluate", folder / "model.keras", "--data", small_data, "--crops")
+    assert result.exit_code == 2 and "Ten crops need a network that cuts a border off the image" in result.output
 
     result = call("overfit", tiny, "--data", small_data)
     assert "training loss on one fixed batch from" in result.output
@@ -156,6 +158,18 @@ def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
     result = call("data", "audit", "--data", small_data, "--output", tmp_path / "audit")
     assert result.exit_code == 0, result.output
     assert {path.name for path in (tmp_path / "audit").iterdir()} == {"audit.json", "audit.png"}
+
+
+def test_evaluate_by_ten_crops(small_data, tmp_path):
+    import keras
+
+    layers = keras.layers
+    stack = [keras.Input((48, 48, 1)), layers.Cropping2D(4), layers.Flatten(), layers.Dense(7, "softmax")]
+    keras.Sequential(stack).save(tmp_path / "model.keras")
+    words = ("--data", small_data, "--class-order", "fer2013", "--crops")
+    result = call("evaluate", tmp_path / "model.keras", *words)
+    assert "model.keras on the test split, by ten crops\nimages              35\n" in result.output
+    assert json.loads((tmp_path / "model_test_crops" / "scores.json").read_text())["crops"]
 
 
 def test_evaluate_wants_to_know_the_order_of_the_classes(small_data, tmp_path):

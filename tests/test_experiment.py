@@ -67,7 +67,10 @@ def test_accepts_names_that_are_safe_as_folders(name):
         ({"distillation": 1.5}, "distillation must be a number from 0 to 1. Received 1.5."),
         ({"distillation": True}, "Received True."),
         ({"optimizer": "Adam"}, "optimizer must be one of: adam, adamw, muon, rmsprop, sgd. Received 'Adam'."),
-        ({"schedule": "linear"}, "schedule must be one of: constant, cosine, one_cycle. Received 'linear'."),
+        (
+            {"schedule": "linear"},
+            "schedule must be one of: constant, cosine, one_cycle, plateau, steps. Received 'linear'.",
+        ),
         ({"schedule": ["cosine"]}, "Received ['cosine']."),
         ({"learning_rate": 0}, "learning_rate must be a number above 0. Received 0."),
         ({"learning_rate": -0.1}, "Received -0.1."),

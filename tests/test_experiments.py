@@ -2,12 +2,16 @@
 
 import ast
 import dataclasses
+import math
 import pathlib
 import re
 
+import keras
 import pytest
+from data_forms import tiny
 
-from fer_keras import Experiment, models
+from fer_keras import Experiment, models, saving, training
+from fer_keras.data import split
 from fer_keras.experiment import load
 from fer_keras.preprocessing import AUGMENTATIONS
 
@@ -117,11 +121,20 @@ TABLE = [
 ]
 # fmt: on
 NAMES = [name for _, name, _ in TABLE]
+RECIPES = {  # published ones: their trainable parameters, those of batch normalization 2 a channel
+    # 20,024,384 in the convolutions of arXiv:1409.1556's E, less two input channels; 5,504 channels normalized
+    "vgg19_wujie": 20_024_384 - 2 * 9 * 64 + 2 * 5504 + 512 * 7 + 7,
+    # convolutions; 1,920 channels normalized; 2 x 2 places of 512 channels to two dense layers
+    "vgg_khaireddin": 4_684_224 + 2 * 1920 + (2048 * 4096 + 4096) + (4096 * 4096 + 4096) + 4096 * 7 + 7,
+    # that of https://github.com/kuangliu/pytorch-cifar with one input channel and seven classes
+    "resnet18_lethesec": 11_173_962 - 2 * 9 * 64 - 3 * 513,
+}
 BEYOND = {
     "resnet_medium",
     "resnet_small",
     "resnet_small_ferplus",
     "resnet_tiny",
+    *RECIPES,
 }  # files of runs that are not of the study
 
 
@@ -199,6 +212,21 @@ def test_parameters_worked_out_by_hand(name, parameters):
 @pytest.mark.parametrize("name", NAMES)
 def test_model_builds(name):
     assert build(name).output_shape == (None, 7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, parameters", RECIPES.items())
+def test_published_recipe_has_its_parameters_and_trains_every_kernel(name, parameters):
+    train = split(tiny((42, 7, 7)))["train"].take(slice(4))
+    model = training.build(load(FOLDER / f"{name}.py"), train)
+    assert sum(math.prod(v.shape) for v in model.trainable_variables) == parameters
+    kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
+    before = [keras.ops.convert_to_numpy(v).copy() for v in kernels]
+    targets = training.training_targets(train, load(FOLDER / f"{name}.py"))
+    model.train_on_batch(train.images, targets)
+    pairs = zip(kernels, before, strict=True)
+    assert [v.path for v, old in pairs if (keras.ops.convert_to_numpy(v) == old).all()] == []
+    assert saving.publish(model).output_shape == (None, 7)
 
 
 def build(name):

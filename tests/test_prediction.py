@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from fer_keras import prediction
+from fer_keras.errors import InputError
 from fer_keras.prediction import probabilities
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
@@ -82,6 +83,20 @@ def test_flip_averages_image_and_mirror():
     np.testing.assert_allclose(probabilities(plain, IMAGES, flip=True), expected, atol=1e-6)
     turned = probabilities(plain, IMAGES[:, :, ::-1], flip=True)
     np.testing.assert_allclose(turned, expected, atol=1e-6)
+
+
+def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_images():
+    cutting = model(L.Cropping2D(4), activation=None)
+    _, flatten, dense = cutting.layers
+    scaled = IMAGES.astype("float32") / 255
+    logits = []
+    for view in (scaled, scaled[:, :, ::-1]):
+        for top, left in ((4, 4), (0, 0), (0, 8), (8, 0), (8, 8)):
+            logits.append(dense(view[:, top : top + 40, left : left + 40].reshape(len(IMAGES), -1)))
+    expected = softmax(np.mean([keras.ops.convert_to_numpy(values) for values in logits], axis=0))
+    np.testing.assert_allclose(probabilities(cutting, IMAGES, crops=True), expected, atol=1e-5)
+    with pytest.raises(InputError, match="^Ten crops need a network that cuts a border off the image, such as "):
+        probabilities(model(), IMAGES, crops=True)
 
 
 def test_batches_do_not_change_the_result(monkeypatch):

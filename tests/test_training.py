@@ -50,6 +50,7 @@ BLENDED = dataclasses.replace(
     label_smoothing=0.1,
     class_weight="balanced",
     optimizer_options={"use_ema": True, "ema_momentum": 0.9},
+    schedule="plateau",
 )
 
 
@@ -140,8 +141,11 @@ PRECISIONS = ["float32"] + ["mixed_bfloat16"] * (keras.backend.backend() == "tor
 
 @pytest.mark.parametrize("experiment", [STATEFUL, BLENDED], ids=["plain", "blended"])
 @pytest.mark.parametrize("policy", PRECISIONS)
-def test_continued_training_is_bit_equal_to_an_uninterrupted_one(tmp_path, precision, policy, experiment):
+def test_continued_training_is_bit_equal_to_an_uninterrupted_one(
+    tmp_path, precision, policy, experiment, monkeypatch
+):
     precision(policy)
+    monkeypatch.setitem(training.PLATEAU, "patience", 2)
     whole, rows = train(experiment, tmp_path / "whole.npz")
     checkpoint = tmp_path / "parts.npz"
     for epoch in (1, 2, 4):  # stopped before the checkpoint of that epoch is written
@@ -293,6 +297,27 @@ def test_one_cycle_warms_up_for_a_fifth_then_goes_down_to_0():
     assert rates([0, 1, 2, 4, 12, 20], schedule="one_cycle") == pytest.approx(
         [0, 0.05, 0.1, 0.2, 0.1, 0], abs=1e-7
     )
+
+
+def test_steps_keep_the_rate_for_a_third_then_take_a_tenth_off_again_and_again(tmp_path):
+    steps = changed(NN, learning_rate=0.2, schedule="steps")
+    (callback,) = training._scheduling(None, changed(steps, epochs=250))
+    found = [callback.schedule(epoch) for epoch in (0, 84, 85, 89, 90, 249)]
+    assert found == pytest.approx([0.2, 0.2, 0.18, 0.18, 0.162, 0.2 * 0.9**33])
+    rows = train(steps, tmp_path / "c.npz")[1]  # of 4 epochs
+    assert [row["learning_rate"] for row in rows] == pytest.approx([0.2, 0.2, 0.18, 0.162])
+
+
+def test_plateau_lowers_the_rate_after_six_epochs_without_a_new_best(tmp_path):
+    model = training.build(changed(NN, learning_rate=0.2, schedule="plateau"), PARTS["train"])
+    plateau = training.Plateau(model)
+    plateau.set_model(model)
+    found = []
+    # The best in epoch 2 and six without; a new one in the fifth after those, and six without.
+    for epoch, accuracy in enumerate([0.4, 0.5] + [0.5, 0.4] * 3 + [0.1] * 4 + [0.6] + [0.6] * 6):
+        plateau.on_epoch_end(epoch, {"val_acc": accuracy})
+        found.append(float(array(model.optimizer.learning_rate)))
+    assert found == pytest.approx([0.2] * 7 + [0.15] * 11 + [0.1125])
 
 
 @pytest.mark.parametrize("name", training.OPTIMIZERS)

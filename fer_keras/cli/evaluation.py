@@ -18,6 +18,11 @@ LOG = logging.getLogger("fer_keras")
     "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
 )
 @click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
+@click.option(
+    "--crops",
+    is_flag=True,
+    help="Average over ten crops, mirrored ones too, for a network that cuts a border off.",
+)
 @class_order_option
 @click.option(
     "--labels",
@@ -32,7 +37,7 @@ LOG = logging.getLogger("fer_keras")
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
-def evaluate(model, data, part, flip, class_order, labels, seed, output):
+def evaluate(model, data, part, flip, crops, class_order, labels, seed, output):
     """Judge the Keras model in the file MODEL, or the network that comes with the package.
 
     MODEL is this project's, or any with the same seven classes.
@@ -61,15 +66,16 @@ def evaluate(model, data, part, flip, class_order, labels, seed, output):
     if run and run["data"]["digest"] != faces.digest:
         LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
     about = pipeline.describe(faces, parts)
-    scores = pipeline.judge(loaded, parts, part, flip=flip)
-    title = f"{model.name} on the {part} split{demo_note(about)}, {'with' if flip else 'without'} mirrored images"
+    scores = pipeline.judge(loaded, parts, part, flip=flip, crops=crops)
+    views = "by ten crops" if crops else f"{'with' if flip else 'without'} mirrored images"
+    title = f"{model.name} on the {part} split{demo_note(about)}, {views}"
     title += ", by FER+ labels" if labels == "fer+" else ""
     click.echo(title)
     click.echo(evaluation.table(scores))
-    kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{'_flip' if flip else ''}"
+    kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{'_flip' if flip else ''}{'_crops' if crops else ''}"
     folder = output or model.parent / f"{model.stem}_{kind}"
-    result = {"model": model.name, "data": about, "split": part, "seed": seed, "labels": labels, "flip": flip}
-    write_json(folder / "scores.json", result | {"scores": scores})
+    result = {"model": model.name, "data": about, "split": part, "seed": seed, "labels": labels}
+    write_json(folder / "scores.json", result | {"flip": flip, "crops": crops, "scores": scores})
     pictures.draw(
         {"experiment": {"name": model.stem}, "data": about, "history": [], "overfit": None, "scores": scores},
         folder,
