@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from fer_keras import shipped
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -19,6 +21,16 @@ def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path
     for page in (tmp_path / "site").rglob("*.html"):
         loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)", page.read_text())
         assert not loaded, f"{page} loads {loaded}"
+
+
+def test_figures_of_the_comparison_are_those_of_the_networks_card():
+    card = shipped.card("best")
+    scores = card["scores"]["test"]["plain"]
+    row = re.search(r"^\| measured here,[^|]*\|([^|]*)\|", text := (ROOT / "docs/peers.md").read_text(), re.M)[1]
+    assert row.strip(" *") == f"{100 * scores['accuracy']:.1f} %"
+    error = re.search(r"^\| calibration error there,[^|]*\|([^|]*)\|", text, re.M)[1]
+    assert error.strip(" *") == f"{scores['calibration_error']:.3f}"
+    assert f"in {card['minutes']:.0f} minutes on one processor core" in " ".join(text.split())
 
 
 @pytest.mark.slow
