@@ -4,8 +4,8 @@
 
 The processes take turns in each round; printed are medians of the wall time and of the processor's, user and
 system together, which says more on a machine that does other work too. Each has run once before, so that files are
-in memory, modules compiled and the model written as ONNX. `import torch` is what no prediction by Keras on torch
-can be faster than, `import keras` what a program without this package waits for.
+in memory, modules compiled and the model written as ONNX. `import torch` and `import keras` are what a program
+without this package waits for before it does anything.
 """
 
 import os
