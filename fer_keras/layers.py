@@ -170,10 +170,16 @@ def fast(model):
     """The same model with this module's layers in the place of Keras' own; as it is, if it is no layer graph."""
     if type(model).__name__ not in ("Functional", "Sequential"):
         return model
-    return _copy(model, {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST})
+    return _copy(model, TO_FAST)
+
+
+def fast_config(config):
+    """The configuration of a model in Keras' own layers with this module's in their place, in float32."""
+    return _renamed(config, TO_FAST)
 
 
 FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")
+TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST}
 
 
 def _copy(model, classes):

@@ -83,9 +83,8 @@ def load(path, *, classes=None, digest=None):
         checking.check_digest(path, digest)
     config, weights = checking.read(path)
     try:
-        model = _built(config, weights)
+        model = _built(layers.fast_config(config), weights)
         _check_shapes(model, path)
-        model = layers.fast(model)
     except InputError:
         raise
     except Exception as error:  # what Keras raises depends on what was damaged

@@ -31,16 +31,16 @@ def pretrained(name="best", *, folder=FOLDER):
     import keras
 
     from fer_keras.checking import check_digest
-    from fer_keras.layers import fast
+    from fer_keras.layers import fast_config
 
     about = card(name, folder=folder)
     path = pathlib.Path(folder, f"{name}.npz")
     check_digest(path, about["sha256"])
-    model = keras.models.model_from_json(json.dumps(about["architecture"]))
+    model = keras.saving.deserialize_keras_object(fast_config(about["architecture"]))
     with np.load(path, allow_pickle=False) as arrays:
         for variable in model.weights:
             variable.assign(arrays[variable.path].astype("float32"))
-    return fast(model)
+    return model
 
 
 def card(name="best", *, folder=FOLDER):
