@@ -50,7 +50,7 @@ model_option = click.option(
 engine_option = click.option(
     "--engine",
     type=click.Choice(["keras", "onnx"]),
-    help="What computes. onnx starts in a tenth of the time; the model is written for it once, into your cache. "
+    help="What computes. onnx starts in a third of the time; the model is written for it once, into your cache. "
     "[default: keras, for an .onnx file onnx]",
 )
 detector_option = click.option(
