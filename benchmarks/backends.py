@@ -19,6 +19,7 @@ import time
 
 import click
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 BATCH, STEPS = 128, 8
 MODELS = {
     "nn": {"units": (1024, 1024, 1024)},
@@ -102,7 +103,9 @@ def measure(workers, rounds):
 
 
 @click.command()
-@click.option("--cores", default=os.cpu_count(), show_default=True, help="Processor cores, the same for each.")
+@click.option(
+    "--cores", type=click.IntRange(1, CORES), default=CORES, show_default=True, help="The same for each."
+)
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--work", "is_worker", is_flag=True, hidden=True)
 def main(cores, rounds, is_worker):
