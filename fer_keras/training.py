@@ -254,6 +254,7 @@ def overfit_losses(experiment, train):
     has come below 0.01, where nothing is left to see.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
+    images = np.asarray(subset.images)
     plainly = {
         **{"schedule": "constant", "augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0},
         **{"loss": "cross_entropy", "teachers": (), "distillation": 0.0},
@@ -265,7 +266,7 @@ def overfit_losses(experiment, train):
     with _progress() as progress:
         for _ in progress.track(range(OVERFIT_EPOCHS), description="overfit check"):
             model.reset_metrics()
-            losses.append(float(model.train_on_batch(subset.images, subset.labels)[-1]))
+            losses.append(float(model.train_on_batch(images, subset.labels)[-1]))
             if losses[-1] < 0.01:
                 break
     return losses
