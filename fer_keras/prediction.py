@@ -32,8 +32,12 @@ def probabilities(model, images, *, flip=False, crops=False):
         return _of_crops(model, images)
     result = _predict(model, images)
     if flip:
-        result = (result + _predict(model, images[:, :, ::-1])) / 2
+        result = (result + _predict(model, images, _mirrored)) / 2
     return result
+
+
+def _mirrored(batch):
+    return batch[:, :, ::-1]
 
 
 def _of_crops(model, images):
@@ -47,17 +51,19 @@ def _of_crops(model, images):
     # A corner moved to where the middle was; what comes in from the opposite side is cut off.
     moves = [(0, 0), (top, left), (top, -right), (-bottom, left), (-bottom, -right)]
     logits = 0
-    for view in (images, images[:, :, ::-1]):
+    for view in (np.asarray, _mirrored):
         for move in moves:
-            found = _predict(model, np.roll(view, move, axis=(1, 2)))
+            found = _predict(model, images, lambda batch, view=view, move=move: np.roll(view(batch), move, (1, 2)))
             logits = logits + np.log(np.maximum(found, SMALLEST)) / 10
     return ops.convert_to_numpy(ops.softmax(logits))
 
 
-def _predict(model, images):
+def _predict(model, images, view=np.asarray):
+    """Return the probabilities of what `view` makes of each batch of images, (n, 7)."""
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
-        batch = fed(model, ops.convert_to_tensor(np.ascontiguousarray(images[start : start + BATCH_SIZE])))
+        batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))
+        batch = fed(model, ops.convert_to_tensor(batch))
         # A functional model may take a list or a dict of its one input.
         inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
         batches.append(np.asarray(model.predict_on_batch(inputs), dtype="float32"))
