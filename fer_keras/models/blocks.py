@@ -3,7 +3,7 @@
 from keras import layers, regularizers
 
 from fer_keras.errors import InputError
-from fer_keras.layers import BatchNormalization, Dropout
+from fer_keras.layers import BatchNormalization, Conv2D, Dropout
 
 NORMALIZATIONS = {None: None, "batch": BatchNormalization, "layer": layers.LayerNormalization}
 ACTIVATIONS = {"relu": layers.ReLU, "leaky_relu": layers.LeakyReLU}
@@ -20,6 +20,20 @@ def classifier(x, num_classes, *, units, normalization, activation, dropout, l2)
         if dropout:
             x = Dropout(dropout, name=f"{name}_dropout")(x)
     return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
+
+
+def convolution(x, channels, size, stride, name, l2=0.0):
+    """Apply a convolution with padding and without a bias, which the normalization after it would take away."""
+    return Conv2D(
+        channels,
+        size,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        kernel_regularizer=l2_penalty(l2),
+        name=name,
+    )(x)
 
 
 def normalize(x, normalization, name):

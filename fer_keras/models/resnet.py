@@ -1,9 +1,11 @@
 """Residual networks for small faces."""
 
+from functools import partial
+
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, Conv2D, Dropout
-from fer_keras.models.blocks import l2_penalty
+from fer_keras.layers import BatchNormalization, Dropout
+from fer_keras.models.blocks import convolution, l2_penalty
 
 
 def resnet(
@@ -37,17 +39,7 @@ def resnet(
         Logits, (n, num_classes).
     """
 
-    def convolve(x, channels, size, stride, name):
-        return Conv2D(
-            channels,
-            size,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            kernel_regularizer=l2_penalty(l2),
-            name=name,
-        )(x)
+    convolve = partial(convolution, l2=l2)
 
     def activate(x, name):
         return layers.ReLU(name=f"{name}_relu")(BatchNormalization(momentum=0.9, name=f"{name}_batchnorm")(x))

@@ -2,7 +2,8 @@
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, Conv2D
+from fer_keras.layers import BatchNormalization
+from fer_keras.models.blocks import convolution
 
 
 def resnet_v1(x, num_classes, *, filters=(16, 32, 64), blocks=(1, 1, 1)):
@@ -23,15 +24,7 @@ def resnet_v1(x, num_classes, *, filters=(16, 32, 64), blocks=(1, 1, 1)):
     """
 
     def convolve(x, channels, size, stride, name):
-        x = Conv2D(
-            channels,
-            size,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer="he_normal",
-            name=name,
-        )(x)
+        x = convolution(x, channels, size, stride, name)
         return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_batchnorm")(x)
 
     def block(x, channels, stride, name):
