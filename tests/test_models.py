@@ -34,6 +34,7 @@ VARIANTS = [
     ),
     ("resnet", SMALL_RESNET),
     ("resnet", SMALL_RESNET | {"blocks": (2, 1), "stem_stride": 1, "squeeze": 2, "dropout": 0.3, "l2": 1e-3}),
+    ("resnet", SMALL_RESNET | {"stem_filters": (3,)}),
     ("resnet_v1", SMALL_RESNET),
     ("vgg", SMALL_VGG | {"dropout": 0.3}),
     ("vgg", SMALL_VGG | {"units": (8, 5), "dropout": 0.3}),
@@ -77,6 +78,12 @@ def names(model):
             "resnet",
             SMALL_RESNET,
             36 * 4 + 2 * (16 + 9 * 16) + (16 + 9 * 24 + 24 + 9 * 36 + 24) + 24 + 6 * 7 + 7,
+        ),
+        # a normalized convolution before the stem, whose kernel is 3x3 then
+        (
+            "resnet",
+            {"filters": (4,), "blocks": (1,), "stem_filters": (3,)},
+            (9 * 3 + 12) + 27 * 4 + 2 * (16 + 9 * 16) + 16 + 4 * 7 + 7,
         ),
         # squeeze-and-excitation: two dense layers with biases
         (

@@ -15,6 +15,7 @@ def resnet(
     filters=(64, 128, 256),
     blocks=(1, 1, 1),
     stem_stride=2,
+    stem_filters=(),
     squeeze=0,
     dropout=0.0,
     l2=0.0,
@@ -30,6 +31,8 @@ def resnet(
         filters: channels of each stage.
         blocks: residual blocks of each stage.
         stem_stride: 1, or 2 to compute at half the size: four times as fast.
+        stem_filters: channels of 3x3 convolutions at the full size before the stem, each with normalization and
+            ReLU; the stem's kernel is then 3x3 too (He et al. 2019, arXiv:1812.01187, ResNet-C).
         squeeze: channels are reduced by this factor in squeeze-and-excitation (Hu et al. 2018, arXiv:1709.01507)
             at the end of each block, 0 for none.
         dropout: fraction dropped before the logits.
@@ -54,7 +57,9 @@ def resnet(
             x = excite(x, squeeze, name)
         return layers.Add(name=f"{name}_add")([shortcut, x])
 
-    x = convolve(x, filters[0], 3 * stem_stride, stem_stride, "stem")
+    for i, channels in enumerate(stem_filters, 1):
+        x = activate(convolve(x, channels, 3, 1, f"stem_{i}"), f"stem_{i}")
+    x = convolve(x, filters[0], 3 if stem_filters else 3 * stem_stride, stem_stride, "stem")
     for i, (channels, count) in enumerate(zip(filters, blocks, strict=True), 1):
         for j in range(1, count + 1):
             x = block(x, channels, 2 if i > 1 and j == 1 else 1, f"block_{i}_{j}")
