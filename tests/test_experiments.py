@@ -131,9 +131,11 @@ RECIPES = {  # published ones: their trainable parameters, those of batch normal
 }
 BEYOND = {
     "resnet_medium",
+    "resnet_medium_mixed",
     "resnet_small",
     "resnet_small_ferplus",
     "resnet_tiny",
+    "speedrun_60",
     *RECIPES,
 }  # files of runs that are not of the study
 

@@ -1,0 +1,65 @@
+"""Time to accuracy: how soon an experiment's network reaches a goal on the test split.
+
+    python benchmarks/speedrun.py experiments/speedrun_60.py --goal 0.60
+
+Each seed trains on all images of the Training usage, without a look at others, and is judged once at the end,
+averaged over each image and its mirror image. Seconds are those of the clock, from reading the cached data to the
+last prediction, without starting Python and importing Keras. Exits with 1 where a seed misses the goal.
+"""
+
+# ruff: noqa: I001
+import dataclasses
+import pathlib
+import sys
+import time
+
+import fer_keras  # noqa: F401  chooses the backend, before Keras is imported
+import click
+import keras
+
+from fer_keras import data, device, evaluation, saving, training
+from fer_keras.data import USAGES
+from fer_keras.experiment import load
+from fer_keras.prediction import probabilities
+
+
+def race(experiment, path):
+    """Return the test `scores` and the seconds of loading, training and judging."""
+    marks = [time.perf_counter()]
+    faces = data.load(path, progress=False)
+    train, test = (faces.take(faces.usages == USAGES.index(usage)) for usage in ("Training", "PublicTest"))
+    with device.training_in():
+        model = training.build(experiment, train)
+    marks.append(time.perf_counter())
+    batches = training.Batches(train.images, training.training_targets(train, experiment), experiment)
+    epochs = training.EpochSeeds(batches, experiment.seed)
+    model.fit(batches, epochs=experiment.epochs, verbose=0, shuffle=False, callbacks=[epochs])
+    marks.append(time.perf_counter())
+    found = evaluation.scores(test.labels, probabilities(saving.publish(model), test.images, flip=True))
+    marks.append(time.perf_counter())
+    return found, [after - before for before, after in zip(marks, marks[1:], strict=False)]
+
+
+@click.command(help=__doc__)
+@click.argument("file", type=click.Path(exists=True, path_type=pathlib.Path))
+@click.option("--goal", type=float, required=True, help="Accuracy, 0 to 1.")
+@click.option("--seeds", default=3, show_default=True)
+@click.option("--data", "path", help="As for `fer-keras run`.")
+def main(file, goal, seeds, path):
+    experiment = load(file)
+    data.load(path)  # so that it is in the cache
+    click.echo(f"{experiment.name}, {keras.backend.backend()}, Keras {keras.__version__}\n")
+    click.echo("| seed | load s | train s | judge s | seconds | accuracy | reached |")
+    click.echo("|--:|--:|--:|--:|--:|--:|---|")
+    missed = 0
+    for seed in range(seeds):
+        found, seconds = race(dataclasses.replace(experiment, seed=seed), path)
+        reached = found["accuracy"] >= goal
+        missed += not reached
+        times = " | ".join(f"{s:.1f}" for s in [*seconds, sum(seconds)])
+        click.echo(f"| {seed} | {times} | {found['accuracy']:.4f} | {'yes' if reached else 'no'} |")
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

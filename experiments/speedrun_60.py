@@ -1,0 +1,26 @@
+"""Speedrun-60: the least time to an accuracy of 0.60 on two processor cores.
+
+    python experiments/speedrun_60.py
+
+Question  How soon does a network reach 0.60 on PublicTest?
+Source    beyond the study; `python benchmarks/speedrun.py experiments/speedrun_60.py --goal 0.60` takes the time.
+Differs   from 3-2-Best: the network, moves and optimizer of Resnet-Medium with three blocks, for five epochs.
+"""
+
+from fer_keras import Experiment, main
+
+experiment = Experiment(
+    name="Speedrun-60",
+    model="resnet",
+    normalization=True,
+    augmentation=("flip", "affine"),
+    label_smoothing=0.1,
+    optimizer="muon",
+    optimizer_options={"weight_decay": 0.05, "adam_weight_decay": 0.0, "exclude_layers": ["logits"]},
+    learning_rate=3e-3,
+    schedule="one_cycle",
+    epochs=5,
+)
+
+if __name__ == "__main__":
+    main()
