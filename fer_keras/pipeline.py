@@ -108,7 +108,7 @@ def judge(model, parts, part, *, flip=False, crops=False):
     The leak-free figures leave out images of which an exact copy stands in the splits before it.
 
     Args:
-        model: `keras.Model`, see `prediction.probabilities`.
+        model: `keras.Model` or a list of them, see `prediction.probabilities`.
         parts: the splits, as `data.split` returned them.
         part: `"train"`, `"validation"` or `"test"`.
         flip: average over each image and its mirror image; crops: over ten crops. See `prediction.probabilities`.

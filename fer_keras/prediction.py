@@ -16,7 +16,8 @@ def probabilities(model, images, *, flip=False, crops=False):
     Args:
         model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7).
             It is fed what it expects: images resized, grey repeated over the channels, and values scaled to
-            [0, 1] unless it has a `Rescaling` or `Normalization` layer of its own.
+            [0, 1] unless it has a `Rescaling` or `Normalization` layer of its own. Of a list of them, an ensemble,
+            it is the mean of their probabilities.
         images: (n, 48, 48, 1) uint8, values [0, 255].
         flip: average over each image and its mirror image.
         crops: average the logits of ten crops, the middle and the four corners of each image and of its mirror
@@ -28,6 +29,8 @@ def probabilities(model, images, *, flip=False, crops=False):
     Raises:
         InputError: if `crops` is asked of a network that does not cut the border off.
     """
+    if isinstance(model, list):
+        return np.mean([probabilities(each, images, flip=flip, crops=crops) for each in model], axis=0)
     if crops:
         return _of_crops(model, images)
     result = _predict(model, images)

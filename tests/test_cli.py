@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from fer_keras import prediction, saving
 from fer_keras.cli import cli
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -226,6 +227,30 @@ def test_evaluate_takes_the_labels_of_the_run_unless_told(tiny, tmp_path):
     assert "was trained on other data" in result.stderr
     judged = json.loads((folder / "model_test" / "scores.json").read_text())
     assert judged["labels"] == "original" and judged["scores"]["images"] == 35
+
+
+def test_evaluate_an_ensemble(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    faces = data_forms.tiny((140, 35, 0))
+    data = data_forms.write_csv(tmp_path / "fer2013.csv", faces)
+    words = ("--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
+    models = []
+    for changes in ((), ("learning_rate=0.1",), ("--seed", 5)):
+        record = call("run", tiny, *changes, *words).output.splitlines()[-1].removeprefix("record: ")
+        models.append(pathlib.Path(record, "model.keras"))
+    result = call("evaluate", *models[:2], "--data", data, "--flip")
+    assert "ensemble of 2 on the test split, with mirrored images\n" in result.output
+    told = json.loads(pathlib.Path("ensemble_test_flip", "scores.json").read_text())
+    images = faces.images[faces.usages == 1]
+    both = sum(prediction.probabilities(saving.load(path), images, flip=True) for path in models[:2])
+    assert told["model"] == [str(path) for path in models[:2]]
+    assert told["scores"]["accuracy"] == np.mean(both.argmax(axis=1) == faces.labels[faces.usages == 1])
+    result = call("evaluate", *models, "--data", data)
+    assert result.exit_code == 2
+    assert (
+        "The models are of runs with different seed: " in result.output and "Choose with --seed." in result.output
+    )
+    assert call("evaluate", *models, "--data", data, "--seed", 0).exit_code == 0
 
 
 def test_doubts_are_told_before_figures(tiny, tmp_path):

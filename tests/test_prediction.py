@@ -85,6 +85,12 @@ def test_flip_averages_image_and_mirror():
     np.testing.assert_allclose(turned, expected, atol=1e-6)
 
 
+def test_an_ensemble_gives_the_mean():
+    one, other = model(), model(L.Rescaling(1 / 128))
+    expected = (probabilities(one, IMAGES, flip=True) + probabilities(other, IMAGES, flip=True)) / 2
+    np.testing.assert_allclose(probabilities([one, other], IMAGES, flip=True), expected, atol=1e-7)
+
+
 def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_images():
     cutting = model(L.Cropping2D(4), activation=None)
     _, flatten, dense = cutting.layers

@@ -6,13 +6,14 @@ import pathlib
 import click
 
 from fer_keras.cli.options import class_order_option, data_option, demo_note, parse_classes
+from fer_keras.errors import InputError
 from fer_keras.experiment import LABELS
 
 LOG = logging.getLogger("fer_keras")
 
 
 @click.command()
-@click.argument("model", required=False, type=click.Path(path_type=pathlib.Path))
+@click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=pathlib.Path))
 @data_option
 @click.option(
     "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
@@ -37,50 +38,67 @@ LOG = logging.getLogger("fer_keras")
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
-def evaluate(model, data, part, flip, crops, class_order, labels, seed, output):
+def evaluate(models, data, part, flip, crops, class_order, labels, seed, output):
     """Judge the Keras model in the file MODEL, or the network that comes with the package.
 
-    MODEL is this project's, or any with the same seven classes.
+    MODEL is this project's, or any with the same seven classes. Several are judged as one: an ensemble, whose
+    answer is the mean of their probabilities.
 
     \b
     fer-keras evaluate --data fer2013.csv
     fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
+    fer-keras evaluate runs/Resnet-Medium/*/model.keras --flip
     """
     from fer_keras import evaluation, pictures, pipeline, records, saving
     from fer_keras.data import doubts, load, split
     from fer_keras.files import write_json
     from fer_keras.shipped import pretrained
 
-    if model is None:
-        model, loaded = pathlib.Path("best"), pretrained()
-    else:
-        loaded = saving.load(model, classes=parse_classes(class_order))
-    run = records.read(model.parent) if (model.parent / "run.json").is_file() else None
+    classes = parse_classes(class_order)
+    loaded = [saving.load(model, classes=classes) for model in models] or [pretrained()]
+    models = models or (pathlib.Path("best"),)
+    runs = {m: records.read(m.parent) for m in models if (m.parent / "run.json").is_file()}
     if seed is None:  # another seed would have trained on images of this validation split
-        seed = run["experiment"]["seed"] if run else 0
-    labels = labels or (run["experiment"].get("labels", "original") if run else "original")
+        seed = _common("seed", runs, 0)
+    labels = labels or _common("labels", runs, "original")
     faces = load(data, labels=labels)
     parts = split(faces, seed)
     for doubt in doubts(parts):
         LOG.warning(doubt)
-    if run and run["data"]["digest"] != faces.digest:
-        LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
+    for model, run in runs.items():
+        if run["data"]["digest"] != faces.digest:
+            LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
     about = pipeline.describe(faces, parts)
     scores = pipeline.judge(loaded, parts, part, flip=flip, crops=crops)
+    alone = len(models) == 1
+    name = models[0].name if alone else f"ensemble of {len(models)}"
     views = "by ten crops" if crops else f"{'with' if flip else 'without'} mirrored images"
-    title = f"{model.name} on the {part} split{demo_note(about)}, {views}"
+    title = f"{name} on the {part} split{demo_note(about)}, {views}"
     title += ", by FER+ labels" if labels == "fer+" else ""
     click.echo(title)
     click.echo(evaluation.table(scores))
     kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{'_flip' if flip else ''}{'_crops' if crops else ''}"
-    folder = output or model.parent / f"{model.stem}_{kind}"
-    result = {"model": model.name, "data": about, "split": part, "seed": seed, "labels": labels}
+    folder = output or (
+        models[0].with_name(f"{models[0].stem}_{kind}") if alone else pathlib.Path(f"ensemble_{kind}")
+    )
+    told = models[0].name if alone else [str(model) for model in models]
+    result = {"model": told, "data": about, "split": part, "seed": seed, "labels": labels}
     write_json(folder / "scores.json", result | {"flip": flip, "crops": crops, "scores": scores})
+    drawn = models[0].stem if alone else name
     pictures.draw(
-        {"experiment": {"name": model.stem}, "data": about, "history": [], "overfit": None, "scores": scores},
+        {"experiment": {"name": drawn}, "data": about, "history": [], "overfit": None, "scores": scores},
         folder,
     )
     click.echo(f"written: {folder}")
+
+
+def _common(setting, runs, default):
+    """Return the value of a setting that all runs share, or the default where there are none."""
+    values = {path: run["experiment"].get(setting, default) for path, run in runs.items()}
+    if len(set(values.values())) > 1:
+        told = ", ".join(f"{path}: {value}" for path, value in values.items())
+        raise InputError(f"The models are of runs with different {setting}: {told}. Choose with --{setting}.")
+    return next(iter(values.values()), default)
 
 
 @click.command()
