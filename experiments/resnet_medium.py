@@ -6,6 +6,8 @@ Question  How far does a residual network of five blocks go in forty epochs on a
 Source    beyond the study.
 Differs   from 3-2-Best: a residual network at half the size, Muon, smoothed labels, affine moves, batch of 128,
           forty epochs, one-cycle schedule up to 0.003.
+Result    test accuracy 68.01 %, validation 67.00 %, gap 26.59 points (1 seed); 78.5 minutes on AMD EPYC, 1
+          thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -6,6 +6,8 @@ Question  Does blending images keep Resnet-Medium from learning wrong labels by 
 Source    beyond the study.
 Differs   from 3-2-Best as Resnet-Medium does, and in mixup of 0.4, erasing, more dropout and twice the weight
           decay.
+Result    test accuracy 68.43 %, validation 66.31 %, gap 7.85 points (1 seed); 101.0 minutes on AMD EPYC, 1
+          thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -6,6 +6,8 @@ Question  How far does a residual network of three blocks go in sixteen epochs?
 Source    beyond the study.
 Differs   from 3-2-Best: a residual network at half the size, AdamW, smoothed labels, affine moves, batch of 128,
           sixteen epochs, one-cycle schedule up to 0.003.
+Result    test accuracy 63.17 %, validation 63.41 %, gap 3.58 points (1 seed); 19.4 minutes on AMD EPYC, 1
+          thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -130,6 +130,8 @@ RECIPES = {  # published ones: their trainable parameters, those of batch normal
     "resnet18_lethesec": 11_173_962 - 2 * 9 * 64 - 3 * 513,
 }
 BEYOND = {
+    "resnet_fine",
+    "resnet_fine_taught",
     "resnet_medium",
     "resnet_medium_mixed",
     "resnet_small",
