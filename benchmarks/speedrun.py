@@ -9,6 +9,7 @@ last prediction, without starting Python and importing Keras. Exits with 1 where
 
 # ruff: noqa: I001
 import dataclasses
+import itertools
 import pathlib
 import sys
 import time
@@ -37,7 +38,7 @@ def race(experiment, path):
     marks.append(time.perf_counter())
     found = evaluation.scores(test.labels, probabilities(saving.publish(model), test.images, flip=True))
     marks.append(time.perf_counter())
-    return found, [after - before for before, after in zip(marks, marks[1:], strict=False)]
+    return found, [after - before for before, after in itertools.pairwise(marks)]
 
 
 @click.command(help=__doc__)

@@ -70,21 +70,21 @@ def evaluate(models, data, part, flip, crops, class_order, labels, seed, output)
             LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
     about = pipeline.describe(faces, parts)
     scores = pipeline.judge(loaded, parts, part, flip=flip, crops=crops)
-    alone = len(models) == 1
-    name = models[0].name if alone else f"ensemble of {len(models)}"
+    if len(models) == 1:
+        (path,) = models
+        name, told, drawn = path.name, path.name, path.stem
+    else:
+        path, told = pathlib.Path("ensemble"), [str(model) for model in models]
+        name = drawn = f"ensemble of {len(models)}"
     views = "by ten crops" if crops else f"{'with' if flip else 'without'} mirrored images"
     title = f"{name} on the {part} split{demo_note(about)}, {views}"
     title += ", by FER+ labels" if labels == "fer+" else ""
     click.echo(title)
     click.echo(evaluation.table(scores))
     kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{'_flip' if flip else ''}{'_crops' if crops else ''}"
-    folder = output or (
-        models[0].with_name(f"{models[0].stem}_{kind}") if alone else pathlib.Path(f"ensemble_{kind}")
-    )
-    told = models[0].name if alone else [str(model) for model in models]
+    folder = output or path.with_name(f"{path.stem}_{kind}")
     result = {"model": told, "data": about, "split": part, "seed": seed, "labels": labels}
     write_json(folder / "scores.json", result | {"flip": flip, "crops": crops, "scores": scores})
-    drawn = models[0].stem if alone else name
     pictures.draw(
         {"experiment": {"name": drawn}, "data": about, "history": [], "overfit": None, "scores": scores},
         folder,
