@@ -110,13 +110,15 @@ def _difference(classify, images, expected):
 
 
 def _program(model):
-    """Return `model` as a `torch.export.ExportedProgram` for any number of images."""
+    """Return `model`, whose weights change their layout, as an `ExportedProgram` for any number of images."""
     import torch
 
     class Program(torch.nn.Module):
         def forward(self, images):
             return model(images, training=False)
 
+    for variable in model.variables:
+        variable.value.data = variable.value.data.contiguous()  # the one layout that `torch.export.save` takes
     sample = torch.zeros((2, 48, 48, 1), dtype=torch.uint8)  # PyTorch would take one image for a fixed number
     shapes = ({0: torch.export.Dim("n", min=1)},)
     with torch.no_grad():

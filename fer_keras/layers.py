@@ -49,7 +49,17 @@ def _same_padding(size, kernel, stride, dilation=1):
 
 @keras.saving.register_keras_serializable("fer_keras")
 class Conv2D(layers.Conv2D):
-    """`keras.layers.Conv2D` without copies between layouts, the bias added in the convolution."""
+    """`keras.layers.Conv2D` without copies between layouts, the bias added in the convolution.
+
+    The kernel is (height, width, in, out) and lies in memory as PyTorch's convolution wants it, out first; so do
+    its gradient and, with the optimizers of `fer_keras.optimizers`, their state.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if torch is not None:
+            kernel = self.kernel.value
+            kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
 
     def call(self, inputs):
         if not _fused(inputs) or self.data_format != "channels_last":
@@ -154,6 +164,36 @@ class Dropout(layers.Dropout):
         return inputs * kept.mul_(1 / (1 - self.rate))
 
 
+@keras.saving.register_keras_serializable("fer_keras")
+class ReLU(layers.ReLU):
+    """`keras.layers.ReLU` that writes over its input, as PyTorch's `relu_`: nothing else may take that input.
+
+    Memory as large as the input is neither written nor kept for the backward pass. A layer before it that needs
+    its own output for that pass makes PyTorch raise an error.
+    """
+
+    def call(self, inputs):
+        plainly = self.max_value is None and not (self.negative_slope or self.threshold)
+        return _RectifiedInPlace.apply(inputs) if _fused(inputs) and plainly else super().call(inputs)
+
+
+if torch is not None:
+
+    class _RectifiedInPlace(torch.autograd.Function):
+        """What `relu_` does, also to a view without a copy of its gradient."""
+
+        @staticmethod
+        def forward(ctx, x):
+            rectified = x.detach().clamp_min_(0)
+            ctx.save_for_backward(rectified)
+            return rectified
+
+        @staticmethod
+        def backward(ctx, gradient):
+            (rectified,) = ctx.saved_tensors
+            return torch.ops.aten.threshold_backward(gradient, rectified, 0)
+
+
 def plain(model):
     """The same model in Keras' own classes and in float32: what it is saved as loads without this package.
 
@@ -163,7 +203,7 @@ def plain(model):
     Returns:
         An uncompiled `keras.Model` with the same layer names and a copy of the weights.
     """
-    return _copy(model, {(__name__, name): ("keras.layers", None) for name in FAST})
+    return _copy(model, {(__name__, name): ("keras.layers", None) for name in OWN})
 
 
 def fast(model):
@@ -178,7 +218,8 @@ def fast_config(config):
     return _renamed(config, TO_FAST)
 
 
-FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")
+FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")  # in the place of Keras' own in any model
+OWN = (*FAST, "ReLU")
 TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST}
 
 

@@ -19,7 +19,19 @@ def fused(optimizer_class):
     return type(f"Fused{implementation.__name__}", (_FusedUpdate, implementation), {})
 
 
-class _FusedUpdate:
+class _SameLayout:
+    """Mixin for a Keras optimizer: the state of each weight lies in memory as the weight itself does."""
+
+    def add_variable_from_reference(self, reference_variable, *args, **kwargs):
+        variable = super().add_variable_from_reference(reference_variable, *args, **kwargs)
+        if keras.backend.backend() == "torch":
+            import torch
+
+            variable.value.data = torch.empty_like(reference_variable.value).copy_(variable.value)
+        return variable
+
+
+class _FusedUpdate(_SameLayout):
     def _parallel_update_step(self, grads, variables, learning_rate):
         import torch
         from torch.optim.adam import adam
@@ -28,13 +40,18 @@ class _FusedUpdate:
         if any(w.device.type != "cpu" or w.dtype != torch.float32 for w in weights):
             return super()._parallel_update_step(grads, variables, learning_rate)
         index = [self._get_variable_index(v) for v in variables]
+        orders = [w.dim_order() if w.ndim > 2 else range(w.ndim) for w in weights]
+
+        def in_memory(tensors):  # the kernel goes through memory as if all were contiguous
+            return [t.permute(*order).contiguous() for t, order in zip(tensors, orders, strict=True)]
+
         step = int(self.iterations)
         adam(
-            weights,
-            [g.contiguous() for g in grads],
-            [self._momentums[i].value for i in index],
-            [self._velocities[i].value for i in index],
-            [self._velocity_hats[i].value for i in index] if self.amsgrad else [],
+            in_memory(weights),
+            in_memory(grads),
+            in_memory(self._momentums[i].value for i in index),
+            in_memory(self._velocities[i].value for i in index),
+            in_memory(self._velocity_hats[i].value for i in index) if self.amsgrad else [],
             [torch.tensor(float(step)) for _ in weights],
             fused=True,
             amsgrad=self.amsgrad,
@@ -47,7 +64,7 @@ class _FusedUpdate:
         )
 
 
-class Muon(keras.optimizers.Muon):
+class Muon(_SameLayout, keras.optimizers.Muon):
     """Keras' Muon for kernels of convolutions too: a matrix of (height x width x channels in, channels out).
 
     So Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks. As in their

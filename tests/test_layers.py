@@ -30,6 +30,9 @@ CASES = [
     ("BatchNormalization", {"axis": 1}, (3, 4, 5, 2)),
     ("BatchNormalization", {"renorm": True}, (4, 5, 3, 6)),
     ("BatchNormalization", {"trainable": False}, (4, 5, 3, 6)),
+    ("ReLU", {}, (4, 5, 3, 6)),
+    ("ReLU", {"max_value": 1.0}, (4, 6)),
+    ("ReLU", {"negative_slope": 0.25}, (4, 6)),
 ]
 
 
@@ -106,6 +109,35 @@ def test_batch_statistics_by_hand():
     np.testing.assert_allclose([moving_mean[0], moving_variance[0]], [0.5, 1.0], atol=1e-6)
 
 
+@torch_only
+def test_kernel_lies_in_memory_as_the_convolution_wants_it():
+    layer = layers.Conv2D(4, (3, 2))
+    layer.build((None, 6, 6, 5))
+    values = normal((3, 2, 5, 4))
+    layer.kernel.assign(values)
+    assert layer.kernel.value.permute(3, 0, 1, 2).is_contiguous()
+    np.testing.assert_array_equal(layer.get_weights()[0], values)
+
+
+@torch_only
+def test_relu_writes_over_its_input():
+    import torch
+
+    x = torch.tensor([-1.0, 2.0])
+    y = layers.ReLU()(x)
+    assert y.data_ptr() == x.data_ptr() and y.tolist() == [0.0, 2.0]
+
+
+@torch_only
+def test_relu_does_not_spoil_a_gradient_in_silence():
+    import torch
+
+    x = torch.tensor([-1.0, 2.0], requires_grad=True)
+    y = layers.ReLU()(x.tanh())  # whose gradient is 1 - tanh², from its output
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
 def dropped(rate, shape=(64, 9, 9, 7), seed=3, dtype="float32"):
     layer = layers.Dropout(rate, seed=seed, dtype=dtype)
     return layer, keras.ops.convert_to_numpy(keras.ops.cast(layer(np.ones(shape), training=True), "float32"))
@@ -162,7 +194,7 @@ def small_model(module, dtype="float32"):
     normalization.adapt(np.arange(72, dtype="float32"))
     x = normalization(inputs)
     stage = keras.Sequential([keras.Input((9, 8, 1)), module.Conv2D(4, 3, padding="same"), module.MaxPooling2D()])
-    x = module.BatchNormalization(dtype=dtype)(stage(x))
+    x = module.ReLU()(module.BatchNormalization(dtype=dtype)(stage(x)))
     x = module.Dropout(0.5)(keras.layers.Flatten()(x))
     x = keras.layers.Dense(6)(x)
     return keras.Model(inputs, keras.layers.Dense(7)(x))

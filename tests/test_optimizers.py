@@ -7,6 +7,9 @@ from keras import ops
 
 from fer_keras.optimizers import Muon, fused
 
+torch_only = pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="other backends keep Keras' own classes"
+)
 SHAPES = ((3, 3, 4, 5), (6,), (7, 9))
 
 
@@ -48,7 +51,7 @@ def test_first_update_worked_out_by_hand():
     np.testing.assert_allclose(ops.convert_to_numpy(variable), expected, atol=1e-5)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="other backends keep Keras' own classes")
+@torch_only
 def test_torch_runs_its_fused_kernel(monkeypatch):
     import torch
 
@@ -56,6 +59,21 @@ def test_torch_runs_its_fused_kernel(monkeypatch):
     monkeypatch.setattr(torch, "_fused_adam_", lambda *args, **kwargs: calls.append(1) or kernel(*args, **kwargs))
     trained(fused(keras.optimizers.Adam)())
     assert len(calls) == 30
+
+
+@torch_only
+@pytest.mark.parametrize("optimizer_class", [fused(keras.optimizers.Adam), Muon])
+def test_state_lies_in_memory_as_the_weight_does(optimizer_class):
+    gradient = np.random.default_rng(1).standard_normal((3, 3, 4, 5)).astype("float32")
+    plain, turned = weight((3, 3, 4, 5)), weight((3, 3, 4, 5))
+    turned.value.data = turned.value.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
+    for variable in (plain, turned):
+        optimizer = optimizer_class(0.1)
+        for factor in (1.0, -0.5):
+            optimizer.apply([ops.convert_to_tensor(factor * gradient)], [variable])
+        states = [v.value for v in optimizer.variables if v.shape == variable.shape]
+        assert states and {state.stride() for state in states} == {variable.value.stride()}
+    np.testing.assert_allclose(ops.convert_to_numpy(turned), ops.convert_to_numpy(plain), atol=1e-6)
 
 
 def weight(shape, name="kernel"):

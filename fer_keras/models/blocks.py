@@ -3,10 +3,10 @@
 from keras import layers, regularizers
 
 from fer_keras.errors import InputError
-from fer_keras.layers import BatchNormalization, Conv2D, Dropout
+from fer_keras.layers import BatchNormalization, Conv2D, Dropout, ReLU
 
 NORMALIZATIONS = {None: None, "batch": BatchNormalization, "layer": layers.LayerNormalization}
-ACTIVATIONS = {"relu": layers.ReLU, "leaky_relu": layers.LeakyReLU}
+ACTIVATIONS = {"relu": ReLU, "leaky_relu": layers.LeakyReLU}
 
 
 def classifier(x, num_classes, *, units, normalization, activation, dropout, l2):

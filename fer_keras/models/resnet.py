@@ -4,7 +4,7 @@ from functools import partial
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, Dropout
+from fer_keras.layers import BatchNormalization, Dropout, ReLU
 from fer_keras.models.blocks import convolution, l2_penalty
 
 
@@ -45,7 +45,7 @@ def resnet(
     convolve = partial(convolution, l2=l2)
 
     def activate(x, name):
-        return layers.ReLU(name=f"{name}_relu")(BatchNormalization(momentum=0.9, name=f"{name}_batchnorm")(x))
+        return ReLU(name=f"{name}_relu")(BatchNormalization(momentum=0.9, name=f"{name}_batchnorm")(x))
 
     def block(x, channels, stride, name):
         shortcut, x = x, activate(x, f"{name}_1")

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization
+from fer_keras.layers import BatchNormalization, ReLU
 from fer_keras.models.blocks import convolution
 
 
@@ -31,11 +31,11 @@ def resnet_v1(x, num_classes, *, filters=(16, 32, 64), blocks=(1, 1, 1)):
         shortcut = x
         if stride > 1 or shortcut.shape[-1] != channels:
             shortcut = convolve(x, channels, 1, stride, f"{name}_shortcut")
-        x = layers.ReLU(name=f"{name}_relu_1")(convolve(x, channels, 3, stride, f"{name}_conv_1"))
+        x = ReLU(name=f"{name}_relu_1")(convolve(x, channels, 3, stride, f"{name}_conv_1"))
         x = convolve(x, channels, 3, 1, f"{name}_conv_2")
-        return layers.ReLU(name=f"{name}_relu_2")(layers.Add(name=f"{name}_add")([shortcut, x]))
+        return ReLU(name=f"{name}_relu_2")(layers.Add(name=f"{name}_add")([shortcut, x]))
 
-    x = layers.ReLU(name="stem_relu")(convolve(x, filters[0], 3, 1, "stem"))
+    x = ReLU(name="stem_relu")(convolve(x, filters[0], 3, 1, "stem"))
     for i, (channels, count) in enumerate(zip(filters, blocks, strict=True), 1):
         for j in range(1, count + 1):
             x = block(x, channels, 2 if i > 1 and j == 1 else 1, f"block_{i}_{j}")

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, Conv2D, Dropout, MaxPooling2D
+from fer_keras.layers import BatchNormalization, Conv2D, Dropout, MaxPooling2D, ReLU
 
 
 def vgg(x, num_classes, *, filters=(32, 64, 128), repeats=(2, 2, 3), units=(), dropout=0.0):
@@ -27,7 +27,7 @@ def vgg(x, num_classes, *, filters=(32, 64, 128), repeats=(2, 2, 3), units=(), d
             name = f"conv_{i}_{j}"
             x = Conv2D(channels, 3, padding="same", name=name)(x)
             x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_batchnorm")(x)
-            x = layers.ReLU(name=f"{name}_relu")(x)
+            x = ReLU(name=f"{name}_relu")(x)
         x = MaxPooling2D(name=f"pool_{i}")(x)
     x = layers.Flatten(name="flatten")(x)
     for i, width in enumerate(units, 1):
