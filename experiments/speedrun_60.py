@@ -4,7 +4,8 @@
 
 Question  How soon does a network reach 0.60 on PublicTest?
 Source    beyond the study; `python benchmarks/speedrun.py experiments/speedrun_60.py --goal 0.60` takes the time.
-Differs   from 3-2-Best: the network, moves and optimizer of Resnet-Medium with three blocks, for five epochs.
+Differs   from 3-2-Best: a residual network of three narrow stages behind 16 channels at the full size; mirroring,
+          affine moves, smoothed labels; Muon, one-cycle schedule up to 0.02; batch of 128, four epochs.
 """
 
 from fer_keras import Experiment, main
@@ -12,14 +13,15 @@ from fer_keras import Experiment, main
 experiment = Experiment(
     name="Speedrun-60",
     model="resnet",
+    model_options={"stem_filters": (16,), "filters": (32, 64, 128)},
     normalization=True,
     augmentation=("flip", "affine"),
     label_smoothing=0.1,
     optimizer="muon",
     optimizer_options={"weight_decay": 0.05, "adam_weight_decay": 0.0, "exclude_layers": ["logits"]},
-    learning_rate=3e-3,
+    learning_rate=2e-2,
     schedule="one_cycle",
-    epochs=5,
+    epochs=4,
 )
 
 if __name__ == "__main__":

@@ -112,9 +112,6 @@ def judge(model, parts, part, *, flip=False, crops=False):
         parts: the splits, as `data.split` returned them.
         part: `"train"`, `"validation"` or `"test"`.
         flip: average over each image and its mirror image; crops: over ten crops. See `prediction.probabilities`.
-
-    Raises:
-        InputError: if `crops` is asked of a network that does not cut a border off.
     """
     names = list(parts)
     seen = [parts[name] for name in names[: names.index(part)]]

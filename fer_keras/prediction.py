@@ -4,9 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_keras.errors import InputError
-
 BATCH_SIZE = 512
+MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as large as the image
 SMALLEST = np.float32(1e-30)  # probability, whose logarithm is taken
 
 
@@ -21,13 +20,11 @@ def probabilities(model, images, *, flip=False, crops=False):
         images: (n, 48, 48, 1) uint8, values [0, 255].
         flip: average over each image and its mirror image.
         crops: average the logits of ten crops, the middle and the four corners of each image and of its mirror
-            image, as networks that cut a border off are often published (Krizhevsky et al. 2012).
+            image (Krizhevsky et al. 2012); of the image with its edges repeated by one pixel where the network
+            does not cut a border off.
 
     Returns:
         (n, 7) float32, rows that sum to 1.
-
-    Raises:
-        InputError: if `crops` is asked of a network that does not cut the border off.
     """
     if isinstance(model, list):
         return np.mean([probabilities(each, images, flip=flip, crops=crops) for each in model], axis=0)
@@ -44,21 +41,25 @@ def _mirrored(batch):
 
 
 def _of_crops(model, images):
-    borders = [layer.cropping for layer in model._flatten_layers() if isinstance(layer, keras.layers.Cropping2D)]
-    if len(borders) != 1:
-        raise InputError(
-            "Ten crops need a network that cuts a border off the image, such as one trained with the augmentation "
-            "crop_44 or crop_40. This one sees all of it: average over mirrored images instead."
-        )
-    (top, bottom), (left, right) = borders[0]
-    # A corner moved to where the middle was; what comes in from the opposite side is cut off.
+    cutting = [layer.cropping for layer in model._flatten_layers() if isinstance(layer, keras.layers.Cropping2D)]
+    (top, bottom), (left, right) = cutting[0] if cutting else MARGIN
+    # Moving a corner to where the middle was, so that the network itself cuts the rest off.
     moves = [(0, 0), (top, left), (top, -right), (-bottom, left), (-bottom, -right)]
     logits = 0
     for view in (np.asarray, _mirrored):
         for move in moves:
-            found = _predict(model, images, lambda batch, view=view, move=move: np.roll(view(batch), move, (1, 2)))
+            found = _predict(model, images, lambda batch, view=view, move=move: _moved(view(batch), *move))
             logits = logits + np.log(np.maximum(found, SMALLEST)) / 10
     return ops.convert_to_numpy(ops.softmax(logits))
+
+
+def _moved(batch, down, right):
+    """Move the images by whole pixels; their edges are repeated where nothing is left."""
+    rows, columns = (
+        np.clip(np.arange(size) - move, 0, size - 1)
+        for size, move in zip(batch.shape[1:3], (down, right), strict=True)
+    )
+    return batch[:, rows[:, None], columns]
 
 
 def _predict(model, images, view=np.asarray):

@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from fer_keras import prediction
-from fer_keras.errors import InputError
 from fer_keras.prediction import probabilities
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
@@ -101,8 +100,18 @@ def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_ima
             logits.append(dense(view[:, top : top + 40, left : left + 40].reshape(len(IMAGES), -1)))
     expected = softmax(np.mean([keras.ops.convert_to_numpy(values) for values in logits], axis=0))
     np.testing.assert_allclose(probabilities(cutting, IMAGES, crops=True), expected, atol=1e-5)
-    with pytest.raises(InputError, match="^Ten crops need a network that cuts a border off the image, such as "):
-        probabilities(model(), IMAGES, crops=True)
+
+
+def test_ten_crops_without_a_border_to_cut_repeat_the_edges():
+    whole = model(activation=None)
+    scaled = np.pad(IMAGES.astype("float32") / 255, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    logits = [
+        whole.predict(np.ascontiguousarray(view[:, top : top + 48, left : left + 48]), verbose=0)
+        for view in (scaled, scaled[:, :, ::-1])
+        for top, left in ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))
+    ]
+    expected = softmax(np.mean(logits, axis=0))
+    np.testing.assert_allclose(probabilities(whole, IMAGES, crops=True), expected, atol=1e-5)
 
 
 def test_batches_do_not_change_the_result(monkeypatch):

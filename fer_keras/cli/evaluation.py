@@ -22,7 +22,7 @@ LOG = logging.getLogger("fer_keras")
 @click.option(
     "--crops",
     is_flag=True,
-    help="Average over ten crops, mirrored ones too, for a network that cuts a border off.",
+    help="Average over ten crops: the middle and the corners, mirrored ones too.",
 )
 @class_order_option
 @click.option(
