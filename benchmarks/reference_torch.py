@@ -55,7 +55,9 @@ class Block(nn.Module):
     def __init__(self, channels, width, stride):
         super().__init__()
         self.norm_1, self.norm_2 = norm(channels), norm(width)
-        self.conv_1 = nn.Conv2d(channels, width, 3, stride, padding=1, bias=False)
+        # Keras' padding "same": where the stride is 2, all of it comes after the image.
+        self.pad = nn.ZeroPad2d((0, 1, 0, 1)) if stride == 2 else nn.Identity()
+        self.conv_1 = nn.Conv2d(channels, width, 3, stride, padding=0 if stride == 2 else 1, bias=False)
         self.conv_2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         moved = stride > 1 or channels != width
         self.shortcut = nn.Conv2d(channels, width, 1, stride, bias=False) if moved else None
@@ -63,7 +65,7 @@ class Block(nn.Module):
     def forward(self, x):
         y = functional.relu(self.norm_1(x), inplace=True)
         shortcut = x if self.shortcut is None else self.shortcut(y)
-        y = self.conv_2(functional.relu(self.norm_2(self.conv_1(y)), inplace=True))
+        y = self.conv_2(functional.relu(self.norm_2(self.conv_1(self.pad(y))), inplace=True))
         return y + shortcut
 
 
