@@ -131,6 +131,7 @@ RECIPES = {  # published ones: their trainable parameters, those of batch normal
 }
 BEYOND = {
     "resnet_fine",
+    "resnet_fine_mixed",
     "resnet_fine_taught",
     "resnet_medium",
     "resnet_medium_mixed",
