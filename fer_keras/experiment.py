@@ -40,6 +40,9 @@ class Experiment:
         loss: `"cross_entropy"`, `"focal"` (Lin et al. 2017, arXiv:1708.02002) or `"generalized_cross_entropy"`
             (for noisy labels, Zhang & Sabuncu 2018, arXiv:1805.07836).
         class_weight: `None`, or `"balanced"`: every class counts the same in the loss.
+        sam: radius of sharpness-aware minimization (Foret et al. 2021, arXiv:2010.01412), 0 for none: each step
+            takes its gradient where the loss of a quarter of the batch has gone up most within that distance.
+            Labels are learned by heart later; a step takes a quarter more time.
         teachers: `.keras` files of trained networks. The mean of their probabilities for a training image and its
             mirror image, without augmentation, becomes part of its target (Hinton et al. 2015, arXiv:1503.02531).
             Where validation is drawn by seed, one of another seed has seen validation images of this one.
@@ -70,6 +73,7 @@ class Experiment:
     label_smoothing: float = 0.0
     loss: str = "cross_entropy"
     class_weight: str | None = None
+    sam: float = 0.0
     teachers: tuple[str, ...] = ()
     distillation: float = 0.0
     optimizer: str = "adam"
@@ -95,6 +99,7 @@ class Experiment:
             "class_weight": (self.class_weight in (None, "balanced"), "None or 'balanced'"),
             "mixup": (_number(self.mixup) and 0 <= self.mixup < math.inf, "a number from 0"),
             "cutmix": (_number(self.cutmix) and 0 <= self.cutmix < math.inf, "a number from 0"),
+            "sam": (_number(self.sam) and 0 <= self.sam < math.inf, "a number from 0"),
             "label_smoothing": (
                 _number(self.label_smoothing) and 0 <= self.label_smoothing < 1,
                 "a number from 0 to below 1",

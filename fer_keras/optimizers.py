@@ -1,9 +1,10 @@
-"""Keras' Adam and AdamW with PyTorch's fused update on a processor, and its Muon for convolutions.
+"""Keras' Adam and AdamW with PyTorch's fused update on a processor, its Muon for convolutions, and SAM for any.
 
 Keras' torch Adam goes over the weights a dozen times a step, PyTorch's fused kernel once. The formula is Keras',
 to rounding: it adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
 """
 
+import functools
 import re
 
 import keras
@@ -62,6 +63,74 @@ class _FusedUpdate(_SameLayout):
             eps=self.epsilon / (1 - self.beta_2 ** (step + 1)) ** 0.5,
             maximize=False,
         )
+
+
+def sharpness_aware(optimizer_class):
+    """Return `optimizer_class` with `SharpnessAware`: `sharpness_aware(keras.optimizers.Adam)(1e-3)`."""
+    return _sharpness_aware(type(optimizer_class()))
+
+
+@functools.cache
+def _sharpness_aware(implementation):
+    return type(f"SharpnessAware{implementation.__name__}", (SharpnessAware, implementation), {})
+
+
+class SharpnessAware:
+    """Mixin for a Keras optimizer: of each two calls of `apply`, the first climbs and the second descends.
+
+    Sharpness-aware minimization, Foret et al. 2021, arXiv:2010.01412, algorithm 1. The first call moves the
+    weights by `radius` along their gradient; the second is given the gradient there, takes the weights back to
+    where they were and lets the optimizer update them. Its iterations, and so its schedule, count the second calls
+    alone.
+
+    Attributes:
+        radius: L2 length of the climb, over all weights together.
+        away: variable (), 1 between the first call and the second.
+    """
+
+    radius = 0.05
+
+    def build(self, variables):
+        super().build(variables)
+        self.away = self.add_variable((), name="away")
+        self.homes = [self.add_variable_from_reference(v, name="home") for v in variables]
+
+    def apply(self, grads, trainable_variables=None):
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        if not self.built:
+            with keras.name_scope(self.name):
+                self.build(variables)
+        if keras.backend.backend() == "torch":
+            if float(self.away):
+                self._descend(grads, variables)
+            else:
+                self._climb(grads, variables)
+            return
+        # In a compiled step the value of `away` is not known: both are computed, and one is kept.
+        everything = [*variables, *self.variables]
+        before = [ops.copy(v) for v in everything]
+        away = ops.copy(self.away) > 0
+        self._climb(grads, variables)
+        climbed = [ops.copy(v) for v in everything]
+        for variable, value in zip(everything, before, strict=True):
+            variable.assign(value)
+        self._descend(grads, variables)
+        for variable, value in zip(everything, climbed, strict=True):
+            variable.assign(ops.where(away, ops.convert_to_tensor(variable), value))
+
+    def _climb(self, grads, variables):
+        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads]
+        scale = self.radius / (ops.sqrt(sum(squares)) + 1e-12)
+        for gradient, variable, home in zip(grads, variables, self.homes, strict=True):
+            home.assign(variable)
+            variable.assign_add(scale * ops.cast(gradient, variable.dtype))
+        self.away.assign(1.0)
+
+    def _descend(self, grads, variables):
+        for variable, home in zip(variables, self.homes, strict=True):
+            variable.assign(home)
+        self.away.assign(0.0)
+        super().apply(grads, variables)
 
 
 class Muon(_SameLayout, keras.optimizers.Muon):

@@ -21,7 +21,7 @@ from fer_keras.errors import InputError
 from fer_keras.files import writing
 from fer_keras.gradients import tracked
 from fer_keras.mixing import mix, smooth
-from fer_keras.optimizers import Muon, fused
+from fer_keras.optimizers import Muon, fused, sharpness_aware
 from fer_keras.preprocessing import preprocessing
 
 LOGGER = logging.getLogger("fer_keras")
@@ -42,6 +42,7 @@ STEPS_START, STEPS_EVERY, STEPS_FACTOR = 0.32, 0.02, 0.9  # fractions of the epo
 PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls six epochs a patience of 5
 OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
 OVERFIT_EPOCHS = 100
+CLIMB = 4  # a SAM step climbs by one in so many images of its batch; see Experiment.sam
 PROBE = 128  # training images that the gradient histograms are taken from
 
 
@@ -132,13 +133,17 @@ def _class_weight(labels, experiment):
 
 
 def _optimizer(experiment, steps):
+    chosen = OPTIMIZERS[experiment.optimizer]
     try:
-        return tracked(OPTIMIZERS[experiment.optimizer])(
+        optimizer = tracked(sharpness_aware(chosen) if experiment.sam else chosen)(
             learning_rate=_schedule(experiment.schedule, experiment.learning_rate, steps),
             **experiment.optimizer_options,
         )
     except (TypeError, ValueError) as error:
         raise InputError(f"optimizer_options do not fit {experiment.optimizer!r}: {error}") from error
+    if experiment.sam:
+        optimizer.radius = experiment.sam
+    return optimizer
 
 
 def _schedule(name, learning_rate, steps):
@@ -186,7 +191,8 @@ def check_parts(experiment, train, validation):
     Raises:
         InputError: if there is not.
     """
-    for count in (len(train) % experiment.batch_size or experiment.batch_size, len(validation)):
+    batches = Batches(train.images, train.labels, experiment)
+    for count in (*map(batches.whole, range(len(batches))), len(validation)):
         distribution.part(count)
 
 
@@ -257,7 +263,7 @@ def overfit_losses(experiment, train):
     images = np.asarray(subset.images)
     plainly = {
         **{"schedule": "constant", "augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0},
-        **{"loss": "cross_entropy", "teachers": (), "distillation": 0.0},
+        **{"loss": "cross_entropy", "sam": 0.0, "teachers": (), "distillation": 0.0},
     }
     model = build(dataclasses.replace(experiment, **plainly), subset)
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
@@ -275,6 +281,7 @@ def overfit_losses(experiment, train):
 class Batches(keras.utils.PyDataset):
     """The training images in batches, blended as the experiment says, in an order that seed and epoch decide.
 
+    With SAM, each batch comes after its own first quarter, see `fer_keras.optimizers.SharpnessAware`.
     Where several processes share a batch, each gets its own part of it.
 
     Args:
@@ -294,11 +301,10 @@ class Batches(keras.utils.PyDataset):
         self.order = np.random.default_rng([self.experiment.seed, epoch]).permutation(len(self.targets))
 
     def __len__(self):
-        return math.ceil(len(self.order) / self.experiment.batch_size)
+        return math.ceil(len(self.order) / self.experiment.batch_size) * (2 if self.experiment.sam else 1)
 
     def __getitem__(self, index):
-        size = self.experiment.batch_size
-        rows = self.order[index * size : (index + 1) * size]
+        rows = self._rows(index)
         rng = np.random.default_rng([self.experiment.seed, self.epoch, index])
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         images, targets = mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
@@ -307,8 +313,15 @@ class Batches(keras.utils.PyDataset):
 
     def whole(self, index):
         """Return the number of images in a batch, all processes' parts together."""
-        size = self.experiment.batch_size
-        return min(size, len(self.order) - index * size)
+        return len(self._rows(index))
+
+    def _rows(self, index):
+        size, climbs = self.experiment.batch_size, False
+        if self.experiment.sam:
+            index, second = divmod(index, 2)
+            climbs = not second
+        rows = self.order[index * size : (index + 1) * size]
+        return rows[: math.ceil(len(rows) / CLIMB)] if climbs else rows
 
 
 class Sharing(keras.callbacks.Callback):

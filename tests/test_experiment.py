@@ -20,6 +20,7 @@ DEFAULTS = {
     "label_smoothing": 0.0,
     "loss": "cross_entropy",
     "class_weight": None,
+    "sam": 0.0,
     "teachers": (),
     "distillation": 0.0,
     "optimizer": "adam",

@@ -1,11 +1,11 @@
-"""The fused Adam and AdamW and Muon against Keras' own, update by update."""
+"""The fused Adam and AdamW, Muon and SAM against Keras' own, update by update."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from fer_keras.optimizers import Muon, fused
+from fer_keras.optimizers import Muon, fused, sharpness_aware
 
 torch_only = pytest.mark.skipif(
     keras.backend.backend() != "torch", reason="other backends keep Keras' own classes"
@@ -114,3 +114,15 @@ def test_muon_leaves_named_layers_to_adam():
     optimizer = Muon(0.1, adam_weight_decay=0.0, exclude_layers=["logits"])
     optimizer.apply([ops.ones((3, 3, 2, 2))], [kernel])
     np.testing.assert_allclose(start - ops.convert_to_numpy(kernel), 0.1, atol=1e-5)
+
+
+def test_sam_climbs_along_the_first_gradient_and_descends_by_the_second():
+    """(0.3, 0.4) is half a unit long: the climb of 2 goes to (3, 4) + 4 x (0.3, 0.4)."""
+    variables = [keras.Variable(np.array([start], "float32")) for start in (3.0, 4.0)]
+    optimizer = sharpness_aware(keras.optimizers.SGD)(0.5)
+    optimizer.radius = 2.0
+    for first, second, expected in ((0.3, 0.4, (4.2, 5.6)), (2.0, 4.0, (2.0, 2.0))):
+        optimizer.apply([ops.convert_to_tensor(np.array([g], "float32")) for g in (first, second)], variables)
+        found = [float(ops.convert_to_numpy(v)[0]) for v in variables]
+        assert found == pytest.approx(expected, rel=1e-6)
+    assert int(ops.convert_to_numpy(optimizer.iterations)) == 1

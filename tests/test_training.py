@@ -50,6 +50,7 @@ BLENDED = dataclasses.replace(
     label_smoothing=0.1,
     class_weight="balanced",
     optimizer_options={"use_ema": True, "ema_momentum": 0.9},
+    sam=0.05,
     schedule="plateau",
 )
 
@@ -359,6 +360,33 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
     np.testing.assert_array_equal(orders[0], orders[2])
     assert (orders[0] != orders[1]).any()
     assert len(np.unique(orders[1].reshape(30, -1), axis=0)) == 30
+
+
+def test_with_sam_each_batch_comes_after_its_first_quarter():
+    batches = training.Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, sam=0.1))
+    assert [batches.whole(i) for i in range(len(batches))] == [2, 8, 2, 8, 2, 8, 2, 6]
+    for i in range(0, len(batches), 2):
+        (climb, climb_labels), (images, labels) = batches[i], batches[i + 1]
+        np.testing.assert_array_equal(climb, images[:2])
+        np.testing.assert_array_equal(climb_labels, labels[:2])
+
+
+def test_sam_of_no_radius_is_the_training_without_it(tmp_path):
+    plain, _ = train(NN, tmp_path / "a.npz")
+    climbing, rows = train(changed(NN, sam=1e-9), tmp_path / "b.npz")
+    for one, other in zip(climbing.trainable_variables, plain.trainable_variables, strict=True):
+        np.testing.assert_allclose(array(one), array(other), atol=1e-5)
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3] * 4)
+
+
+def test_sam_changes_what_is_learned_and_leaves_no_weight_away_from_home(tmp_path):
+    (plain, _), (climbing, _) = (train(changed(NN, sam=r), tmp_path / f"{r}.npz") for r in (0.0, 0.5))
+    differences = [
+        np.abs(array(one) - array(other)).max()
+        for one, other in zip(climbing.trainable_variables, plain.trainable_variables, strict=True)
+    ]
+    assert max(differences) > 1e-3
+    assert float(array(climbing.optimizer.away)) == 0
 
 
 def test_overfit_check_stops_where_nothing_is_left_to_learn():
