@@ -45,6 +45,7 @@ def work(cores):
     import numpy as np
 
     from fer_keras import Experiment, device, prediction, records, saving, training
+    from fer_keras.batches import Batches
     from fer_keras.data.faces import make_faces
 
     random = np.random.default_rng(0)
@@ -64,7 +65,7 @@ def work(cores):
 
     def train(model):
         compiled, experiment = trained[model]
-        compiled.fit(training.Batches(faces.images, faces.labels, experiment), verbose=0, shuffle=False)
+        compiled.fit(Batches(faces.images, faces.labels, experiment), verbose=0, shuffle=False)
         keras.ops.convert_to_numpy(compiled.trainable_variables[0])  # waits for a device that works ahead
 
     jobs = {"train": train, "predict": lambda model: prediction.probabilities(published[model], faces.images)}

@@ -150,6 +150,7 @@ def trained(name, width, faces, precision):
     from train_speed import FIXED_BY_HAND, OPTIONS
 
     from fer_keras import Experiment, device, training
+    from fer_keras.batches import Batches
     from fer_keras.callbacks import GradientRatio
 
     torch.set_num_threads(1)
@@ -161,7 +162,7 @@ def trained(name, width, faces, precision):
     with device.training_in(precision):
         model = training.build(experiment, faces)
     build = time.process_time() - start
-    batches = training.Batches(faces.images, faces.labels, experiment)
+    batches = Batches(faces.images, faces.labels, experiment)
 
     def seconds(epoch):
         batches.start(epoch)

@@ -19,6 +19,7 @@ import click
 import keras
 
 from fer_keras import data, device, evaluation, saving, training
+from fer_keras.batches import Batches, EpochSeeds, training_targets
 from fer_keras.data import USAGES
 from fer_keras.experiment import load
 from fer_keras.prediction import probabilities
@@ -32,8 +33,8 @@ def race(experiment, path):
     with device.training_in():
         model = training.build(experiment, train)
     marks.append(time.perf_counter())
-    batches = training.Batches(train.images, training.training_targets(train, experiment), experiment)
-    epochs = training.EpochSeeds(batches, experiment.seed)
+    batches = Batches(train.images, training_targets(train, experiment), experiment)
+    epochs = EpochSeeds(batches, experiment.seed)
     model.fit(batches, epochs=experiment.epochs, verbose=0, shuffle=False, callbacks=[epochs])
     marks.append(time.perf_counter())
     found = evaluation.scores(test.labels, probabilities(saving.publish(model), test.images, flip=True))

@@ -4,7 +4,19 @@ import dataclasses
 import logging
 import pathlib
 
-from fer_keras import device, distribution, evaluation, models, pictures, records, saving, teaching, training
+from fer_keras import (
+    batches,
+    checkpoints,
+    device,
+    distribution,
+    evaluation,
+    models,
+    pictures,
+    records,
+    saving,
+    teaching,
+    training,
+)
 from fer_keras.data import clean, doubts, leak_free, load, split
 from fer_keras.files import remove_leftovers
 from fer_keras.prediction import probabilities
@@ -37,7 +49,7 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
     parts, train, about = _prepared(experiment, data)
     with distribution.joined():
         distribution.agree({"experiment": settings, "data": about["digest"], "teachers": about.get("teachers")})
-        training.check_parts(experiment, train, parts["validation"])
+        batches.check_parts(experiment, train, parts["validation"])
         alone = distribution.rank() == 0  # to read and write
         folder = records.find_unfinished(output, settings, about, precision) if alone else None
         with device.training_in(distribution.of_first(precision or _precision_of(folder))):
@@ -122,7 +134,7 @@ def judge(model, parts, part, *, flip=False, crops=False):
 
 def _train_and_judge(model, experiment, train, parts, folder, mode, environment):
     checkpoint = folder / "checkpoint.npz"
-    epochs_done = training.epochs_done(checkpoint)
+    epochs_done = checkpoints.epochs_done(checkpoint)
     records.truncate_history(folder, epochs_done)
     if changes := records.note_environment(folder, epochs_done, environment):
         log.info("%s goes on after epoch %d with other %s.", folder, epochs_done, ", ".join(changes))

@@ -1,12 +1,9 @@
 """Compile and fit; an interrupted training continues where it stopped, with the same numbers."""
 
-import contextlib
 import dataclasses
 import logging
 import math
 import sys
-import zipfile
-import zlib
 
 import keras
 import numpy as np
@@ -15,12 +12,10 @@ from rich.console import Console
 from rich.progress import Progress
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_keras import callbacks, distribution, models
-from fer_keras.data import EMOTIONS
+from fer_keras import callbacks, checkpoints, distribution, models, schedules
+from fer_keras.batches import Batches, EpochSeeds, Sharing, blends, targets_of, training_targets
 from fer_keras.errors import InputError
-from fer_keras.files import writing
 from fer_keras.gradients import tracked
-from fer_keras.mixing import mix, smooth
 from fer_keras.optimizers import Muon, fused, sharpness_aware
 from fer_keras.preprocessing import preprocessing
 
@@ -37,12 +32,8 @@ LOSSES = {
     "focal": lambda: keras.losses.CategoricalFocalCrossentropy(from_logits=True, alpha=1.0),
     "generalized_cross_entropy": lambda: GeneralizedCrossEntropy(),
 }
-WARMUP = 0.2  # fraction of a one-cycle schedule's steps; see Experiment.schedule
-STEPS_START, STEPS_EVERY, STEPS_FACTOR = 0.32, 0.02, 0.9  # fractions of the epochs; see Experiment.schedule
-PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls six epochs a patience of 5
 OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
 OVERFIT_EPOCHS = 100
-CLIMB = 4  # a SAM step climbs by one in so many images of its batch; see Experiment.sam
 PROBE = 128  # training images that the gradient histograms are taken from
 
 
@@ -72,7 +63,7 @@ def build(experiment, train):
     model = models.build(experiment.model, experiment.model_options, layers)
     steps = experiment.epochs * math.ceil(len(train.labels) / experiment.batch_size)
     # Logits, since a softmax head is not the same loss on every backend where it saturates.
-    if _blends(experiment):
+    if blends(experiment):
         loss, metric = LOSSES[experiment.loss](), keras.metrics.CategoricalAccuracy(name="acc")
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -96,35 +87,6 @@ class GeneralizedCrossEntropy(keras.losses.Loss):
         return (1 - ops.power(ops.maximum(probability, 1e-7), self.q)) / self.q
 
 
-def _blends(experiment):
-    """Whether the targets are rows of shares instead of class numbers."""
-    return bool(
-        experiment.label_smoothing
-        or experiment.mixup
-        or experiment.cutmix
-        or experiment.loss != "cross_entropy"
-        or experiment.teachers
-    )
-
-
-def _targets(labels, experiment, smoothing=0.0):
-    return smooth(labels, len(EMOTIONS), smoothing) if _blends(experiment) else labels
-
-
-def training_targets(train, experiment):
-    """Return what the model is to say of the training images: class numbers (n,), or shares (n, 7) float32.
-
-    Args:
-        train: `Faces`; with teachers, their probabilities as `soft_labels`, see `fer_keras.teaching`.
-        experiment: `Experiment`.
-    """
-    targets = _targets(train.labels, experiment, experiment.label_smoothing)
-    if not experiment.teachers:
-        return targets
-    share = np.float32(experiment.distillation)
-    return (1 - share) * targets + share * train.soft_labels
-
-
 def _class_weight(labels, experiment):
     if experiment.class_weight is None:
         return None
@@ -136,7 +98,7 @@ def _optimizer(experiment, steps):
     chosen = OPTIMIZERS[experiment.optimizer]
     try:
         optimizer = tracked(sharpness_aware(chosen) if experiment.sam else chosen)(
-            learning_rate=_schedule(experiment.schedule, experiment.learning_rate, steps),
+            learning_rate=schedules.rate(experiment.schedule, experiment.learning_rate, steps),
             **experiment.optimizer_options,
         )
     except (TypeError, ValueError) as error:
@@ -144,56 +106,6 @@ def _optimizer(experiment, steps):
     if experiment.sam:
         optimizer.radius = experiment.sam
     return optimizer
-
-
-def _schedule(name, learning_rate, steps):
-    if name in ("constant", "plateau", "steps"):  # the last two by callbacks, see `_scheduling`
-        return learning_rate
-    if name == "cosine":
-        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    warmup = max(round(WARMUP * steps), 1)
-    return keras.optimizers.schedules.CosineDecay(
-        0.0, max(steps - warmup, 1), warmup_target=learning_rate, warmup_steps=warmup
-    )
-
-
-def _scheduling(model, experiment):
-    """Return the callbacks of the schedules that change the learning rate between epochs."""
-    if experiment.schedule == "plateau":
-        return [Plateau(model)]
-    if experiment.schedule != "steps":
-        return []
-    start = round(STEPS_START * experiment.epochs)
-    length = max(round(STEPS_EVERY * experiment.epochs), 1)
-    return [
-        keras.callbacks.LearningRateScheduler(
-            lambda epoch: experiment.learning_rate * STEPS_FACTOR ** max((epoch - start) // length, 0)
-        )
-    ]
-
-
-class Plateau(keras.callbacks.ReduceLROnPlateau):
-    """Keras' own, by validation accuracy; it remembers in a variable of the optimizer, which checkpoints hold."""
-
-    def __init__(self, model):
-        super().__init__("val_acc", mode="max", **PLATEAU)
-        self.memory = _built_optimizer(model).add_variable((2,), name="plateau")  # best accuracy, epochs since
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.best, self.wait = map(float, ops.convert_to_numpy(self.memory))
-        super().on_epoch_end(epoch, logs)
-        self.memory.assign([self.best, self.wait])
-
-
-def check_parts(experiment, train, validation):
-    """Check that there is an image for each process in every batch and among those of validation.
-
-    Raises:
-        InputError: if there is not.
-    """
-    batches = Batches(train.images, train.labels, experiment)
-    for count in (*map(batches.whole, range(len(batches))), len(validation)):
-        distribution.part(count)
 
 
 def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=None, checkpoint=None):
@@ -220,22 +132,24 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     own = distribution.part(len(validation.labels))
     sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
-    scheduling = _scheduling(model, experiment)
-    epochs_done = _together(model, restore(model, checkpoint) if distribution.rank() == 0 else 0)
+    scheduling = schedules.callbacks(model, experiment)
+    epochs_done = checkpoints.share(
+        model, checkpoints.restore(model, checkpoint) if distribution.rank() == 0 else 0
+    )
     with _progress() as progress:
         recording = [
             callbacks.GradientRatio(),
             callbacks.WeightNorm(),
             callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms),
             EpochRows(on_epoch),
-            Checkpoint(checkpoint),
+            checkpoints.Checkpoint(checkpoint),
             ProgressBar(progress),
         ]
         model.fit(
             batches,
             epochs=experiment.epochs,
             initial_epoch=epochs_done,
-            validation_data=(validation.images[own.rows], _targets(validation.labels[own.rows], experiment)),
+            validation_data=(validation.images[own.rows], targets_of(validation.labels[own.rows], experiment)),
             validation_batch_size=512,
             shuffle=False,  # Batches does it, by seed and epoch
             verbose=0,
@@ -278,98 +192,6 @@ def overfit_losses(experiment, train):
     return losses
 
 
-class Batches(keras.utils.PyDataset):
-    """The training images in batches, blended as the experiment says, in an order that seed and epoch decide.
-
-    With SAM, each batch comes after its own first quarter, see `fer_keras.optimizers.SharpnessAware`.
-    Where several processes share a batch, each gets its own part of it.
-
-    Args:
-        images: (n, 48, 48, 1) uint8; the model's first layer converts them.
-        targets: (n,) class numbers or (n, 7) shares.
-        experiment: `Experiment`; an epoch's last batch may be smaller than its `batch_size`.
-    """
-
-    def __init__(self, images, targets, experiment):
-        super().__init__()
-        self.images, self.targets, self.experiment = images, targets, experiment
-        self.start(epoch=0)
-
-    def start(self, epoch):
-        """Shuffle for `epoch`."""
-        self.epoch = epoch
-        self.order = np.random.default_rng([self.experiment.seed, epoch]).permutation(len(self.targets))
-
-    def __len__(self):
-        return math.ceil(len(self.order) / self.experiment.batch_size) * (2 if self.experiment.sam else 1)
-
-    def __getitem__(self, index):
-        rows = self._rows(index)
-        rng = np.random.default_rng([self.experiment.seed, self.epoch, index])
-        mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
-        images, targets = mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
-        own = distribution.part(len(rows)).rows
-        return images[own], targets[own]
-
-    def whole(self, index):
-        """Return the number of images in a batch, all processes' parts together."""
-        return len(self._rows(index))
-
-    def _rows(self, index):
-        size, climbs = self.experiment.batch_size, False
-        if self.experiment.sam:
-            index, second = divmod(index, 2)
-            climbs = not second
-        rows = self.order[index * size : (index + 1) * size]
-        return rows[: math.ceil(len(rows) / CLIMB)] if climbs else rows
-
-
-class Sharing(keras.callbacks.Callback):
-    """Lets several processes train as one: tells which part of a batch is here, and makes `logs` those of all.
-
-    Must stand before the callbacks that read or add to `logs`: each metric is taken for a mean over images.
-
-    Args:
-        batches: `Batches`.
-        validation: `distribution.Part` of the validation images that this process scores.
-    """
-
-    def __init__(self, batches, validation):
-        super().__init__()
-        self.batches, self.validation = batches, validation
-        wholes = [batches.whole(index) for index in range(len(batches))]
-        own = sum(distribution.part(whole).share * whole for whole in wholes)
-        self.share = own / sum(wholes)
-
-    def on_train_batch_begin(self, batch, logs=None):
-        distribution.start_step(self.batches.whole(batch))
-
-    def on_train_batch_end(self, batch, logs=None):
-        distribution.end_step()
-
-    def on_epoch_end(self, epoch, logs=None):
-        shares = {name: self.validation.share if name.startswith("val_") else self.share for name in logs}
-        logs.update(distribution.sum_of({name: value * shares[name] for name, value in logs.items()}))
-
-
-class EpochSeeds(keras.callbacks.Callback):
-    """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed epoch draws the same."""
-
-    def __init__(self, batches, seed):
-        super().__init__()
-        self.batches, self.seed = batches, seed
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.batches.start(epoch)
-        sequence = np.random.SeedSequence([self.seed, epoch])
-        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own, the same
-        # in every process.
-        keras.utils.set_random_seed((int(sequence.generate_state(1)[0]) + distribution.rank()) % 2**32)
-        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
-        for state, child in zip(states, sequence.spawn(len(states)), strict=True):
-            state.assign(child.generate_state(2))
-
-
 class EpochRows(keras.callbacks.Callback):
     """Hands each epoch's `logs` to `on_epoch` as a row under the study's names."""
 
@@ -382,83 +204,6 @@ class EpochRows(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {self.NAMES.get(name, name): float(value) for name, value in logs.items()}
         self.on_epoch({"epoch": epoch + 1, **row})
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Writes everything a continued training needs after each epoch: weights, optimizer state, epoch."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-
-    def on_epoch_end(self, epoch, logs=None):
-        arrays = {str(i): array for i, array in enumerate(_arrays(self.model))}
-        with writing(self.path) as temporary:
-            np.savez(temporary, epochs=epoch + 1, **arrays)
-
-
-def restore(model, checkpoint):
-    """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file.
-
-    Raises:
-        InputError: if the file is damaged or of another model.
-    """
-    epochs = epochs_done(checkpoint)
-    if epochs:
-        with _opened(checkpoint) as arrays:
-            _assign(model, [arrays[str(i)] for i in range(len(arrays) - 1)])
-        LOGGER.info("Continuing after epoch %d.", epochs)
-    return epochs
-
-
-def epochs_done(checkpoint):
-    """Return the epochs that a `Checkpoint` file holds, 0 where there is no file.
-
-    Raises:
-        InputError: if the file is damaged.
-    """
-    if not checkpoint.exists():
-        return 0
-    with _opened(checkpoint) as arrays:
-        return int(arrays["epochs"])
-
-
-@contextlib.contextmanager
-def _opened(checkpoint):
-    try:
-        with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            yield arrays
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, AttributeError) as error:
-        raise InputError(
-            f"{checkpoint} is damaged: {error}. Delete it and run again to train from the first epoch on."
-        ) from error
-
-
-def _together(model, epochs_done):
-    """Give every process the state of process 0's model; return its number of epochs done."""
-    if distribution.size() > 1:
-        epochs_done, arrays = distribution.of_first((epochs_done, _arrays(model)))
-        _assign(model, arrays)
-    return epochs_done
-
-
-def _arrays(model):
-    return [ops.convert_to_numpy(v) for v in _state(model)]
-
-
-def _assign(model, arrays):
-    for variable, array in zip(_state(model), arrays, strict=True):
-        variable.assign(array)
-
-
-def _state(model):
-    return [*model.variables, *_built_optimizer(model).variables]
-
-
-def _built_optimizer(model):
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    return model.optimizer
 
 
 class ProgressBar(keras.callbacks.Callback):

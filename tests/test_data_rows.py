@@ -81,14 +81,14 @@ def peak():
 
 
 def training_start(images, usages):
-    from fer_keras import training
+    from fer_keras.batches import Batches
     from fer_keras.preprocessing import preprocessing
 
     parts = split(make_faces(images, np.arange(len(images)) % 7, usages, "mapped"))
     doubts(parts)
     train = parts["train"]
     preprocessing(train.images, normalization=True, augmentation=(), seed=0)
-    batches = training.Batches(train.images, train.labels, Experiment(name="x", batch_size=16))
+    batches = Batches(train.images, train.labels, Experiment(name="x", batch_size=16))
     for index in range(3):
         rows = batches.order[16 * index : 16 * (index + 1)]
         np.testing.assert_array_equal(batches[index][0], np.asarray(train.images[rows]))

@@ -55,17 +55,18 @@ experiment = Experiment(
 if __name__ == "__main__":
     import datetime
     from fer_keras import distribution, pipeline, training
+    from fer_keras.batches import Sharing
 
     training.OVERFIT_EPOCHS = 2
     pipeline.pictures.draw = lambda record, folder: {}
-    end = training.Sharing.on_train_batch_end
+    end = Sharing.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):
         end(self, batch, logs)
         if os.environ.get("FAULT") and os.environ["RANK"] == "1" and (self.batches.epoch, batch) == (1, 2):
             exec(os.environ["FAULT"])
 
-    training.Sharing.on_train_batch_end = on_train_batch_end
+    Sharing.on_train_batch_end = on_train_batch_end
     distribution.WAIT = datetime.timedelta(seconds=float(os.environ.get("WAIT", 60)))
     main()
 """

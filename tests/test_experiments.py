@@ -11,6 +11,7 @@ import pytest
 from data_forms import tiny
 
 from fer_keras import Experiment, models, saving, training
+from fer_keras.batches import training_targets
 from fer_keras.data import split
 from fer_keras.experiment import load
 from fer_keras.preprocessing import AUGMENTATIONS
@@ -227,7 +228,7 @@ def test_published_recipe_has_its_parameters_and_trains_every_kernel(name, param
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == parameters
     kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
     before = [keras.ops.convert_to_numpy(v).copy() for v in kernels]
-    targets = training.training_targets(train, load(FOLDER / f"{name}.py"))
+    targets = training_targets(train, load(FOLDER / f"{name}.py"))
     model.train_on_batch(train.images, targets)
     pairs = zip(kernels, before, strict=True)
     assert [v.path for v, old in pairs if (keras.ops.convert_to_numpy(v) == old).all()] == []

@@ -14,8 +14,20 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # doors to the rest.
 ORDER = [
     *("errors", "files", "logs", "backends", "experiment", "data", "distribution"),
-    *("layers", "augmentation", "preprocessing", "models", "mixing", "optimizers", "gradients"),
-    *("callbacks", "device", "checking", "saving", "shipped", "prediction", "inference", "engines", "exporting"),
+    *("layers", "augmentation", "preprocessing", "models", "mixing", "batches", "optimizers", "gradients"),
+    *(
+        "callbacks",
+        "checkpoints",
+        "schedules",
+        "device",
+        "checking",
+        "saving",
+        "shipped",
+        "prediction",
+        "inference",
+        "engines",
+        "exporting",
+    ),
     *("evaluation", "pictures", "records", "tracking", "training", "teaching", "pipeline", "releasing"),
     *("doctor", "study", "report", "sweep", "recognition", "server", "cli"),
 ]
@@ -51,6 +63,9 @@ KERAS = {
     "augmentation",
     "preprocessing",
     "models",
+    "batches",
+    "checkpoints",
+    "schedules",
     "optimizers",
     "gradients",
     "callbacks",

@@ -10,6 +10,7 @@ import pytest
 from data_forms import tiny
 
 from fer_keras import Experiment, teaching, training
+from fer_keras.batches import training_targets
 from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
 
@@ -65,19 +66,19 @@ def test_file_that_is_no_model_is_told(tmp_path):
 
 def test_target_is_the_label_but_for_the_share_of_the_teachers():
     taught = dataclasses.replace(FACES.take([1, 3]), soft_labels=np.full((2, 7), 1 / 7, "float32"))
-    targets = training.training_targets(taught, STUDENT)
+    targets = training_targets(taught, STUDENT)
     assert targets.dtype == "float32"
     np.testing.assert_allclose(targets[0], np.eye(7)[1] * 0.75 + 0.25 / 7, atol=1e-7)
     np.testing.assert_allclose(targets[1], np.eye(7)[3] * 0.75 + 0.25 / 7, atol=1e-7)
-    smoothed = training.training_targets(taught, dataclasses.replace(STUDENT, label_smoothing=0.2))
+    smoothed = training_targets(taught, dataclasses.replace(STUDENT, label_smoothing=0.2))
     np.testing.assert_allclose(smoothed[0], np.eye(7)[1] * 0.75 * 0.8 + (0.75 * 0.2 + 0.25) / 7, atol=1e-7)
-    alone = training.training_targets(taught, dataclasses.replace(STUDENT, distillation=1.0))
+    alone = training_targets(taught, dataclasses.replace(STUDENT, distillation=1.0))
     np.testing.assert_array_equal(alone, taught.soft_labels)
 
 
 def test_without_teachers_targets_are_as_ever():
     plain = dataclasses.replace(STUDENT, teachers=(), distillation=0.0)
-    assert training.training_targets(FACES, plain) is FACES.labels
+    assert training_targets(FACES, plain) is FACES.labels
 
 
 def test_overfit_check_has_no_teachers(monkeypatch):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from data_forms import tiny
 
-from fer_keras import Experiment, training
+from fer_keras import Experiment, checkpoints, schedules, training
+from fer_keras.batches import Batches
 from fer_keras.data import split
 from fer_keras.errors import InputError
 
@@ -146,17 +147,17 @@ def test_continued_training_is_bit_equal_to_an_uninterrupted_one(
     tmp_path, precision, policy, experiment, monkeypatch
 ):
     precision(policy)
-    monkeypatch.setitem(training.PLATEAU, "patience", 2)
+    monkeypatch.setitem(schedules.PLATEAU, "patience", 2)
     whole, rows = train(experiment, tmp_path / "whole.npz")
     checkpoint = tmp_path / "parts.npz"
     for epoch in (1, 2, 4):  # stopped before the checkpoint of that epoch is written
         with pytest.raises(Stop):
             train(experiment, checkpoint, stop_after(epoch))
-        assert training.epochs_done(checkpoint) == epoch - 1
+        assert checkpoints.epochs_done(checkpoint) == epoch - 1
     continued, last = train(experiment, checkpoint)
     assert last == rows[3:]
     assert_equal(state(continued), state(whole))
-    assert training.epochs_done(checkpoint) == 4
+    assert checkpoints.epochs_done(checkpoint) == 4
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "generalized_cross_entropy"])
@@ -302,7 +303,7 @@ def test_one_cycle_warms_up_for_a_fifth_then_goes_down_to_0():
 
 def test_steps_keep_the_rate_for_a_third_then_take_a_tenth_off_again_and_again(tmp_path):
     steps = changed(NN, learning_rate=0.2, schedule="steps")
-    (callback,) = training._scheduling(None, changed(steps, epochs=250))
+    (callback,) = schedules.callbacks(None, changed(steps, epochs=250))
     found = [callback.schedule(epoch) for epoch in (0, 84, 85, 89, 90, 249)]
     assert found == pytest.approx([0.2, 0.2, 0.18, 0.18, 0.162, 0.2 * 0.9**33])
     rows = train(steps, tmp_path / "c.npz")[1]  # of 4 epochs
@@ -311,7 +312,7 @@ def test_steps_keep_the_rate_for_a_third_then_take_a_tenth_off_again_and_again(t
 
 def test_plateau_lowers_the_rate_after_six_epochs_without_a_new_best(tmp_path):
     model = training.build(changed(NN, learning_rate=0.2, schedule="plateau"), PARTS["train"])
-    plateau = training.Plateau(model)
+    plateau = schedules.Plateau(model)
     plateau.set_model(model)
     found = []
     # The best in epoch 2 and six without; a new one in the fifth after those, and six without.
@@ -348,7 +349,7 @@ def test_what_does_not_fit_is_told(changes, message):
 
 
 def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
-    batches = training.Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, seed=1))
+    batches = Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, seed=1))
     orders = []
     for epoch in (0, 1, 0):
         batches.start(epoch)
@@ -363,7 +364,7 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
 
 
 def test_with_sam_each_batch_comes_after_its_first_quarter():
-    batches = training.Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, sam=0.1))
+    batches = Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, sam=0.1))
     assert [batches.whole(i) for i in range(len(batches))] == [2, 8, 2, 8, 2, 8, 2, 6]
     for i in range(0, len(batches), 2):
         (climb, climb_labels), (images, labels) = batches[i], batches[i + 1]
