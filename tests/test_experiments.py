@@ -134,6 +134,7 @@ BEYOND = {
     "resnet_fine",
     "resnet_fine_mixed",
     "resnet_fine_taught",
+    "resnet_large",
     "resnet_medium",
     "resnet_medium_mixed",
     "resnet_small",
