@@ -10,6 +10,7 @@ from fer_keras.data import EMOTIONS
 from fer_keras.mixing import mix, smooth
 
 CLIMB = 4  # a SAM step climbs by one in so many images of its batch; see Experiment.sam
+TAUGHT_DRAWS = 5  # ways of blending the images that teachers look at before the first is met again
 
 
 def blends(experiment):
@@ -29,63 +30,68 @@ def targets_of(labels, experiment, smoothing=0.0):
 
 
 def training_targets(train, experiment):
-    """Return what the model is to say of the training images: class numbers (n,), or shares (n, 7) float32.
-
-    Args:
-        train: `Faces`; with teachers, their probabilities as `soft_labels`, see `fer_keras.teaching`.
-        experiment: `Experiment`.
-    """
-    targets = targets_of(train.labels, experiment, experiment.label_smoothing)
-    if not experiment.teachers:
-        return targets
-    share = np.float32(experiment.distillation)
-    return (1 - share) * targets + share * train.soft_labels
+    """Return what the labels want said of the training images: class numbers (n,), or shares (n, 7) float32."""
+    return targets_of(train.labels, experiment, experiment.label_smoothing)
 
 
 class Batches(keras.utils.PyDataset):
     """The training images in batches, blended as the experiment says, in an order that seed and epoch decide.
 
     With SAM, each batch comes after its own first quarter, see `fer_keras.optimizers.SharpnessAware`.
-    Where several processes share a batch, each gets its own part of it.
+    Where several processes share a batch, each gets its own part of it. With teachers, batches that are blended
+    repeat after `draws` epochs, so that the teachers need not look at each one of them.
 
     Args:
         images: (n, 48, 48, 1) uint8; the model's first layer converts them.
         targets: (n,) class numbers or (n, 7) shares.
         experiment: `Experiment`; an epoch's last batch may be smaller than its `batch_size`.
+        taught: (draws, n, 7) what its teachers say of each image as it is blended in each draw, see
+            `fer_keras.teaching.soft_labels`.
     """
 
-    def __init__(self, images, targets, experiment):
+    def __init__(self, images, targets, experiment, taught=None):
         super().__init__()
-        self.images, self.targets, self.experiment = images, targets, experiment
+        self.images, self.targets, self.experiment, self.taught = images, targets, experiment, taught
+        self.draws = TAUGHT_DRAWS if experiment.mixup or experiment.cutmix else 1
         self.start(epoch=0)
 
     def start(self, epoch):
         """Shuffle for `epoch`."""
-        self.epoch = epoch
-        self.order = np.random.default_rng([self.experiment.seed, epoch]).permutation(len(self.targets))
+        blended_once = self.experiment.teachers and self.draws > 1
+        self.draw = epoch % self.draws if blended_once else epoch
+        self.order = np.random.default_rng([self.experiment.seed, self.draw]).permutation(len(self.targets))
 
     def __len__(self):
         return math.ceil(len(self.order) / self.experiment.batch_size) * (2 if self.experiment.sam else 1)
 
     def __getitem__(self, index):
-        rows = self._rows(index)
-        rng = np.random.default_rng([self.experiment.seed, self.epoch, index])
-        mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
-        images, targets = mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
-        own = distribution.part(len(rows)).rows
-        return images[own], targets[own]
+        step = index // 2 if self.experiment.sam else index
+        rows = self.rows(step)
+        images, targets = self.blended(step)
+        if self.taught is not None:
+            share = np.float32(self.experiment.distillation)
+            targets = (1 - share) * targets + share * self.taught[self.draw % self.draws, rows]
+        own = distribution.part(self.whole(index)).rows
+        return images[: self.whole(index)][own], targets[: self.whole(index)][own]
 
     def whole(self, index):
         """Return the number of images in a batch, all processes' parts together."""
-        return len(self._rows(index))
+        if not self.experiment.sam:
+            return len(self.rows(index))
+        step, second = divmod(index, 2)
+        return len(self.rows(step)) if second else math.ceil(len(self.rows(step)) / CLIMB)
 
-    def _rows(self, index):
-        size, climbs = self.experiment.batch_size, False
-        if self.experiment.sam:
-            index, second = divmod(index, 2)
-            climbs = not second
-        rows = self.order[index * size : (index + 1) * size]
-        return rows[: math.ceil(len(rows) / CLIMB)] if climbs else rows
+    def rows(self, step):
+        """Return which images a step takes, in order."""
+        size = self.experiment.batch_size
+        return self.order[step * size : (step + 1) * size]
+
+    def blended(self, step):
+        """Return the images of a step and their targets, blended as the experiment says."""
+        rows = self.rows(step)
+        rng = np.random.default_rng([self.experiment.seed, self.draw, step])
+        mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
+        return mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
 
 
 def check_parts(experiment, train, validation):

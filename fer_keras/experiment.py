@@ -44,8 +44,9 @@ class Experiment:
             takes its gradient where the loss of a quarter of the batch has gone up most within that distance.
             Labels are learned by heart later; a step takes a quarter more time.
         teachers: `.keras` files of trained networks. The mean of their probabilities for a training image and its
-            mirror image, without augmentation, becomes part of its target (Hinton et al. 2015, arXiv:1503.02531).
-            Where validation is drawn by seed, one of another seed has seen validation images of this one.
+            mirror image, blended by mixup or cutmix but not augmented, becomes part of its target (Hinton et al.
+            2015, arXiv:1503.02531; of blended images, Beyer et al. 2022, arXiv:2106.05237). Where validation is
+            drawn by seed, one of another seed has seen validation images of this one.
         distillation: the teachers' share of the target, up to 1; the label, smoothed or not, has the rest.
         optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.

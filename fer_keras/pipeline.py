@@ -54,11 +54,9 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
         folder = records.find_unfinished(output, settings, about, precision) if alone else None
         with device.training_in(distribution.of_first(precision or _precision_of(folder))):
             model = training.build(experiment, train)  # refuses wrong settings before anything is written
-            if experiment.teachers:
-                taught = teaching.soft_labels(experiment.teachers, train.images)
-                train = dataclasses.replace(train, soft_labels=taught)
+            taught = teaching.soft_labels(experiment, train) if experiment.teachers else None
             if not alone:
-                training.fit(model, experiment, train, parts["validation"])
+                training.fit(model, experiment, train, parts["validation"], taught=taught)
                 return None, None
             environment = records.environment() | {"replicas": distribution.replicas()}
             folder = folder or records.create(output, settings, about, environment)
@@ -66,7 +64,7 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
             with records.locked(folder):
                 if not records.is_complete(folder):  # by another process, after it was found unfinished
                     remove_leftovers(folder)
-                    _train_and_judge(model, experiment, train, parts, folder, tracking, environment)
+                    _train_and_judge(model, experiment, train, taught, parts, folder, tracking, environment)
             return folder, records.read(folder)
 
 
@@ -132,7 +130,7 @@ def judge(model, parts, part, *, flip=False, crops=False):
     return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip, crops=crops), mask)
 
 
-def _train_and_judge(model, experiment, train, parts, folder, mode, environment):
+def _train_and_judge(model, experiment, train, taught, parts, folder, mode, environment):
     checkpoint = folder / "checkpoint.npz"
     epochs_done = checkpoints.epochs_done(checkpoint)
     records.truncate_history(folder, epochs_done)
@@ -161,6 +159,7 @@ def _train_and_judge(model, experiment, train, parts, folder, mode, environment)
             experiment,
             train,
             parts["validation"],
+            taught=taught,
             on_epoch=on_epoch,
             on_histograms=on_histograms,
             checkpoint=checkpoint,

@@ -2,17 +2,18 @@
 
 import hashlib
 import logging
+import math
 
 import numpy as np
 
 from fer_keras import distribution, saving
+from fer_keras.batches import Batches, training_targets
 from fer_keras.data import EMOTIONS
 from fer_keras.data.loading import bar
 from fer_keras.data.sources import reading
 from fer_keras.prediction import probabilities
 
 LOGGER = logging.getLogger("fer_keras")
-CHUNK = 1024  # images between two steps of the progress bar
 
 
 def digests(paths):
@@ -28,24 +29,29 @@ def digests(paths):
     return found
 
 
-def soft_labels(paths, images):
-    """Return the mean of the networks' probabilities for each image and its mirror image, (n, 7) float32.
+def soft_labels(experiment, train):
+    """Return what the teachers say of each training image, as it is blended: the mean over networks and mirroring.
 
     Args:
-        paths: of `.keras` files, at least one, see `saving.load`.
-        images: (n, 48, 48, 1) uint8.
+        experiment: `Experiment` with at least one of `teachers`, see `saving.load`.
+        train: `Faces`.
+
+    Returns:
+        (draws, n, 7) float32, one for each draw of `Batches`, images in the order of `train`.
 
     Raises:
         InputError: if a file cannot be loaded.
     """
-    teachers = [saving.load(path) for path in paths]
-    LOGGER.info("Teachers look at %d training images: %s", len(images), ", ".join(paths))
+    teachers = [saving.load(path) for path in experiment.teachers]
+    batches = Batches(train.images, training_targets(train, experiment), experiment)
+    said = np.empty((batches.draws, len(train), len(EMOTIONS)), "float32")
+    LOGGER.info("Teachers look at %d training images: %s", said[..., 0].size, ", ".join(experiment.teachers))
     shown = distribution.rank() == 0 and LOGGER.isEnabledFor(logging.INFO)
-    total = np.zeros((len(images), len(EMOTIONS)), "float32")
-    with bar("teachers", len(teachers) * len(images), shown) as advance:
-        for teacher in teachers:
-            for start in range(0, len(images), CHUNK):
-                chunk = slice(start, start + CHUNK)
-                total[chunk] += probabilities(teacher, images[chunk], flip=True)
-                advance(len(images[chunk]))
-    return total / len(teachers)
+    with bar("teachers", said[..., 0].size, shown) as advance:
+        for draw in range(batches.draws):
+            batches.start(draw)
+            for step in range(math.ceil(len(train) / experiment.batch_size)):
+                rows = batches.rows(step)
+                said[draw, rows] = probabilities(teachers, batches.blended(step)[0], flip=True)
+                advance(len(rows))
+    return said

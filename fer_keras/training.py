@@ -108,16 +108,17 @@ def _optimizer(experiment, steps):
     return optimizer
 
 
-def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=None, checkpoint=None):
+def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_histograms=None, checkpoint=None):
     """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
 
-    Where `distribution` has joined several processes, all must call this; process 0 alone needs the keywords.
+    Where `distribution` has joined several processes, all must call this; process 0 alone needs the last three.
 
     Args:
         model: from `build`.
         experiment: `Experiment`.
-        train: `Faces` to train on, see `training_targets`.
+        train: `Faces` to train on.
         validation: `Faces` to score after every epoch.
+        taught: (draws, n, 7) from `fer_keras.teaching.soft_labels`, where the experiment has teachers.
         on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
             (accuracies as fractions) and what `fer_keras.callbacks` adds.
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`.
@@ -128,7 +129,7 @@ def fit(model, experiment, train, validation, *, on_epoch=None, on_histograms=No
         Lost: if one of several processes ends, see `distribution`.
     """
     targets = training_targets(train, experiment)
-    batches = Batches(train.images, targets, experiment)
+    batches = Batches(train.images, targets, experiment, taught)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     own = distribution.part(len(validation.labels))
     sharing = [Sharing(batches, own)] if distribution.size() > 1 else []

@@ -132,6 +132,8 @@ RECIPES = {  # published ones: their trainable parameters, those of batch normal
 }
 BEYOND = {
     "resnet_fine",
+    "resnet_fine_long",
+    "resnet_fine_matched",
     "resnet_fine_mixed",
     "resnet_fine_taught",
     "resnet_large",
