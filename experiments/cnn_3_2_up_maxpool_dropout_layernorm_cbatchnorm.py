@@ -6,6 +6,8 @@ Question  Which convolutional network is the best?
 Source    study, step 12.
 Differs   from 3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip: BatchNorm on the convolutions, a second dense
           layer.
+Result    test accuracy 57.45 ± 0.56 %, validation 57.10 ± 1.92 %, gap 5.60 ± 2.18 points (3 seeds); 4.4
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -6,6 +6,8 @@ Question  What does the high rate of Speedrun-60 bring a larger network that has
 Source    beyond the study.
 Differs   from 3-2-Best: 32 channels at the full size, then the residual network of Resnet-Medium; Muon, smoothed
           labels, affine moves, batch of 128, thirty-six epochs, one-cycle schedule up to 0.02.
+Result    test accuracy 68.68 %, validation 68.22 %, gap 19.96 points (1 seed); 67.1 minutes on AMD EPYC, 1
+          thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
