@@ -15,6 +15,7 @@ from fer_keras.prediction import probabilities
 from fer_keras.shipped import pack, pretrained
 
 LIMITS = (0.2, 5.0)  # of the temperature
+VIEWS = {"plain": {}, "flip": {"flip": True}, "crops": {"crops": True}}  # what it is judged by
 
 
 def release(run, name, folder, *, data=None):
@@ -55,10 +56,7 @@ def release(run, name, folder, *, data=None):
     pack(model, about, name, folder)
     shipped = pretrained(name, folder=folder)
     about["scores"] = {
-        part: {
-            "plain": pipeline.judge(shipped, parts, part),
-            "flip": pipeline.judge(shipped, parts, part, flip=True),
-        }
+        part: {how: pipeline.judge(shipped, parts, part, **views) for how, views in VIEWS.items()}
         for part in ("validation", "test")
     }
     text = pathlib.Path(folder, f"{name}.md")
@@ -69,7 +67,7 @@ def release(run, name, folder, *, data=None):
 def card_text(name, about):
     """Return the model card as Markdown: what it is, its figures by class, its limits."""
     settings, scores = about["experiment"], about["scores"]
-    test, flipped = scores["test"]["plain"], scores["test"]["flip"]
+    test = scores["test"]["plain"]
     rows = [
         f"| {emotion} | {sum(test['confusion'][i]):,} | {test[f'recall_{i}']:.3f} | {test[f'precision_{i}']:.3f} "
         f"| {test[f'f1_{i}']:.3f} | {_mistaken_for(test['confusion'][i], i)} |"
@@ -89,7 +87,8 @@ without the images of which an exact copy stands in the training or validation i
 | | accuracy | leak-free accuracy | macro F1 | loss | calibration error |
 |---|---|---|---|---|---|
 {_row("as it is", test)}
-{_row("mean with the mirrored image", flipped)}
+{_row("mean with the mirrored image", scores["test"]["flip"])}
+{_row("by ten crops", scores["test"]["crops"])}
 
 | emotion | images | recall | precision | F1 | most often taken for |
 |---|---|---|---|---|---|

@@ -1,5 +1,6 @@
 """The documentation: it builds, and what the tutorial tells to type works."""
 
+import json
 import os
 import pathlib
 import re
@@ -31,6 +32,23 @@ def test_figures_of_the_comparison_are_those_of_the_networks_card():
     error = re.search(r"^\| calibration error there,[^|]*\|([^|]*)\|", text, re.M)[1]
     assert error.strip(" *") == f"{scores['calibration_error']:.3f}"
     assert f"in {card['minutes']:.0f} minutes on one processor core" in " ".join(text.split())
+
+
+def test_rows_of_the_accuracy_page_are_those_of_the_records():
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", (ROOT / "docs/accuracy.md").read_text(), re.M)
+    beyond = {path.parent.name for path in ROOT.glob("experiments/results/resnet_*/0.json")}
+    assert {name for name, _ in rows} == beyond | {"cnn_best"}
+    for name, figures in rows:
+        record = json.loads((ROOT / f"experiments/results/{name}/0.json").read_text())
+        last, scores = record["history"][-1], record["scores"]
+        shares = (
+            last["val_acc"],
+            scores["accuracy"],
+            scores["leak_free_accuracy"],
+            last["train_acc"] - last["val_acc"],
+        )
+        expected = [*(f"{100 * share:.1f}" for share in shares), f"{record['cost']['minutes']:.0f}"]
+        assert [figure.strip() for figure in figures.split("|")] == expected, name
 
 
 @pytest.mark.slow

@@ -140,7 +140,7 @@ BEYOND = {
     "resnet_medium",
     "resnet_medium_mixed",
     "resnet_small",
-    "resnet_small_ferplus",
+    "resnet_tiny_ferplus",
     "resnet_tiny",
     "speedrun_60",
     *RECIPES,

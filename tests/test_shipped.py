@@ -8,8 +8,11 @@ import pytest
 from data_forms import tiny, write_csv
 
 from fer_keras import Experiment, models, pipeline, records
+from fer_keras.data import load, split
 from fer_keras.errors import InputError
+from fer_keras.evaluation import scores
 from fer_keras.layers import plain
+from fer_keras.prediction import probabilities
 from fer_keras.releasing import release, temperature
 from fer_keras.saving import publish
 from fer_keras.shipped import FOLDER, card, pack, pretrained
@@ -54,9 +57,9 @@ def test_packed_network_is_loaded_in_half_precision(packed):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
 def test_networks_of_the_package_load_and_are_small(name):
-    probabilities = array(pretrained(name)(IMAGES))
-    assert probabilities.shape == (5, 7)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    answers = array(pretrained(name)(IMAGES))
+    assert answers.shape == (5, 7)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert (FOLDER / f"{name}.npz").stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
     assert card(name)["scores"]["test"]["plain"]["images"] == 3589
 
@@ -76,9 +79,9 @@ def test_unknown_name_is_told(packed):
 
 def test_temperature_of_probabilities_that_are_too_sure():
     """Three answers of four are right: 3/4 would be their best probability, a logit of log 3 instead of log 9."""
-    probabilities = np.zeros((4, 7)) + 1e-12
-    probabilities[:, 0], probabilities[:, 1] = 0.9, 0.1
-    assert temperature(probabilities, np.array([0, 0, 0, 1])) == pytest.approx(2.0, abs=1e-3)
+    answers = np.zeros((4, 7)) + 1e-12
+    answers[:, 0], answers[:, 1] = 0.9, 0.1
+    assert temperature(answers, np.array([0, 0, 0, 1])) == pytest.approx(2.0, abs=1e-3)
 
 
 def test_release_of_a_run(tmp_path, small_faces):
@@ -90,6 +93,11 @@ def test_release_of_a_run(tmp_path, small_faces):
     accuracy = about["scores"]["test"]["plain"]["accuracy"]
     assert f"| as it is | {accuracy:.4f} |" in told.read_text()
     shipped = pretrained("tiny", folder=tmp_path / "weights")
+    test = split(load(small_faces), TINY.seed)["test"]
+    for how, row in (("flip", "mean with the mirrored image"), ("crops", "by ten crops")):
+        found = scores(test.labels, probabilities(shipped, test.images, **{how: True}))
+        assert about["scores"]["test"][how]["loss"] == pytest.approx(found["loss"])
+        assert f"| {row} | {found['accuracy']:.4f} |" in told.read_text()
     trained = keras.models.load_model(run / "model.keras")
     powers = array(trained(IMAGES)).astype("float64") ** (1 / about["temperature"])
     np.testing.assert_allclose(array(shipped(IMAGES)), powers / powers.sum(axis=1, keepdims=True), atol=3e-3)

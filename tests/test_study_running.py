@@ -82,8 +82,8 @@ def test_missing_compares_settings_and_data(tmp_path):
 
 
 def test_experiment_of_other_labels_is_no_run_of_the_study(tmp_path):
-    with pytest.raises(InputError, match="resnet_small_ferplus.py is of fer. labels, but the study"):
-        running.run(["resnet_small_ferplus"], folder=EXPERIMENTS, output=tmp_path)
+    with pytest.raises(InputError, match="resnet_tiny_ferplus.py is of fer. labels, but the study"):
+        running.run(["resnet_tiny_ferplus"], folder=EXPERIMENTS, output=tmp_path)
 
 
 def test_failed_run_is_told_and_the_others_go_on(tmp_path, capfd):
