@@ -119,6 +119,10 @@ TABLE = [
      {**CNN, **FLIP, "model_options": {**BEST, "activation": "leaky_relu"}}),
     (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-Residual-CNN",
      {**CNN, **FLIP, "model_options": {**BEST, "residual": True}}),
+    (12, "3-2-Sweep-Best",
+     {**CNN, **FLIP, "optimizer": "adamw", "learning_rate": 0.01574146176036051, "schedule": "one_cycle",
+      "model_options": {"repeats": 2, "units": (256, 128), "convolution_normalization": "batch",
+      "convolution_dropout": 0.2, "normalization": "layer", "dropout": 0.0, "l2": 1e-5}}),
 ]
 # fmt: on
 NAMES = [name for _, name, _ in TABLE]
@@ -151,7 +155,9 @@ def stem(name):
     """Return the file that a run is in: its name's words, the family first."""
     words = [word for word in re.split(r"\W", name) if word not in ("NN", "CNN")]
     family = "cnn" if "CNN" in name else "nn"
-    return "cnn_best" if name == "3-2-Best" else "_".join([family, *words]).lower()
+    return {"3-2-Best": "cnn_best", "3-2-Sweep-Best": "cnn_sweep_best"}.get(
+        name, "_".join([family, *words]).lower()
+    )
 
 
 def test_table_and_files_are_the_same_runs():

@@ -173,6 +173,7 @@ STEPS = (
             f"{CNN_3_2}-CNN-l2",
             f"{CNN_3_2}-LeakyReLU-CNN",
             f"{CNN_3_2}-Residual-CNN",
+            SWEEP_BEST,
         ),
     ),
 )
