@@ -8,6 +8,8 @@ Differs   from 3-2-Best as Resnet-Fine does, but Muon's one-cycle schedule goes 
           with mixup of 0.5, and the target is the mean of what the models of Resnet-Fine-Long, Resnet-Medium and
           Resnet-Tiny say of the blend; no label counts but theirs. Copy their model.keras to the paths named as
           teachers first.
+Result    test accuracy 67.62 %, validation 68.29 %, gap 19.73 points (1 seed); 75.9 minutes on AMD EPYC, 1
+          thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
