@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from fer_keras import shipped
+from fer_keras import pipeline, shipped
+from fer_keras.experiment import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -36,10 +37,10 @@ def test_figures_of_the_comparison_are_those_of_the_networks_card():
 
 def test_rows_of_the_accuracy_page_are_those_of_the_records():
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", (ROOT / "docs/accuracy.md").read_text(), re.M)
-    beyond = {path.parent.name for path in ROOT.glob("experiments/results/resnet_*/0.json")}
-    assert {name for name, _ in rows} == beyond | {"cnn_best"}
+    records = {path.parent.name: path for path in ROOT.glob("experiments/results*/*/0.json")}
+    assert {name for name, _ in rows} == {name for name in records if "resnet_" in name} | {"cnn_best"}
     for name, figures in rows:
-        record = json.loads((ROOT / f"experiments/results/{name}/0.json").read_text())
+        record = json.loads(records[name].read_text())
         last, scores = record["history"][-1], record["scores"]
         shares = (
             last["val_acc"],
@@ -49,6 +50,19 @@ def test_rows_of_the_accuracy_page_are_those_of_the_records():
         )
         expected = [*(f"{100 * share:.1f}" for share in shares), f"{record['cost']['minutes']:.0f}"]
         assert [figure.strip() for figure in figures.split("|")] == expected, name
+
+
+def test_best_trial_of_the_sweep_page_is_the_experiment_of_that_name():
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| (\d+) \|(.*)\|$", (ROOT / "docs/sweep.md").read_text(), re.M)
+    completed = [(float(accuracy), cells) for _, accuracy, epochs, cells in rows if epochs == "10"]
+    accuracy, cells = max(completed)
+    best = pipeline.resolved(load(ROOT / "experiments/cnn_sweep_best.py"))
+    options = best["model_options"]
+    expected = [best["optimizer"], f"{best['learning_rate']:.4g}", best["schedule"], str(best["batch_size"])]
+    expected += [f"{options[key]:g}" for key in ("repeats", "convolution_dropout", "dropout", "l2")]
+    assert [cell.strip() for cell in cells.split("|")] == expected
+    record = json.loads((ROOT / "experiments/results/cnn_sweep_best/0.json").read_text())
+    assert accuracy == pytest.approx(100 * record["history"][-1]["val_acc"], abs=0.005)
 
 
 @pytest.mark.slow

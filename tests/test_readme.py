@@ -56,7 +56,10 @@ def test_version_is_one():
     assert re.search(r"^## (\S+)", changelog, re.M)[1] == __version__
 
 
-@pytest.mark.parametrize("name, table", [("leaderboard", tables.leaderboard), ("findings", tables.findings)])
+@pytest.mark.parametrize(
+    "name, table",
+    [("measured", tables.about), ("leaderboard", tables.leaderboard), ("findings", tables.findings)],
+)
 def test_its_tables_are_what_the_results_give(name, table):
     written = re.search(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", README, re.S)[1]
     assert written == table(report.read(RESULTS))

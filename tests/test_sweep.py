@@ -343,11 +343,8 @@ def test_study_sweep_is_read_by_wandb_and_by_us_alike(monkeypatch):
     monkeypatch.chdir(ROOT)
     found = sweep_file.load("experiments/sweep.yaml")
     parameters = yaml.safe_load(pathlib.Path("experiments/sweep.yaml").read_text())["parameters"]
-    assert found.distributions.pop("model_options.filters").choices == ("[32, 64, 128]", "[64, 128, 256]")
-    assert parameters.pop("model_options.filters") == {"values": [[32, 64, 128], [64, 128, 256]]}
-    theirs = search_space_from_sweep_config(parameters)
-    assert found.distributions == theirs
-    assert (found.name, found.method, found.metric, found.trials) == ("3-2-Sweep", "bayes", "val_acc", 40)
+    assert found.distributions == search_space_from_sweep_config(parameters)
+    assert (found.name, found.method, found.metric, found.trials) == ("3-2-Sweep", "bayes", "val_acc", 16)
     assert pipeline.resolved(found.experiment)["name"] == "3-2-Best"
 
 

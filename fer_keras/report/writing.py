@@ -98,5 +98,6 @@ def update(folder, experiments="experiments", readme="README.md"):
     """
     found = read(folder)
     write_result_lines(experiments, found)
+    write_section(readme, "measured", about(found))
     write_section(readme, "leaderboard", leaderboard(found))
     write_section(readme, "findings", findings(found))
