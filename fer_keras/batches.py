@@ -57,8 +57,8 @@ class Batches(keras.utils.PyDataset):
 
     def start(self, epoch):
         """Shuffle for `epoch`."""
-        blended_once = self.experiment.teachers and self.draws > 1
-        self.draw = epoch % self.draws if blended_once else epoch
+        repeated = self.experiment.teachers and self.draws > 1
+        self.epoch, self.draw = epoch, epoch % self.draws if repeated else epoch
         self.order = np.random.default_rng([self.experiment.seed, self.draw]).permutation(len(self.targets))
 
     def __len__(self):
