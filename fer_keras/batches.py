@@ -53,6 +53,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.images, self.targets, self.experiment, self.taught = images, targets, experiment, taught
         self.draws = TAUGHT_DRAWS if experiment.mixup or experiment.cutmix else 1
+        self.steps = math.ceil(len(targets) / experiment.batch_size)
         self.start(epoch=0)
 
     def start(self, epoch):
@@ -62,24 +63,23 @@ class Batches(keras.utils.PyDataset):
         self.order = np.random.default_rng([self.experiment.seed, self.draw]).permutation(len(self.targets))
 
     def __len__(self):
-        return math.ceil(len(self.order) / self.experiment.batch_size) * (2 if self.experiment.sam else 1)
+        return self.steps * (2 if self.experiment.sam else 1)
 
     def __getitem__(self, index):
         step = index // 2 if self.experiment.sam else index
-        rows = self.rows(step)
         images, targets = self.blended(step)
-        if self.taught is not None:
+        if self.experiment.teachers:
             share = np.float32(self.experiment.distillation)
-            targets = (1 - share) * targets + share * self.taught[self.draw % self.draws, rows]
-        own = distribution.part(self.whole(index)).rows
-        return images[: self.whole(index)][own], targets[: self.whole(index)][own]
+            targets = (1 - share) * targets + share * self.taught[self.epoch % self.draws, self.rows(step)]
+        count = self.whole(index)
+        own = distribution.part(count).rows
+        return images[:count][own], targets[:count][own]
 
     def whole(self, index):
         """Return the number of images in a batch, all processes' parts together."""
-        if not self.experiment.sam:
-            return len(self.rows(index))
-        step, second = divmod(index, 2)
-        return len(self.rows(step)) if second else math.ceil(len(self.rows(step)) / CLIMB)
+        step, second = divmod(index, 2) if self.experiment.sam else (index, True)
+        count = len(self.rows(step))
+        return count if second else math.ceil(count / CLIMB)
 
     def rows(self, step):
         """Return which images a step takes, in order."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import math
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def soft_labels(experiment, train):
     with bar("teachers", said[..., 0].size, shown) as advance:
         for draw in range(batches.draws):
             batches.start(draw)
-            for step in range(math.ceil(len(train) / experiment.batch_size)):
+            for step in range(batches.steps):
                 rows = batches.rows(step)
                 said[draw, rows] = probabilities(teachers, batches.blended(step)[0], flip=True)
                 advance(len(rows))

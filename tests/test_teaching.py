@@ -10,7 +10,7 @@ import pytest
 from data_forms import tiny
 
 from fer_keras import Experiment, teaching, training
-from fer_keras.batches import TAUGHT_DRAWS, Batches
+from fer_keras.batches import TAUGHT_DRAWS, Batches, training_targets
 from fer_keras.data import EMOTIONS
 from fer_keras.errors import InputError
 
@@ -71,7 +71,7 @@ def test_blends_come_again_after_some_epochs_where_there_are_teachers():
     def drawn(experiment, epoch):
         batches = Batches(FACES.images, LABELLED, experiment)
         batches.start(epoch)
-        return np.concatenate([images for images, _ in batches])
+        return np.concatenate([batches.blended(step)[0] for step in range(batches.steps)])
 
     for mixup, teachers in ((0.5, ("a.keras",)), (0.5, ()), (0.0, ("a.keras",))):
         experiment = of(*teachers, mixup=mixup, distillation=0.5 if teachers else 0.0)
@@ -102,6 +102,17 @@ def test_target_is_the_label_but_for_the_share_of_the_teachers():
     assert targets.dtype == "float32"
     np.testing.assert_array_equal(images, FACES.images[rows])
     np.testing.assert_allclose(targets, LABELLED[rows] * 0.75 + np.eye(7)[rows % 7] * 0.25, atol=1e-7)
+    smoothed = dataclasses.replace(STUDENT, label_smoothing=0.2)
+    targets = Batches(FACES.images, training_targets(FACES, smoothed), smoothed, said)[1][1]
+    expected = LABELLED[rows] * 0.75 * 0.8 + 0.75 * 0.2 / 7 + np.eye(7)[rows % 7] * 0.25
+    np.testing.assert_allclose(targets, expected, atol=1e-7)
+    alone = dataclasses.replace(STUDENT, distillation=1.0)
+    np.testing.assert_array_equal(Batches(FACES.images, LABELLED, alone, said)[1][1], said[0, rows])
+
+
+def test_without_teachers_targets_are_as_ever():
+    plain = dataclasses.replace(STUDENT, teachers=(), distillation=0.0)
+    assert training_targets(FACES, plain) is FACES.labels
 
 
 @pytest.mark.parametrize("step", [0, 1])
