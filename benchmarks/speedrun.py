@@ -1,10 +1,12 @@
 """Time to accuracy: how soon an experiment's network reaches a goal on the test split.
 
     python benchmarks/speedrun.py experiments/speedrun_60.py --goal 0.60
+    python benchmarks/speedrun.py experiments/speedrun_70.py --goal 0.70 --crops --models runs/speedrun_70
 
 Each seed trains on all images of the Training usage, without a look at others, and is judged once at the end,
-averaged over each image and its mirror image. Seconds are those of the clock, from reading the cached data to the
-last prediction, without starting Python and importing Keras. Exits with 1 where a seed misses the goal.
+averaged over each image and its mirror image, or by ten crops. Seconds are those of the clock, from reading the
+cached data to the last prediction, without starting Python and importing Keras. Exits with 1 where a seed misses
+the goal.
 """
 
 # ruff: noqa: I001
@@ -18,36 +20,44 @@ import fer_keras  # noqa: F401  chooses the backend, before Keras is imported
 import click
 import keras
 
-from fer_keras import data, device, evaluation, saving, training
-from fer_keras.batches import Batches, EpochSeeds, training_targets
+from fer_keras import data, device, evaluation, logs, records, saving, training
 from fer_keras.data import USAGES
 from fer_keras.experiment import load
 from fer_keras.prediction import probabilities
 
 
-def race(experiment, path):
-    """Return the test `scores` and the seconds of loading, training and judging."""
+def race(experiment, path, views, on_epoch):
+    """Return the trained model, its test `scores` and the seconds of loading, training and judging."""
     marks = [time.perf_counter()]
     faces = data.load(path, progress=False)
     train, test = (faces.take(faces.usages == USAGES.index(usage)) for usage in ("Training", "PublicTest"))
     with device.training_in():
         model = training.build(experiment, train)
     marks.append(time.perf_counter())
-    batches = Batches(train.images, training_targets(train, experiment), experiment)
-    epochs = EpochSeeds(batches, experiment.seed)
-    model.fit(batches, epochs=experiment.epochs, verbose=0, shuffle=False, callbacks=[epochs])
+    training.fit(model, experiment, train, None, on_epoch=on_epoch)
     marks.append(time.perf_counter())
-    found = evaluation.scores(test.labels, probabilities(saving.publish(model), test.images, flip=True))
+    published = saving.publish(model)
+    found = evaluation.scores(test.labels, probabilities(published, test.images, **views))
     marks.append(time.perf_counter())
-    return found, [after - before for before, after in itertools.pairwise(marks)]
+    return published, found, [after - before for before, after in itertools.pairwise(marks)]
+
+
+def keep(model, rows, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    saving.save(model, folder / "model.keras")
+    for row in rows:
+        records.append(folder / records.HISTORY, row)
 
 
 @click.command(help=__doc__)
 @click.argument("file", type=click.Path(exists=True, path_type=pathlib.Path))
 @click.option("--goal", type=float, required=True, help="Accuracy, 0 to 1.")
 @click.option("--seeds", default=3, show_default=True)
+@click.option("--crops", is_flag=True, help="Judge by ten crops instead of mirrored images.")
+@click.option("--models", type=click.Path(path_type=pathlib.Path), help="Folder to keep models and epochs in.")
 @click.option("--data", "path", help="As for `fer-keras run`.")
-def main(file, goal, seeds, path):
+def main(file, goal, seeds, crops, models, path):
+    logs.start()
     experiment = load(file)
     data.load(path)  # so that it is in the cache
     click.echo(f"{experiment.name}, {keras.backend.backend()}, Keras {keras.__version__}\n")
@@ -55,7 +65,10 @@ def main(file, goal, seeds, path):
     click.echo("|--:|--:|--:|--:|--:|--:|---|")
     missed = 0
     for seed in range(seeds):
-        found, seconds = race(dataclasses.replace(experiment, seed=seed), path)
+        rows, views = [], {"crops": True} if crops else {"flip": True}
+        model, found, seconds = race(dataclasses.replace(experiment, seed=seed), path, views, rows.append)
+        if models:
+            keep(model, rows, models / str(seed))
         reached = found["accuracy"] >= goal
         missed += not reached
         times = " | ".join(f"{s:.1f}" for s in [*seconds, sum(seconds)])

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from fer_keras.device import keep_freed_memory
 from fer_keras.layers import fast
 from fer_keras.prediction import are_probabilities, fed
 
@@ -40,6 +41,7 @@ def serving_model(model):
     Between them stands the inference copy of `model` and what `fer_keras.prediction` does around it: the size, the
     channels and the scale it was made for, and a softmax if it gives logits.
     """
+    keep_freed_memory()
     images = keras.Input((48, 48, 1), dtype="uint8", name="images")
     outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)

@@ -18,7 +18,9 @@ from fer_keras import (
     training,
 )
 from fer_keras.data import clean, doubts, leak_free, load, split
-from fer_keras.files import remove_leftovers
+from fer_keras.errors import InputError
+from fer_keras.experiment import Experiment
+from fer_keras.files import remove_leftovers, write_json
 from fer_keras.prediction import probabilities
 from fer_keras.tracking import Tracker
 
@@ -66,6 +68,76 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
                     remove_leftovers(folder)
                     _train_and_judge(model, experiment, train, taught, parts, folder, tracking, environment)
             return folder, records.read(folder)
+
+
+def refit(run, *, data=None):
+    """Train the experiment of a finished run anew on its training and validation images together.
+
+    Its settings were chosen by then, so nothing is scored before the end. Goes on where an earlier try was
+    interrupted, and trains nothing where there is a model.
+
+    Args:
+        run: a finished run directory; what comes of this is `refit` in it: model, history and `run.json`.
+        data: the FER-2013 that the run was trained on, see `fer_keras.data.load`.
+
+    Returns:
+        `(model, record)`: the `keras.Model`, and what `records.read` gives of `refit`.
+
+    Raises:
+        InputError: if the run is not finished, was of other data, or its schedule needs validation.
+    """
+    record, faces = finished(run, data)
+    experiment = Experiment(**record["experiment"])
+    if experiment.schedule == "plateau":
+        raise InputError(f"{run} changed its learning rate by validation, which a refit does not have.")
+    parts = split(faces, experiment.seed, merged=True)
+    used = clean(parts)[0] if experiment.clean else parts
+    folder = pathlib.Path(run, "refit")
+    folder.mkdir(exist_ok=True)
+    with records.locked(folder), device.training_in(_precision_of(run)):
+        if not (folder / "model.keras").exists():
+            _train_whole(experiment, used, folder, record["data"] | describe(faces, used))
+        return saving.load(folder / "model.keras"), records.read(folder)
+
+
+def _train_whole(experiment, parts, folder, data):
+    model, checkpoint = training.build(experiment, parts["train"]), folder / "checkpoint.npz"
+    epochs_done = checkpoints.epochs_done(checkpoint)
+    settings, environment = resolved(experiment), records.environment() | {"replicas": 1}
+    if epochs_done:
+        records.note_environment(folder, epochs_done, environment)
+    else:
+        write_json(folder / "run.json", {"experiment": settings, "data": data, "environment": environment})
+    records.truncate_history(folder, epochs_done)
+    training.fit(
+        model,
+        experiment,
+        parts["train"],
+        None,
+        taught=teaching.soft_labels(experiment, parts["train"]) if experiment.teachers else None,
+        on_epoch=lambda row: records.append(folder / records.HISTORY, row),
+        checkpoint=checkpoint,
+    )
+    saving.save(saving.publish(model), folder / "model.keras")
+    checkpoint.unlink()
+
+
+def finished(run, data):
+    """Return the record of the run directory `run` and the `Faces` that it was trained on.
+
+    Raises:
+        InputError: if the run is not finished, or was of other data than `data`.
+    """
+    record = records.read(run)
+    if record["scores"] is None:
+        raise InputError(f"{run} is not finished. Run `fer-keras run` on its experiment again.")
+    faces = load(data, labels=record["experiment"].get("labels", "original"))
+    if faces.digest != record["data"]["digest"]:
+        raise InputError(
+            f"{run} was trained on data with digest {record['data']['digest'][:12]}, but {faces.source} has "
+            f"{faces.digest[:12]}. Name its data with --data."
+        )
+    return record, faces
 
 
 def _prepared(experiment, data):

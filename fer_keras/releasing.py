@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from fer_keras import pipeline, records, saving
-from fer_keras.data import EMOTIONS, load, split
-from fer_keras.errors import InputError
+from fer_keras import pipeline, saving
+from fer_keras.data import EMOTIONS, split
 from fer_keras.files import write_text
 from fer_keras.layers import plain
 from fer_keras.prediction import probabilities
@@ -18,33 +17,32 @@ LIMITS = (0.2, 5.0)  # of the temperature
 VIEWS = {"plain": {}, "flip": {"flip": True}, "crops": {"crops": True}}  # what it is judged by
 
 
-def release(run, name, folder, *, data=None):
+def release(run, name, folder, *, data=None, refit=False):
     """Write the model of the run directory `run` as the network `name` into `folder`; return the paths written.
 
-    Its probabilities are calibrated on the validation images; every figure of its card is of the released file.
+    Its probabilities are calibrated on the validation images; the card's figures on test are of the released file.
 
     Args:
         run: a finished run directory.
         name: file name without ending.
         folder: see `fer_keras.shipped.pretrained`.
         data: the FER-2013 that the run was trained on, see `fer_keras.data.load`.
+        refit: release what `pipeline.refit` makes of the run's experiment, with validation images too, at the
+            temperature of the run's own model. The card's figures on validation are then those of the run.
 
     Raises:
-        InputError: if the run is not finished, or was of other data.
+        InputError: if the run is not finished, or was of other data; with `refit`, as `pipeline.refit`.
     """
-    record = records.read(run)
-    if record["scores"] is None:
-        raise InputError(f"{run} is not finished. Run `fer-keras run` on its experiment again.")
-    faces = load(data, labels=record["experiment"].get("labels", "original"))
-    if faces.digest != record["data"]["digest"]:
-        raise InputError(
-            f"{run} was trained on data with digest {record['data']['digest'][:12]}, but {faces.source} has "
-            f"{faces.digest[:12]}. Name its data with --data."
-        )
+    record, faces = pipeline.finished(run, data)
     parts = split(faces, record["experiment"]["seed"])
     model = plain(saving.load(pathlib.Path(run, "model.keras")))
     value = temperature(probabilities(model, parts["validation"].images), parts["validation"].labels)
     _cool(model, value)
+    validation = _figures(model, parts, "validation")
+    if refit:
+        model, record = pipeline.refit(run, data=data)
+        model = plain(model)
+        _cool(model, value)
     about = {
         "experiment": record["experiment"],
         "data": record["data"],
@@ -52,16 +50,18 @@ def release(run, name, folder, *, data=None):
         "minutes": sum(row["epoch_time"] for row in record["history"]) / 60,
         "parameters": model.count_params(),
         "temperature": value,
+        "refit": refit,
     }
     pack(model, about, name, folder)
-    shipped = pretrained(name, folder=folder)
-    about["scores"] = {
-        part: {how: pipeline.judge(shipped, parts, part, **views) for how, views in VIEWS.items()}
-        for part in ("validation", "test")
-    }
+    test = _figures(pretrained(name, folder=folder), parts, "test")
+    about["scores"] = {"validation": validation, "test": test}
     text = pathlib.Path(folder, f"{name}.md")
     write_text(text, card_text(name, about))
     return *pack(model, about, name, folder), text
+
+
+def _figures(model, parts, part):
+    return {how: pipeline.judge(model, parts, part, **views) for how, views in VIEWS.items()}
 
 
 def card_text(name, about):
@@ -94,8 +94,8 @@ without the images of which an exact copy stands in the training or validation i
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Validation, which chose: {scores["validation"]["plain"]["accuracy"]:.4f}. Calibrated there with temperature
-{about["temperature"]:.3f} (Guo et al. 2017, arXiv:1706.04599), which is part of the weights.
+Validation, which chose: {scores["validation"]["plain"]["accuracy"]:.4f}{_before(about)}. Calibrated there with
+temperature {about["temperature"]:.3f} (Guo et al. 2017, arXiv:1706.04599), which is part of the weights.
 
 ## Made by
 
@@ -118,6 +118,10 @@ Faces were grouped by no age, origin or gender here, so nothing is known of how 
 
 def _by(settings):
     return " by FER+ labels" if settings.get("labels") == "fer+" else ""
+
+
+def _before(about):
+    return ", before these weights were trained on those images too" if about["refit"] else ""
 
 
 def _row(name, scores):

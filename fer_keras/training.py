@@ -111,18 +111,19 @@ def _optimizer(experiment, steps):
 def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_histograms=None, checkpoint=None):
     """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
 
-    Where `distribution` has joined several processes, all must call this; process 0 alone needs the last three.
+    Where `distribution` has joined several processes, all must call this; process 0 alone needs `on_epoch` and
+    what comes after it.
 
     Args:
         model: from `build`.
         experiment: `Experiment`.
         train: `Faces` to train on.
-        validation: `Faces` to score after every epoch.
+        validation: `Faces` to score after every epoch, `None` for none; only in a single process.
         taught: (draws, n, 7) from `fer_keras.teaching.soft_labels`, where the experiment has teachers.
         on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
-            (accuracies as fractions) and what `fer_keras.callbacks` adds.
-        on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`.
-        checkpoint: path of an `.npz` file, rewritten whole after every epoch.
+            (accuracies as fractions; the last two with validation) and what `fer_keras.callbacks` adds.
+        on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`; `None` for none.
+        checkpoint: path of an `.npz` file, rewritten whole after every epoch; `None` for none.
 
     Raises:
         InputError: if the loss becomes infinite or no number.
@@ -131,26 +132,27 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
     targets = training_targets(train, experiment)
     batches = Batches(train.images, targets, experiment, taught)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    own = distribution.part(len(validation.labels))
-    sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
+    scored, sharing = None, []
+    if validation is not None:
+        own = distribution.part(len(validation.labels))
+        scored = validation.images[own.rows], targets_of(validation.labels[own.rows], experiment)
+        sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
     scheduling = schedules.callbacks(model, experiment)
-    epochs_done = checkpoints.share(
-        model, checkpoints.restore(model, checkpoint) if distribution.rank() == 0 else 0
-    )
+    restored = checkpoints.restore(model, checkpoint) if checkpoint and distribution.rank() == 0 else 0
+    epochs_done = checkpoints.share(model, restored)
+    recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
+    if on_histograms:
+        recording.append(callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms))
+    recording.append(EpochRows(on_epoch))
+    if checkpoint:
+        recording.append(checkpoints.Checkpoint(checkpoint))
     with _progress() as progress:
-        recording = [
-            callbacks.GradientRatio(),
-            callbacks.WeightNorm(),
-            callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms),
-            EpochRows(on_epoch),
-            checkpoints.Checkpoint(checkpoint),
-            ProgressBar(progress),
-        ]
+        recording.append(ProgressBar(progress))
         model.fit(
             batches,
             epochs=experiment.epochs,
             initial_epoch=epochs_done,
-            validation_data=(validation.images[own.rows], targets_of(validation.labels[own.rows], experiment)),
+            validation_data=scored,
             validation_batch_size=512,
             shuffle=False,  # Batches does it, by seed and epoch
             verbose=0,
@@ -214,10 +216,15 @@ class ProgressBar(keras.callbacks.Callback):
         progress: started `rich.progress.Progress`.
     """
 
-    LINE = (
-        "epoch {epoch}/{epochs}  loss {loss:.3f}  acc {acc:.3f}  val_loss {val_loss:.3f}  val_acc {val_acc:.3f}  "
-        "grad_ratio {grad_ratio:.2f} %  weight_norm {weight_norm:.1f}  {epoch_time:.1f} s"
-    )
+    FIGURES = {
+        "loss": "loss {:.3f}",
+        "acc": "acc {:.3f}",
+        "val_loss": "val_loss {:.3f}",
+        "val_acc": "val_acc {:.3f}",
+        "grad_ratio": "grad_ratio {:.2f} %",
+        "weight_norm": "weight_norm {:.1f}",
+        "epoch_time": "{:.1f} s",
+    }
 
     def __init__(self, progress):
         super().__init__()
@@ -231,7 +238,8 @@ class ProgressBar(keras.callbacks.Callback):
         self.progress.update(self.task, completed=batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        line = self.LINE.format(epoch=epoch + 1, epochs=self.params["epochs"], **logs)
+        figures = (form.format(logs[name]) for name, form in self.FIGURES.items() if name in logs)
+        line = "  ".join([f"epoch {epoch + 1}/{self.params['epochs']}", *figures])
         LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
 
 

@@ -50,6 +50,13 @@ def test_official_split():
     assert [numbers(part) for part in parts.values()] == [[0, 3], [1], [2]]
 
 
+def test_merged_split_has_the_validation_images_among_the_training_images_in_their_order():
+    merged = split(of_labels([0, 1, 2, 3, -1], [0, 1, 2, 0, 0]), merged=True)
+    assert {name: numbers(part) for name, part in merged.items()} == {"train": [0, 1, 3], "test": [2]}
+    merged = split(of_labels(np.arange(42) % 2, [0] * 40 + [1, 1]), seed=3, merged=True)
+    assert {name: numbers(part) for name, part in merged.items()} == {"train": list(range(40)), "test": [40, 41]}
+
+
 @pytest.mark.parametrize("usage", [1, 2, 3])
 def test_one_test_usage_is_the_test_and_validation_a_tenth_of_training(usage):
     labels = np.repeat([0, 1, 2, 5], [100, 30, 5, 1])

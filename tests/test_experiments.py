@@ -147,6 +147,7 @@ BEYOND = {
     "resnet_tiny_ferplus",
     "resnet_tiny",
     "speedrun_60",
+    "speedrun_70",
     *RECIPES,
 }  # files of runs that are not of the study
 

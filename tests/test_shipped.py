@@ -1,13 +1,15 @@
 """Shipped networks: packed and loaded again, refused when touched, calibrated."""
 
+import dataclasses
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 from data_forms import tiny, write_csv
 
-from fer_keras import Experiment, models, pipeline, records
+from fer_keras import Experiment, device, models, pipeline, records, training
 from fer_keras.data import load, split
 from fer_keras.errors import InputError
 from fer_keras.evaluation import scores
@@ -101,6 +103,54 @@ def test_release_of_a_run(tmp_path, small_faces):
     trained = keras.models.load_model(run / "model.keras")
     powers = array(trained(IMAGES)).astype("float64") ** (1 / about["temperature"])
     np.testing.assert_allclose(array(shipped(IMAGES)), powers / powers.sum(axis=1, keepdims=True), atol=3e-3)
+
+
+def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
+    run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    chosen = json.loads(release(run, "chosen", tmp_path / "weights", data=small_faces)[1].read_text())
+    _, text, told = release(run, "refit", tmp_path / "weights", data=small_faces, refit=True)
+    about = json.loads(text.read_text())
+    assert about["data"]["images"] == {"train": 37, "test": 7}
+    assert about["experiment"] == record["experiment"]
+    assert about["temperature"] == chosen["temperature"]
+    assert about["scores"]["validation"] == chosen["scores"]["validation"]
+    assert "before these weights were trained on those images too" in told.read_text()
+    faces = load(small_faces)
+    whole = faces.take(faces.usages < 2)  # Training and PublicTest, which validated
+    with device.training_in(record["environment"]["precision"]):
+        model = training.build(TINY, whole)
+    training.fit(model, TINY, whole, None, on_epoch=lambda row: None)
+    refit = keras.models.load_model(run / "refit/model.keras")
+    for theirs, ours in zip(refit.weights, publish(model).weights, strict=True):
+        np.testing.assert_array_equal(array(theirs), array(ours))
+    found = scores(
+        faces.labels[37:], probabilities(pretrained("refit", folder=tmp_path / "weights"), faces.images[37:])
+    )
+    assert about["scores"]["test"]["plain"]["loss"] == pytest.approx(found["loss"])
+
+
+def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_faces, monkeypatch):
+    longer = dataclasses.replace(TINY, epochs=3)
+    run, _ = pipeline.run(longer, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    whole, _ = pipeline.refit(run, data=small_faces)
+    expected = array(whole(IMAGES))
+    shutil.rmtree(run / "refit")
+    append = records.append
+
+    def interrupted(path, row):
+        append(path, row)
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(records, "append", interrupted)
+        pipeline.refit(run, data=small_faces)
+    model, record = pipeline.refit(run, data=small_faces)
+    np.testing.assert_array_equal(array(model(IMAGES)), expected)
+    assert [row["epoch"] for row in record["history"]] == [1, 2, 3]
+    with monkeypatch.context() as patch:
+        patch.delattr(training, "fit")
+        pipeline.refit(run, data=small_faces)
 
 
 def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):

@@ -112,7 +112,8 @@ def _common(setting, runs, default):
     show_default=True,
     help="Folder of the released networks.",
 )
-def release(run, name, data, output):
+@click.option("--refit", is_flag=True, help="Train it anew first, on training and validation images together.")
+def release(run, name, data, output, refit):
     """Release the model of the run directory RUN as the network NAME: calibrated, half precision, with its card.
 
     \b
@@ -120,5 +121,5 @@ def release(run, name, data, output):
     """
     from fer_keras.releasing import release
 
-    for path in release(run, name, output, data=data):
+    for path in release(run, name, output, data=data, refit=refit):
         click.echo(f"written: {path}")

@@ -8,7 +8,7 @@ from fer_keras.data.vocabulary import PRIVATE, PUBLIC, TRAINING
 from fer_keras.errors import InputError
 
 
-def split(faces, seed=0):
+def split(faces, seed=0, *, merged=False):
     """Return `{"train": Faces, "validation": Faces, "test": Faces}`; unlabelled images are in none.
 
     - Training, PublicTest and PrivateTest: the official split, validation is PublicTest, test is PrivateTest.
@@ -20,6 +20,8 @@ def split(faces, seed=0):
     Args:
         faces: `Faces`.
         seed: int, of the draw. Equal data and seed give equal splits.
+        merged: have the validation images in `"train"`, where nothing is left to choose; then there is no
+            `"validation"`.
 
     Raises:
         InputError: if a side would be empty.
@@ -44,6 +46,8 @@ def split(faces, seed=0):
             f"{faces.source} is too small to split: no images are left for {' and '.join(empty)}. It has "
             f"{counts or 'no'} labelled images; give at least 20 different ones."
         )
+    if merged:
+        parts = {"train": np.sort(np.concatenate([train, validation])), "test": test}
     return {name: faces.take(indices) for name, indices in parts.items()}
 
 
