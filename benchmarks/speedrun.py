@@ -33,8 +33,8 @@ def race(experiment, path, views, on_epoch):
     train, test = (faces.take(faces.usages == USAGES.index(usage)) for usage in ("Training", "PublicTest"))
     with device.training_in():
         model = training.build(experiment, train)
-    marks.append(time.perf_counter())
-    training.fit(model, experiment, train, None, on_epoch=on_epoch)
+        marks.append(time.perf_counter())
+        training.fit(model, experiment, train, None, on_epoch=on_epoch)
     marks.append(time.perf_counter())
     published = saving.publish(model)
     found = evaluation.scores(test.labels, probabilities(published, test.images, **views))

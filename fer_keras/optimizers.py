@@ -137,8 +137,13 @@ class Muon(_SameLayout, keras.optimizers.Muon):
     """Keras' Muon for kernels of convolutions too: a matrix of (height x width x channels in, channels out).
 
     So Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks. As in their
-    code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest.
+    code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest: that of
+    Keras' dtype policy where the optimizer is made.
     """
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.matrix_dtype = _compute_dtype()
 
     def _should_use_adamw(self, variable):
         if len(variable.shape) != 4:
@@ -146,7 +151,7 @@ class Muon(_SameLayout, keras.optimizers.Muon):
         return any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
 
     def zeropower_via_newtonschulz5(self, x, steps):
-        matrix = ops.cast(ops.reshape(x, (-1, x.shape[-1])), _compute_dtype())
+        matrix = ops.cast(ops.reshape(x, (-1, x.shape[-1])), self.matrix_dtype)
         return ops.cast(ops.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape), x.dtype)
 
     def lr_adjust(self, x):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from fer_keras import device
 from fer_keras.optimizers import Muon, fused, sharpness_aware
 
 torch_only = pytest.mark.skipif(
@@ -105,6 +106,17 @@ def test_muon_turns_a_gradient_into_nearly_orthogonal_directions():
     optimizer.apply([ops.convert_to_tensor(gradient)], [before])
     update = start - ops.convert_to_numpy(before).reshape(36, 5)
     assert np.all(np.abs(np.linalg.svd(update / (36**0.5 * 0.2), compute_uv=False) - 1) < 0.35)
+
+
+def test_muon_keeps_the_precision_that_it_was_made_in():
+    gradient = ops.convert_to_tensor(np.random.default_rng(0).standard_normal((6, 4)).astype("float32"))
+    made = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        with device.training_in(precision):
+            made[precision] = Muon(1.0)
+    exact, rounded = (ops.convert_to_numpy(m.zeropower_via_newtonschulz5(gradient, 5)) for m in made.values())
+    assert exact.dtype == rounded.dtype == "float32"
+    assert 1e-4 < np.abs(exact - rounded).max() < 0.1
 
 
 def test_muon_leaves_named_layers_to_adam():
