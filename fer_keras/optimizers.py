@@ -137,8 +137,8 @@ class Muon(_SameLayout, keras.optimizers.Muon):
     """Keras' Muon for kernels of convolutions too: a matrix of (height x width x channels in, channels out).
 
     So Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks. As in their
-    code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest: that of
-    Keras' dtype policy where the optimizer is made.
+    code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest; it is
+    that of Keras' dtype policy where the optimizer is made.
     """
 
     def __init__(self, *args, **options):

@@ -1,4 +1,4 @@
-"""The documentation: it builds, and what the tutorial tells to type works."""
+"""The documentation: it builds, its figures are those of the records, what the tutorial tells to type works."""
 
 import json
 import os
