@@ -24,8 +24,8 @@ class Faces:
         source: the path the images came from, or `"demo"`.
         digest: SHA-256 in hex of images, labels and usages: the same for every form of the same data.
         votes: `(n, 10)`, the FER+ votes in the order of `fer_keras.data.votes.COLUMNS`; a row of zeros has none.
-        soft_labels: float32 `(n, 7)`, rows that sum to 1: the share of votes of each emotion for
-            `load(labels="soft")`, the probabilities of the teachers for distillation; else None.
+        soft_labels: float32 `(n, 7)`, rows that sum to 1: the share of votes of each emotion, for
+            `load(labels="soft")`; else None.
     """
 
     images: np.ndarray
