@@ -8,6 +8,7 @@ from fer_keras.device import keep_freed_memory
 from fer_keras.layers import fast
 from fer_keras.prediction import are_probabilities, fed
 
+SMALL_BLOCK = 2**25  # bytes: activations of a batch of `fer_keras.engines`, not the pixels of a large picture
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
 
@@ -41,7 +42,7 @@ def serving_model(model):
     Between them stands the inference copy of `model` and what `fer_keras.prediction` does around it: the size, the
     channels and the scale it was made for, and a softmax if it gives logits.
     """
-    keep_freed_memory()
+    keep_freed_memory(SMALL_BLOCK)
     images = keras.Input((48, 48, 1), dtype="uint8", name="images")
     outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)

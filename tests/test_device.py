@@ -58,6 +58,9 @@ def test_system_without_mallopt_is_left_alone(monkeypatch):
     monkeypatch.setattr(device.ctypes, "CDLL", lambda name: libc)
     device.keep_freed_memory()
     assert calls == [(-4, 0), (-1, 2**31 - 1)]
+    calls.clear()
+    device.keep_freed_memory(2**25)
+    assert calls == [(-3, 2**25), (-1, 2**27)]
     monkeypatch.setattr(device.ctypes, "CDLL", lambda name: types.SimpleNamespace())
     device.keep_freed_memory()
     assert len(calls) == 2
