@@ -14,8 +14,15 @@ import multiprocessing
 import os
 import pathlib
 import shutil
+import statistics
 
+import fer_keras  # noqa: F401  chooses the backend, before Keras is imported
 import click
+
+from fer_keras import data as faces_data
+from fer_keras import pipeline
+from fer_keras.experiment import load
+from fer_keras.study import judging, results, running
 
 EPOCHS = 8
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "experiments"
@@ -40,8 +47,6 @@ ADAMW = {"weight_decay": 0.05}
 
 def experiment_of(label, seed, output):
     """Return the `Experiment` of a variant; one with a teacher has the unchanged network of the same seed."""
-    from fer_keras.experiment import load
-
     base, changes = load(FOLDER / "speedrun_60.py"), dict(VARIANTS[label])
     if "distillation" in changes:
         changes["teachers"] = (str(output / f"{seed}.keras"),)
@@ -54,35 +59,50 @@ def stem_of(label):
     return label.replace(" ", "_").replace(".", "_").replace("-", "_").lower()
 
 
-def train(label, seed, data, output):
-    """Train, judge and keep one variant, in a process of its own; return what to tell of it."""
-    import fer_keras  # noqa: F401  chooses the backend, before Keras is imported
-    from fer_keras import pipeline
-    from fer_keras.study import results, running
+def plan(label, seeds, output):
+    """Return the jobs of a variant, one for each seed."""
+    return [
+        running.Job(
+            FOLDER / "speedrun_60.py",
+            experiment_of(label, seed, output),
+            results.path(FOLDER / "results_ablation", stem_of(label), seed),
+        )
+        for seed in range(seeds)
+    ]
 
-    experiment = experiment_of(label, seed, output)
-    folder, record = pipeline.run(experiment, data=data, output=output, tracking="disabled")
-    if label == BASE:
-        shutil.copy(folder / "model.keras", output / f"{seed}.keras")
-    result = results.compact(record, running.parameters(experiment))
-    results.write(results.path(FOLDER / "results_ablation", stem_of(label), seed), result)
-    return f"{label}, seed {seed}: validation {result['history'][-1]['val_acc']:.4f}"
+
+def train(job, data, output):
+    """Train, judge and keep one variant, in a process of its own; return what to tell of it."""
+    folder, record = pipeline.run(job.experiment, data=data, output=output, tracking="disabled")
+    if job.result.parent.name == stem_of(BASE):
+        shutil.copy(folder / "model.keras", output / f"{job.experiment.seed}.keras")
+    result = results.compact(record, running.parameters(job.experiment))
+    results.write(job.result, result)
+    return f"{job.title}: validation {result['history'][-1]['val_acc']:.4f}"
+
+
+def train_all(jobs, workers, data, output):
+    spawning = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, spawning, max_tasks_per_child=1) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(train, job, data, output) for job in jobs]):
+            click.echo(done.result())
 
 
 def table(runs):
     """Return the Markdown table of {label: {seed: result}}."""
-    from fer_keras.study import judging
-
     metrics = {name: judging.METRICS[name].of for name in ("val_acc", "test_acc", "macro_f1", "gap")}
     lines = [
         "| changed | validation | against as it is | test | macro F1 | gap |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for label, found in runs.items():
-        means = {name: 100 * sum(map(metric, found.values())) / len(found) for name, metric in metrics.items()}
-        against = judging.compare(label, BASE, metrics["val_acc"], (0, 1), runs)
-        interval = "" if against.low is None else f", {100 * against.low:+.1f} to {100 * against.high:+.1f}"
-        difference = "" if label == BASE else f"{100 * against.mean:+.1f}{interval}"
+        means = {name: 100 * statistics.fmean(map(metric, found.values())) for name, metric in metrics.items()}
+        difference = ""
+        if label != BASE:
+            against = judging.compare(label, BASE, metrics["val_acc"], (0, 1), runs)
+            difference = f"{100 * against.mean:+.1f}"
+            if against.low is not None:
+                difference += f", {100 * against.low:+.1f} to {100 * against.high:+.1f}"
         lines.append(
             f"| {label} | {means['val_acc']:.1f} | {difference} | {means['test_acc']:.1f} | "
             f"{means['macro_f1']:.1f} | {means['gap']:.1f} |"
@@ -96,27 +116,23 @@ def table(runs):
 @click.option("--data", help="As for `fer-keras run`.")
 @click.option("--output", type=click.Path(path_type=pathlib.Path), default="runs/ablation", show_default=True)
 def main(seeds, workers, data, output):
-    from fer_keras.study import results
-
-    places = {
-        (label, seed): results.path(FOLDER / "results_ablation", stem_of(label), seed)
-        for seed in range(seeds)
-        for label in VARIANTS
-    }
+    jobs = {label: plan(label, seeds, output) for label in VARIANTS}
     if workers:
+        faces = faces_data.load(data)
+        if faces.demo:
+            raise click.UsageError("The drawn faces tell nothing of these settings. Name FER-2013 with --data.")
         os.environ["OMP_NUM_THREADS"] = "1"
-        spawning = multiprocessing.get_context("spawn")
-        missing = [job for job, path in places.items() if not path.exists()]
-        # Teachers come before their pupils.
-        for part in ([j for j in missing if j[0] == BASE], [j for j in missing if j[0] != BASE]):
-            with concurrent.futures.ProcessPoolExecutor(workers, spawning, max_tasks_per_child=1) as pool:
-                for done in concurrent.futures.as_completed(pool.submit(train, *j, data, output) for j in part):
-                    click.echo(done.result())
-    runs = {}
-    for (label, seed), path in places.items():
-        if path.exists():
-            runs.setdefault(label, {})[seed] = results.read_one(path)
-    click.echo(table(runs))
+        # Teachers come before their pupils, and in each part every variant's first seed, then every one's second.
+        for part in ([jobs[BASE]], [group for label, group in jobs.items() if label != BASE]):
+            missing = running.missing(
+                [job for of_seed in zip(*part, strict=True) for job in of_seed], faces.digest
+            )
+            train_all(missing, workers, data, output)
+    found = {
+        label: {job.experiment.seed: results.read_one(job.result) for job in group if job.result.exists()}
+        for label, group in jobs.items()
+    }
+    click.echo(table({label: of_seed for label, of_seed in found.items() if of_seed}))
 
 
 if __name__ == "__main__":
