@@ -18,7 +18,7 @@ import click
 import keras
 import numpy as np
 
-from fer_keras import Experiment, device, training
+from fer_keras import Experiment, device, memory, training
 from fer_keras.callbacks import GradientRatio
 from fer_keras.data.faces import make_faces
 
@@ -114,7 +114,7 @@ def main(models, sizes, precisions, threads, steps, rounds):
     backend = keras.backend.backend()
     if threads and backend == "torch":
         importlib.import_module("torch").set_num_threads(threads)
-    device.keep_freed_memory()
+    memory.keep_freed()
     click.echo(f"{backend}, keras {keras.__version__}; images/s, medians of {rounds} rounds of {steps} steps\n")
     click.echo("| model | precision | batch | hand-written | ours | ratio | from | to |")
     click.echo("|---|---|---|---|---|---|---|---|")

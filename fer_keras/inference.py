@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from fer_keras.device import keep_freed_memory
+from fer_keras import memory
 from fer_keras.layers import fast
 from fer_keras.prediction import are_probabilities, fed
 
@@ -42,7 +42,7 @@ def serving_model(model):
     Between them stands the inference copy of `model` and what `fer_keras.prediction` does around it: the size, the
     channels and the scale it was made for, and a softmax if it gives logits.
     """
-    keep_freed_memory(SMALL_BLOCK)
+    memory.keep_freed(SMALL_BLOCK)
     images = keras.Input((48, 48, 1), dtype="uint8", name="images")
     outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_keras.device import keep_freed_memory
+from fer_keras import memory
 
 BATCH_SIZE = 512
 MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as large as the image
@@ -66,7 +66,7 @@ def _moved(batch, down, right):
 
 def _predict(model, images, view=np.asarray):
     """Return the probabilities of what `view` makes of each batch of images, (n, 7)."""
-    keep_freed_memory()
+    memory.keep_freed()
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))

@@ -50,17 +50,3 @@ def test_precision_is_that_of_the_block():
 def test_precision_is_the_fast_one_by_default():
     with device.training_in():
         assert keras.config.dtype_policy().name == device.fast_precision()
-
-
-def test_system_without_mallopt_is_left_alone(monkeypatch):
-    calls = []
-    libc = types.SimpleNamespace(mallopt=lambda *call: calls.append(call))
-    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: libc)
-    device.keep_freed_memory()
-    assert calls == [(-4, 0), (-1, 2**31 - 1)]
-    calls.clear()
-    device.keep_freed_memory(2**25)
-    assert calls == [(-3, 2**25), (-1, 2**27)]
-    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: types.SimpleNamespace())
-    device.keep_freed_memory()
-    assert len(calls) == 2

@@ -13,7 +13,7 @@ PACKAGE = pathlib.Path(fer_keras.__file__).parent
 # Each module imports only from modules above it; a folder counts as one module. `__init__` and `__main__` are the
 # doors to the rest.
 ORDER = [
-    *("errors", "files", "logs", "backends", "experiment", "data", "distribution"),
+    *("errors", "files", "memory", "logs", "backends", "experiment", "data", "distribution"),
     *("layers", "augmentation", "preprocessing", "models", "mixing", "batches", "optimizers", "gradients"),
     *(
         "callbacks",
@@ -79,7 +79,7 @@ KERAS = {
     "training",
 }
 LIGHT = {  # import nothing heavy at their top
-    *("__init__", "__main__", "errors", "files", "logs", "backends", "experiment", "cli"),
+    *("__init__", "__main__", "errors", "files", "memory", "logs", "backends", "experiment", "cli"),
 }
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("cv2", reason="needs fer-keras[faces]")
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from Linux' /proc")
 def test_right_answers_and_flat_memory_under_attack(tmp_path):
     networks.drawn(tmp_path / "model.keras")
     words = ["--requests", "48", "--rounds", "3", "--model", str(tmp_path / "model.keras")]
