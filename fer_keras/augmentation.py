@@ -7,6 +7,7 @@ torch's processor backend than a small network.
 import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from fer_keras import distribution
@@ -15,8 +16,34 @@ if keras.backend.backend() == "torch":
     from torch.nn import functional
 
 
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras' own, which on torch tells each seed without a look at the device, where a look waits for a GPU.
+
+    The seeds after the first are counted here. PyTorch counts how often a tensor was written, so that a state that
+    somebody else has written is read again.
+    """
+
+    written, writes = None, None  # the tensor that `words` are of, and how often it was written by then
+
+    def next(self, ordered=True):
+        if keras.backend.backend() != "torch" or not ordered:
+            return super().next(ordered)
+        state = self.state.value
+        if state is not self.written or state._version != self.writes:
+            self.words = state.tolist()
+        seed = np.array(self.words)
+        super().next()
+        self.written, self.words[1] = self.state.value, self.words[1] + 1
+        self.writes = self.written._version
+        return seed
+
+
 class _DrawnForWholeBatch:
     """Mixin for Keras' random layers of images."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.generator.__class__ = SeedGenerator  # a second one would be a second state in every model file
 
     def get_random_transformation(self, data, training=True, seed=None):
         if not (training and distribution.running):
@@ -55,7 +82,7 @@ class Crop(layers.Layer):
     def __init__(self, margin, *, seed=None, **options):
         super().__init__(**options)
         self.margin, self.seed = margin, seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = SeedGenerator(seed)
 
     def call(self, images, training=False):
         size = images.shape[1] - 2 * self.margin
@@ -97,7 +124,7 @@ class RandomAffine(layers.Layer):
     def __init__(self, degrees=10.0, zoom=0.1, shift=0.1, *, chance=1.0, seed=None, **options):
         super().__init__(**{"dtype": "float32"} | options)
         self.degrees, self.zoom, self.shift, self.chance, self.seed = degrees, zoom, shift, chance, seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed_generator = SeedGenerator(seed)
 
     def call(self, images, training=False):
         if not training:

@@ -42,7 +42,7 @@ class Batches(keras.utils.PyDataset):
     repeat after `draws` epochs, so that the teachers need not look at each one of them.
 
     Args:
-        images: (n, 48, 48, 1) uint8; the model's first layer converts them.
+        images: (n, 48, 48, 1) uint8, an array or a tensor of PyTorch; the model's first layer converts them.
         targets: (n,) class numbers or (n, 7) shares.
         experiment: `Experiment`; an epoch's last batch may be smaller than its `batch_size`.
         taught: (draws, n, 7) what its teachers say of each image as it is blended in each draw, see
@@ -125,10 +125,11 @@ class Sharing(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         distribution.start_step(self.batches.whole(batch))
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_test_begin(self, logs=None):
         distribution.end_step()
 
     def on_epoch_end(self, epoch, logs=None):
+        distribution.end_step()
         shares = {name: self.validation.share if name.startswith("val_") else self.share for name in logs}
         logs.update(distribution.sum_of({name: value * shares[name] for name, value in logs.items()}))
 

@@ -27,18 +27,19 @@ class EpochTime(keras.callbacks.Callback):
 class FiniteLoss(keras.callbacks.Callback):
     """Stops the training where the loss is no number any more, before anything of that epoch is written.
 
-    Looks at the running mean, which one NaN or infinity spoils for the rest of the epoch. Keras hands it over with
-    every step anyway, so that looking costs nothing.
+    Looks at the running mean, which one NaN or infinity spoils for the rest of the epoch.
 
     Raises:
-        InputError: names the loss, the epoch and the step, and what to try.
+        InputError: names the loss, the epoch and the step by which it was found, and what to try.
     """
+
+    async_safe = True  # called in a thread, which waits for a GPU instead of the training
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check("training", logs["loss"], f"in step {batch + 1} of")
+        self._check("training", logs["loss"], f"by step {batch + 1} of")
 
     def on_epoch_end(self, epoch, logs=None):
         self._check("training", logs["loss"], "after")

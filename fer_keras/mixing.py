@@ -1,4 +1,4 @@
-"""Training images and labels blended: label smoothing, mixup, cutmix. NumPy alone, drawn by a given generator."""
+"""Training images and labels blended: label smoothing, mixup, cutmix. Drawn by a given generator of NumPy."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def mix(images, targets, rng, *, mixup=0.0, cutmix=0.0):
     """Return images and targets of a batch, each blended with those of another image of it.
 
     Args:
-        images: (n, height, width, channels), values [0, 255].
+        images: (n, height, width, channels), values [0, 255]; an array, or a tensor of PyTorch.
         targets: (n, num_classes), rows that sum to 1.
         rng: `numpy.random.Generator`; one share and one rectangle is drawn for the whole batch.
         mixup: alpha of `Beta(alpha, alpha)`, 0 for none (Zhang et al. 2018, arXiv:1710.09412).
@@ -29,8 +29,9 @@ def mix(images, targets, rng, *, mixup=0.0, cutmix=0.0):
     if cutmix and (not mixup or rng.random() < 0.5):
         images, share = _pasted(images, images[partner], rng.beta(cutmix, cutmix), rng)
     else:
-        share = rng.beta(mixup, mixup)
-        images = (share * images + (1 - share) * images[partner]).astype("float32")
+        share = float(rng.beta(mixup, mixup))
+        images = share * images + (1 - share) * images[partner]
+        images = images.astype("float32") if isinstance(images, np.ndarray) else images
     return images, (share * targets + (1 - share) * targets[partner]).astype("float32")
 
 
@@ -39,6 +40,6 @@ def _pasted(images, others, share, rng):
     height, width = images.shape[1:3]
     rows, columns = (round(size * (1 - share) ** 0.5) for size in (height, width))
     top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    images = images.copy()
+    images = images + 0  # a copy of either kind
     images[:, top : top + rows, left : left + columns] = others[:, top : top + rows, left : left + columns]
     return images, 1 - rows * columns / (height * width)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sklearn.utils.class_weight import compute_class_weight
 
-from fer_keras import callbacks, checkpoints, distribution, models, schedules
+from fer_keras import callbacks, checkpoints, device, distribution, models, schedules
 from fer_keras.batches import Batches, EpochSeeds, Sharing, blends, targets_of, training_targets
 from fer_keras.errors import InputError
 from fer_keras.gradients import tracked
@@ -130,7 +130,7 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
         Lost: if one of several processes ends, see `distribution`.
     """
     targets = training_targets(train, experiment)
-    batches = Batches(train.images, targets, experiment, taught)
+    batches = Batches(device.resident(train.images), targets, experiment, taught)
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     scored, sharing = None, []
     if validation is not None:
@@ -225,6 +225,8 @@ class ProgressBar(keras.callbacks.Callback):
         "weight_norm": "weight_norm {:.1f}",
         "epoch_time": "{:.1f} s",
     }
+
+    async_safe = True  # see `callbacks.FiniteLoss`
 
     def __init__(self, progress):
         super().__init__()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from fer_keras.augmentation import Crop, RandomAffine, resample
+from fer_keras.augmentation import Crop, RandomAffine, RandomFlip, SeedGenerator, resample
 
 IMAGE = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
 
@@ -35,6 +35,32 @@ def test_quarter_turn():
 def test_zoom_shows_the_middle_larger():
     # Pixel centers at -1.5, -0.5, 0.5, 1.5 from the middle are read at half of that, in rows and in columns.
     np.testing.assert_allclose(moved(scale=0.5)[0], 4 * 0.75 + np.array([0.75, 1.25, 1.75, 2.25]), atol=1e-5)
+
+
+def seeds(generator, count):
+    return [[int(word) for word in ops.convert_to_numpy(generator.next())] for _ in range(count)]
+
+
+def test_seeds_are_keras_own_whoever_writes_the_state():
+    ours, own = SeedGenerator(5), keras.random.SeedGenerator(5)
+    assert seeds(ours, 3) == seeds(own, 3) == [[5, 0], [5, 1], [5, 2]]
+    for generator in ours, own:
+        generator.state.assign([7, 40])
+    assert seeds(ours, 2) == seeds(own, 2) == [[7, 40], [7, 41]]
+    assert ops.convert_to_numpy(ours.state.value).tolist() == [7, 42]
+    with keras.StatelessScope(state_mapping=[(ours.state, ops.convert_to_tensor([9, 0], dtype=ours.state.dtype))]):
+        assert seeds(ours, 2) == [[9, 0], [9, 1]]
+    assert seeds(ours, 1) == [[7, 42]]
+
+
+def test_layers_of_keras_draw_the_same_by_our_seeds():
+    images = np.random.default_rng(0).normal(size=(16, 4, 4, 1)).astype("float32")
+    ours, own = RandomFlip("horizontal", seed=1), keras.layers.RandomFlip("horizontal", seed=1)
+    assert type(ours.generator) is SeedGenerator
+    for _ in range(3):
+        flipped = ops.convert_to_numpy(ours(images, training=True))
+        np.testing.assert_array_equal(flipped, ops.convert_to_numpy(own(images, training=True)))
+        assert not np.array_equal(flipped, images)
 
 
 def test_every_image_moves_differently_and_only_in_training():

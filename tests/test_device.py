@@ -1,9 +1,11 @@
 import types
 
 import keras
+import numpy as np
 import pytest
 
 from fer_keras import device
+from fer_keras.data.rows import Rows
 
 TORCH = keras.backend.backend() == "torch"
 
@@ -50,3 +52,21 @@ def test_precision_is_that_of_the_block():
 def test_precision_is_the_fast_one_by_default():
     with device.training_in():
         assert keras.config.dtype_policy().name == device.fast_precision()
+
+
+@pytest.mark.skipif(not TORCH, reason="the others get arrays")
+def test_images_go_to_a_gpu_that_has_twice_the_room(monkeypatch):
+    import torch
+
+    images = np.arange(2 * 48 * 48, dtype="uint8").reshape(2, 48, 48, 1)
+    assert device.resident(images) is images
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for free, moved in (2 * images.nbytes - 1, False), (2 * images.nbytes, True):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free, 10**9))
+        for given in images, Rows(images, np.array([0, 1])):
+            found = device.resident(given)
+            if moved:
+                assert found.dtype == torch.uint8
+                np.testing.assert_array_equal(found.cpu().numpy(), images)
+            else:
+                assert found is given

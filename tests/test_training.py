@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import threading
 
 import keras
 import numpy as np
@@ -198,7 +199,7 @@ def test_every_epoch_of_a_continued_training_has_the_row_of_the_uninterrupted_on
 
 def test_infinite_loss_stops_the_training_before_anything_of_the_epoch_is_kept(tmp_path):
     rows, experiment = [], changed(NN, optimizer="sgd", learning_rate=1e38)
-    with pytest.raises(InputError, match=r"^The training loss became \w+ in step \d of epoch 1, at a learning "):
+    with pytest.raises(InputError, match=r"^The training loss became \w+ by step \d of epoch 1, at a learning "):
         train(experiment, tmp_path / "c.npz", rows.append)
     assert rows == [] and not (tmp_path / "c.npz").exists()
 
@@ -277,6 +278,79 @@ def test_progress_is_a_line_for_each_epoch(tmp_path, capsys, caplog):
     assert caplog.records[-1].values["epoch"] == 4 and caplog.records[-1].values["val_loss"] > 0
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the others get arrays")
+@pytest.mark.parametrize(
+    "settings", [{}, {"mixup": 0.4}, {"cutmix": 1.0}, {"sam": 0.1, "mixup": 0.4, "cutmix": 1.0}]
+)
+def test_batches_of_images_on_the_device_are_those_of_arrays(settings):
+    import torch
+
+    experiment, train = changed(STATEFUL, label_smoothing=0.1, **settings), PARTS["train"]
+    targets = training.training_targets(train, experiment)
+    tensor = torch.from_numpy(np.array(train.images))
+    of_arrays, of_tensors = (Batches(images, targets, experiment) for images in (train.images, tensor))
+    for epoch in 1, 2:
+        of_arrays.start(epoch)
+        of_tensors.start(epoch)
+        for (images, said), (found, told) in zip(of_arrays, of_tensors, strict=True):
+            assert isinstance(found, torch.Tensor) and str(images.dtype) in str(found.dtype)
+            np.testing.assert_allclose(found.numpy(), images, atol=1e-4)
+            np.testing.assert_array_equal(told, said)
+    np.testing.assert_array_equal(tensor.numpy(), train.images)
+
+
+READS = ("__bool__", "__float__", "__int__", "cpu", "item", "numpy", "tolist")  # of tensors: on a GPU they wait
+
+
+def reads(monkeypatch, batches, experiment):
+    """Return how often an epoch of so many batches of 4 looks into a tensor from the thread that trains."""
+    import torch
+
+    experiment, train = changed(experiment, batch_size=4, epochs=1), PARTS["train"].take(np.arange(4 * batches))
+    model, calls, here = training.build(experiment, train), [], threading.get_ident()
+
+    def counting(read):
+        def counted(tensor, *arguments, **options):
+            if threading.get_ident() == here:
+                calls.append(1)
+            return read(tensor, *arguments, **options)
+
+        return counted
+
+    with monkeypatch.context() as patch:
+        for name in READS:
+            patch.setattr(torch.Tensor, name, counting(getattr(torch.Tensor, name)))
+        training.fit(model, experiment, train, None, on_epoch=lambda row: None)
+    return len(calls)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="other backends compile their steps")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "adamw", "optimizer_options": {"weight_decay": 0.01}, "schedule": "cosine"},
+        {
+            "optimizer": "muon",
+            "optimizer_options": {"weight_decay": 0.01},
+            "mixup": 0.2,
+            "augmentation": ("erasing",),
+        },
+        {"optimizer": "rmsprop", "augmentation": ("affine_half", "crop_40", "contrast")},
+        {"optimizer": "sgd", "optimizer_options": {"global_clipnorm": 1.0, "use_ema": True}},
+    ],
+    ids=lambda settings: settings["optimizer"],
+)
+def test_no_step_waits_for_the_device(monkeypatch, settings):
+    # As on a GPU, where the fused update for processors and their dropout are not used.
+    for name, own in ("adam", keras.optimizers.Adam), ("adamw", keras.optimizers.AdamW):
+        monkeypatch.setitem(training.OPTIMIZERS, name, own)
+    options = STATEFUL.model_options | {"convolution_dropout": 0.0, "dropout": 0.0}
+    experiment = changed(STATEFUL, optimizer_options={}, model_options=options, label_smoothing=0.1)
+    experiment = changed(experiment, **settings)
+    assert reads(monkeypatch, 3, experiment) == reads(monkeypatch, 6, experiment)
+
+
 def rates(steps, **settings):
     """Learning rates at `steps` of a training of 20 steps: 5 epochs of 30 images in batches of 8."""
     optimizer = training.build(changed(NN, epochs=5, learning_rate=0.2, **settings), PARTS["train"]).optimizer
@@ -293,6 +367,14 @@ def test_constant_rate():
 
 def test_cosine_goes_from_the_peak_to_0():
     assert rates([0, 5, 10, 20], schedule="cosine") == pytest.approx([0.2, 0.1 * (1 + 0.5**0.5), 0.1, 0], abs=1e-7)
+
+
+def test_one_cycle_is_keras_own_cosine_with_a_warm_up():
+    own = keras.optimizers.schedules.CosineDecay(0.0, 24, warmup_target=0.02, warmup_steps=6)
+    given = schedules.OneCycle(0.02, 30)
+    for step in range(32):
+        step = keras.ops.convert_to_tensor(step, "int32")
+        assert float(given(step)) == pytest.approx(float(own(step)), rel=1e-6, abs=1e-12)
 
 
 def test_one_cycle_warms_up_for_a_fifth_then_goes_down_to_0():
