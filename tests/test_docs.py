@@ -37,7 +37,8 @@ def test_figures_of_the_comparison_are_those_of_the_networks_card():
 
 def test_rows_of_the_accuracy_page_are_those_of_the_records():
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", (ROOT / "docs/accuracy.md").read_text(), re.M)
-    records = {path.parent.name: path for path in ROOT.glob("experiments/results*/*/0.json")}
+    folders = ("results", "results_ferplus")
+    records = {p.parent.name: p for folder in folders for p in ROOT.glob(f"experiments/{folder}/*/0.json")}
     assert {name for name, _ in rows} == {name for name in records if "resnet_" in name} | {"cnn_best"}
     for name, figures in rows:
         record = json.loads(records[name].read_text())
@@ -49,6 +50,22 @@ def test_rows_of_the_accuracy_page_are_those_of_the_records():
             last["train_acc"] - last["val_acc"],
         )
         expected = [*(f"{100 * share:.1f}" for share in shares), f"{record['cost']['minutes']:.0f}"]
+        assert [figure.strip() for figure in figures.split("|")] == expected, name
+
+
+def test_shortened_runs_of_the_accuracy_page_are_those_of_the_records():
+    pattern = r"^\| `fer-keras run experiments/(\w+)\.py([^`]*)` \|(.*)\|$"
+    rows = re.findall(pattern, (ROOT / "docs/accuracy.md").read_text(), re.M)
+    records = {path.parent.name: path for path in ROOT.glob("experiments/results_shortened/*/0.json")}
+    assert sorted(name for name, _, _ in rows) == sorted(records)
+    for name, settings, figures in rows:
+        record = json.loads(records[name].read_text())
+        for setting in settings.split():
+            key, value = setting.split("=")
+            assert str(record["experiment"][key]) == value
+        scores, last = record["scores"], record["history"][-1]
+        shares = last["val_acc"], scores["accuracy"], scores["leak_free_accuracy"]
+        expected = [f"{record['cost']['minutes']:.0f}", *(f"{100 * share:.1f}" for share in shares)]
         assert [figure.strip() for figure in figures.split("|")] == expected, name
 
 
