@@ -20,7 +20,7 @@ import fer_keras  # noqa: F401  chooses the backend, before Keras is imported
 import click
 
 from fer_keras import data as faces_data
-from fer_keras import pipeline
+from fer_keras.runs import pipeline
 from fer_keras.experiment import load
 from fer_keras.study import judging, results, running
 

@@ -44,8 +44,12 @@ def work(cores):
     import keras
     import numpy as np
 
-    from fer_keras import Experiment, device, prediction, records, saving, training
-    from fer_keras.batches import Batches
+    from fer_keras import Experiment
+    from fer_keras.backend import device, machine
+    from fer_keras.inference import prediction
+    from fer_keras.model_files import saving
+    from fer_keras.training import fitting
+    from fer_keras.training.dataset import Batches
     from fer_keras.data.faces import make_faces
 
     random = np.random.default_rng(0)
@@ -58,8 +62,8 @@ def work(cores):
             "speed", model=model, model_options=options, normalization=True, augmentation=("flip",)
         )
         with device.training_in():
-            trained[model] = training.build(experiment, faces), experiment
-            environment = records.environment()
+            trained[model] = fitting.build(experiment, faces), experiment
+            environment = machine.environment()
         published[model] = saving.publish(trained[model][0])
     print(json.dumps({"seconds": time.perf_counter() - start} | environment), flush=True)
 
@@ -113,9 +117,9 @@ def main(cores, rounds, is_worker):
     """Compare the installed backends."""
     if is_worker:
         return work(cores)
-    from fer_keras import backends
+    from fer_keras.backend import selection
 
-    workers = {name: Worker(name, cores) for name in backends.installed()}
+    workers = {name: Worker(name, cores) for name in selection.installed()}
     found = measure(workers, rounds)
     about = next(iter(workers.values())).about
     click.echo(

@@ -13,7 +13,9 @@ import click
 import numpy as np
 from PIL import Image
 
-from fer_keras import data, prediction, saving
+from fer_keras import data
+from fer_keras.inference import prediction
+from fer_keras.model_files import saving
 from fer_keras.recognition.crops import crop
 from fer_keras.recognition.detection import Box, Haar, whole
 

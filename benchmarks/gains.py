@@ -36,16 +36,17 @@ def measured(model, precision, count, rounds):
     import torch
 
     from train_speed import Ours
-    from fer_keras import memory, training
+    from fer_keras.backend import allocator
+    from fer_keras.training import fitting
     from fer_keras.data.faces import make_faces
     from fer_keras.models import MODELS, blocks
 
     torch.set_num_threads(1)
     theirs = STEPS[count:]
     if "keeps freed memory" in theirs:
-        memory.keep_freed = lambda: None
+        allocator.keep_freed = lambda: None
     if "Adam" in theirs:
-        training.OPTIMIZERS["adam"] = keras.optimizers.Adam
+        fitting.OPTIMIZERS["adam"] = keras.optimizers.Adam
     modules = [blocks, *(sys.modules[build.__module__] for build in MODELS.values())]
     for module in modules:
         for name in set(theirs) & set(vars(module)):

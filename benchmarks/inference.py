@@ -18,9 +18,11 @@ import numpy as np
 import reference_torch
 import torch
 
-from fer_keras import exporting, inference, models, prediction, saving
-from fer_keras.engines import OnnxEngine
+from fer_keras import models
 from fer_keras.experiment import load
+from fer_keras.inference import export, folding, prediction
+from fer_keras.inference.engines import OnnxEngine
+from fer_keras.model_files import saving
 
 BEST = pathlib.Path(__file__).parents[1] / "experiments" / "cnn_best.py"
 
@@ -80,9 +82,9 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     model = built()
-    lean = inference.serving_model(model)
+    lean = folding.serving_model(model)
     with tempfile.TemporaryDirectory() as folder:
-        exporting.export(model, f"{folder}/model.onnx", "onnx")
+        export.export(model, f"{folder}/model.onnx", "onnx")
         contestants = {
             "PyTorch": hand_written(model),
             "Keras": lambda images: prediction.probabilities(model, images),

@@ -134,9 +134,9 @@ def with_data(path, times, drawn, precision):
 def with_network(name, width, precision):
     from torch.utils.flop_counter import FlopCounterMode
 
-    from fer_keras.data import demo
+    from fer_keras.data import synthetic
 
-    faces = demo.faces().take(slice(BATCH * STEPS))
+    faces = synthetic.faces().take(slice(BATCH * STEPS))
     model, result = trained(name, width, faces, precision)
     with FlopCounterMode(display=False) as counter:
         model(faces.images[:1])
@@ -149,9 +149,11 @@ def trained(name, width, faces, precision):
     import torch
     from train_speed import FIXED_BY_HAND, OPTIONS
 
-    from fer_keras import Experiment, device, training
-    from fer_keras.batches import Batches
-    from fer_keras.callbacks import GradientRatio
+    from fer_keras import Experiment
+    from fer_keras.backend import device
+    from fer_keras.training import fitting
+    from fer_keras.training.callbacks import GradientRatio
+    from fer_keras.training.dataset import Batches
 
     torch.set_num_threads(1)
     options = OPTIONS[name] | FIXED_BY_HAND[name]
@@ -160,7 +162,7 @@ def trained(name, width, faces, precision):
     experiment = Experiment(name="scaling", model=name, model_options=options, **settings)
     start = time.process_time()
     with device.training_in(precision):
-        model = training.build(experiment, faces)
+        model = fitting.build(experiment, faces)
     build = time.process_time() - start
     batches = Batches(faces.images, faces.labels, experiment)
 

@@ -20,10 +20,15 @@ import fer_keras  # noqa: F401  chooses the backend, before Keras is imported
 import click
 import keras
 
-from fer_keras import data, device, evaluation, logs, records, saving, training
+from fer_keras import data, evaluation
+from fer_keras.backend import device
+from fer_keras.core import logs
+from fer_keras.runs import records
+from fer_keras.model_files import saving
+from fer_keras.training import fitting
 from fer_keras.data import USAGES
 from fer_keras.experiment import load
-from fer_keras.prediction import probabilities
+from fer_keras.inference.prediction import probabilities
 
 
 def race(experiment, path, views, on_epoch):
@@ -32,9 +37,9 @@ def race(experiment, path, views, on_epoch):
     faces = data.load(path, progress=False)
     train, test = (faces.take(faces.usages == USAGES.index(usage)) for usage in ("Training", "PublicTest"))
     with device.training_in():
-        model = training.build(experiment, train)
+        model = fitting.build(experiment, train)
         marks.append(time.perf_counter())
-        training.fit(model, experiment, train, None, on_epoch=on_epoch)
+        fitting.fit(model, experiment, train, None, on_epoch=on_epoch)
     marks.append(time.perf_counter())
     published = saving.publish(model)
     found = evaluation.scores(test.labels, probabilities(published, test.images, **views))

@@ -18,8 +18,10 @@ import click
 import keras
 import numpy as np
 
-from fer_keras import Experiment, device, memory, training
-from fer_keras.callbacks import GradientRatio
+from fer_keras import Experiment
+from fer_keras.backend import device, allocator
+from fer_keras.training import fitting
+from fer_keras.training.callbacks import GradientRatio
 from fer_keras.data.faces import make_faces
 
 OPTIONS = {  # what the hand-written networks are told; the convolutional one is that of experiments/cnn_best.py
@@ -48,7 +50,7 @@ class Ours:
             batch_size=batch_size,
         )
         with device.training_in(precision):
-            self.model = training.build(experiment, faces)
+            self.model = fitting.build(experiment, faces)
 
     def parameters(self):
         return sum(int(np.prod(v.shape)) for v in self.model.weights if v.name != "seed_generator_state")
@@ -114,7 +116,7 @@ def main(models, sizes, precisions, threads, steps, rounds):
     backend = keras.backend.backend()
     if threads and backend == "torch":
         importlib.import_module("torch").set_num_threads(threads)
-    memory.keep_freed()
+    allocator.keep_freed()
     click.echo(f"{backend}, keras {keras.__version__}; images/s, medians of {rounds} rounds of {steps} steps\n")
     click.echo("| model | precision | batch | hand-written | ours | ratio | from | to |")
     click.echo("|---|---|---|---|---|---|---|---|")

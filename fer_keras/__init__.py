@@ -7,7 +7,7 @@ from fer_keras.experiment import Experiment
 __version__ = "0.1.0"
 __all__ = ["Experiment", "FER", "main", "pretrained", "run"]
 
-LATE = {"FER": "fer_keras.recognition", "pretrained": "fer_keras.shipped"}
+LATE = {"FER": "fer_keras.recognition", "pretrained": "fer_keras.model_files.pretrained"}
 
 # Keras reads this once, when it is first imported, which nothing here does.
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -16,10 +16,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
 def run(experiment, **options):
-    """Train and judge `experiment`; see `fer_keras.pipeline.run` for the options and the returned record."""
+    """Train and judge `experiment`; see `fer_keras.runs.pipeline.run` for the options and the returned record."""
     import logging
 
-    from fer_keras import logs, pipeline
+    from fer_keras.core import logs
+    from fer_keras.runs import pipeline
 
     if not logging.getLogger("fer_keras").hasHandlers():
         logs.start()  # a program with handlers of its own decides by them what it shows

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
-from fer_keras.errors import InputError
 
 SMALLEST_PROBABILITY = 1e-7  # keeps the loss of a certain mistake finite: at most 16.1 nats
 CALIBRATION_BINS = 15  # as in Guo et al. 2017

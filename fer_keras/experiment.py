@@ -11,7 +11,7 @@ import runpy
 from collections.abc import Mapping
 from typing import Any
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
@@ -33,7 +33,7 @@ class Experiment:
         clean: leave out training images that stand in another split, those whose copies carry different labels,
             and further copies of one image, see `fer_keras.data.clean`.
         normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
-        augmentation: names of `fer_keras.preprocessing.AUGMENTATIONS`, applied in order, in training only.
+        augmentation: names of `fer_keras.models.preprocessing.AUGMENTATIONS`, applied in order, in training only.
         mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.
         cutmix: the same for pasting a rectangle of one image into another; with both, each batch draws which.
         label_smoothing: share of a training label that is spread evenly over all classes.

@@ -10,11 +10,15 @@ import sys
 
 import keras
 import numpy as np
-from data_forms import tiny
+from helpers.data_forms import tiny
 
-from fer_keras import Experiment, models, pipeline, prediction, records, saving, training
+from fer_keras import Experiment, models
+from fer_keras.backend.gradients import batch_gradients
 from fer_keras.data import split
-from fer_keras.gradients import batch_gradients
+from fer_keras.inference import prediction
+from fer_keras.model_files import saving
+from fer_keras.runs import pipeline, records
+from fer_keras.training import fitting
 
 # No dropout and no flip: their random numbers are each backend's own.
 RUN = Experiment(
@@ -33,7 +37,7 @@ PARTS = split(tiny((42, 14, 14)))
 
 
 def go(folder):
-    training.OVERFIT_EPOCHS = 2
+    fitting.OVERFIT_EPOCHS = 2
     pipeline.pictures.draw = lambda record, folder: {}
     data, output = folder.parent / "faces.csv", folder
     return pipeline.run(RUN, data=data, output=output, tracking="disabled", precision="float32")
@@ -72,7 +76,7 @@ def architecture(name):
     """Figures of one batch through the architecture's default."""
     images, labels = PARTS["train"].images[:8], PARTS["train"].labels[:8]
     experiment = Experiment(name="x", model=name, normalization=True, optimizer="sgd", learning_rate=0.01)
-    model = training.build(experiment, PARTS["train"])
+    model = fitting.build(experiment, PARTS["train"])
     fill(model)
     kernels = {v.path: v for v in model.trainable_variables if len(v.shape) > 1}
     before = {path: array(v) for path, v in kernels.items()}

@@ -29,12 +29,13 @@ import zipfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import data_forms
 import h5py
 import numpy as np
+from helpers import data_forms
 
-from fer_keras import pipeline, records, training
 from fer_keras.cli import cli
+from fer_keras.runs import pipeline, records
+from fer_keras.training import fitting
 
 EXPERIMENT = """
 from fer_keras import Experiment
@@ -70,7 +71,7 @@ class Bench:
         self.file = self.home / "stress.py"
         self.file.write_text(EXPERIMENT)
         self.log = self.home / "log.txt"
-        training.OVERFIT_EPOCHS = 5
+        fitting.OVERFIT_EPOCHS = 5
         pipeline.pictures.draw = lambda record, folder: {}
         begin = time.monotonic()
         self.expect(self.wait(self.start(self.home / "whole")), {0})

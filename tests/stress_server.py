@@ -28,9 +28,9 @@ import threading
 import time
 
 import numpy as np
+from helpers.portraits import portrait
+from helpers.serving import ask, form, raw, until
 from PIL import Image
-from portraits import portrait
-from serving import ask, form, raw, until
 
 from fer_keras import FER
 

@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
-from fer_keras import pipeline, shipped
 from fer_keras.experiment import load
+from fer_keras.model_files import pretrained
+from fer_keras.runs import pipeline
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -26,7 +27,7 @@ def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path
 
 
 def test_figures_of_the_comparison_are_those_of_the_networks_card():
-    card = shipped.card("best")
+    card = pretrained.card("best")
     scores = card["scores"]["test"]["plain"]
     row = re.search(r"^\| measured here,[^|]*\|([^|]*)\|", text := (ROOT / "docs/peers.md").read_text(), re.M)[1]
     assert row.strip(" *") == f"{100 * scores['accuracy']:.1f} %"

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 from fer_keras.evaluation import ZERO_LOSS, overfit_verdict, scores, table
 
 # True 0, 0, 1, 3; predicted 0, 1, 1, 0, each with the confidence in the row.

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 from fer_keras.experiment import Experiment, load
 
 DEFAULTS = {

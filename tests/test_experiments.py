@@ -8,13 +8,15 @@ import re
 
 import keras
 import pytest
-from data_forms import tiny
+from helpers.data_forms import tiny
 
-from fer_keras import Experiment, models, saving, training
-from fer_keras.batches import training_targets
+from fer_keras import Experiment, models
 from fer_keras.data import split
 from fer_keras.experiment import load
-from fer_keras.preprocessing import AUGMENTATIONS
+from fer_keras.model_files import saving
+from fer_keras.models.preprocessing import AUGMENTATIONS
+from fer_keras.training import fitting
+from fer_keras.training.dataset import training_targets
 
 FOLDER = pathlib.Path(__file__).parents[1] / "experiments"
 FILES = sorted(FOLDER.glob("*.py"))
@@ -234,7 +236,7 @@ def test_model_builds(name):
 @pytest.mark.parametrize("name, parameters", RECIPES.items())
 def test_published_recipe_has_its_parameters_and_trains_every_kernel(name, parameters):
     train = split(tiny((42, 7, 7)))["train"].take(slice(4))
-    model = training.build(load(FOLDER / f"{name}.py"), train)
+    model = fitting.build(load(FOLDER / f"{name}.py"), train)
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == parameters
     kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
     before = [keras.ops.convert_to_numpy(v).copy() for v in kernels]

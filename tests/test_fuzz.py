@@ -6,40 +6,29 @@ new ones for each test and prints how many were refused.
 
 import io
 import json
-import os
 import string
 import warnings
 import zipfile
 
-import data_forms
-import hostile
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from helpers import data_forms, hostile
+from helpers.fuzzing import EDITS, damaged, fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_keras import Experiment, records, saving
+from fer_keras import Experiment
+from fer_keras.core.errors import InputError
 from fer_keras.data import load
 from fer_keras.data.votes import read_votes
-from fer_keras.errors import InputError
 from fer_keras.experiment import override
+from fer_keras.model_files import saving
+from fer_keras.runs import records
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 0))
 FACES = data_forms.tiny((3, 1, 1))
 pytestmark = pytest.mark.slow
-
-
-def fuzz(examples):
-    """The settings of a test with so many fixed examples, or with `FUZZ_EXAMPLES` new ones."""
-    return settings(
-        max_examples=EXAMPLES or examples,
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,33 +55,6 @@ def tell(request, figures):
             figures[request.node.name] = (tried + 1, refused + 1)
 
     return call
-
-
-PLACE = st.floats(0, 1, exclude_max=True)
-EDIT = st.one_of(
-    st.tuples(st.just("put"), PLACE, st.binary(min_size=1, max_size=8)),
-    st.tuples(st.just("insert"), PLACE, st.binary(min_size=1, max_size=8)),
-    st.tuples(st.just("cut"), PLACE, st.integers(1, 64)),
-    st.tuples(st.just("end"), PLACE, st.none()),
-    st.tuples(st.just("repeat"), PLACE, st.integers(1, 64)),
-)
-EDITS = st.lists(EDIT, min_size=1, max_size=5)
-
-
-def damaged(content, edits):
-    for kind, place, value in edits:
-        i = int(place * len(content))
-        if kind == "put":
-            content = content[:i] + value + content[i + len(value) :]
-        elif kind == "insert":
-            content = content[:i] + value + content[i:]
-        elif kind == "cut":
-            content = content[:i] + content[i + value :]
-        elif kind == "end":
-            content = content[:i]
-        else:
-            content = content[: i + value] + content[i:]
-    return content
 
 
 # Values that configurations are not written for, and words with a meaning in some of them.

@@ -14,7 +14,7 @@ import sys
 
 import numpy as np
 import pytest
-from data_forms import tiny, write_csv
+from helpers.data_forms import tiny, write_csv
 
 from fer_keras import models
 

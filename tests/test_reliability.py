@@ -3,20 +3,20 @@
 import pathlib
 import re
 
-import hostile
+from helpers import hostile
 
 ROOT = pathlib.Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 
 
 def test_every_test_named_is_there():
-    for file, name in re.findall(r"`(?:tests/)?(test_\w+\.py)(?:::(\w+))?", TEXT):
+    for file, name in re.findall(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)(?:::(\w+))?", TEXT):
         source = (ROOT / "tests" / file).read_text(encoding="utf-8")
         assert f"def {name}" in source, (file, name)
     for name in re.findall(r"`(test_[a-z_]+)`", TEXT):
-        assert any(f"def {name}(" in path.read_text(encoding="utf-8") for path in ROOT.glob("tests/test_*.py")), (
-            name
-        )
+        assert any(
+            f"def {name}(" in path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py")
+        ), name
 
 
 def test_every_script_named_is_there():

@@ -6,9 +6,11 @@ import os
 
 import click
 
-from fer_keras import __version__, backends, logs
-from fer_keras.cli import data, doctor, evaluation, experiments, exporting, prediction, serving, study
-from fer_keras.errors import InputError
+from fer_keras import __version__
+from fer_keras.backend import selection
+from fer_keras.cli import data, doctor, evaluate, experiments, export, predict, serve, study
+from fer_keras.core import logs
+from fer_keras.core.errors import InputError
 
 USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
 LOG = logging.getLogger("fer_keras")
@@ -39,7 +41,7 @@ class Commands(click.Group):
                 raise
             raise Failure(str(error)) from error
         except (ImportError, ValueError) as error:
-            if fault := backends.fault():  # over which Keras stumbled when it was imported
+            if fault := selection.fault():  # over which Keras stumbled when it was imported
                 raise Failure(fault) from error
             raise
 
@@ -80,11 +82,11 @@ for command in (
     experiments.list_,
     experiments.show,
     experiments.overfit,
-    evaluation.evaluate,
-    evaluation.release,
-    exporting.export,
-    prediction.predict,
-    serving.serve,
+    evaluate.evaluate,
+    evaluate.release,
+    export.export,
+    predict.predict,
+    serve.serve,
     study.study,
     study.sweep,
     study.report,

@@ -37,7 +37,7 @@ def audit(data, votes, output):
     fer-keras data audit --data fer2013.csv --votes fer2013new.csv
     """
     from fer_keras import data as faces_data
-    from fer_keras.files import write_json
+    from fer_keras.core.files import write_json
 
     faces = faces_data.load(data, votes=votes)
     report = faces_data.audit(faces)

@@ -16,7 +16,7 @@ def doctor(output):
     fer-keras doctor
     KERAS_BACKEND=jax fer-keras doctor
     """
-    from fer_keras.doctor import findings
+    from fer_keras.runs.doctor import findings
 
     found = findings(output)
     for finding in found:

@@ -18,7 +18,7 @@ from fer_keras.cli.options import (
     seed_option,
     wandb_option,
 )
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 from fer_keras.experiment import load, override
 
 
@@ -44,7 +44,8 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
     fer-keras run experiments/cnn_best.py learning_rate=0.001 model_options.dropout=0.5
     """
     experiment = override(read_experiment(file, seed=seed, epochs=epochs), settings)
-    from fer_keras import evaluation, pipeline
+    from fer_keras import evaluation
+    from fer_keras.runs import pipeline
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that wandb's run is ended too
     try:
@@ -82,7 +83,7 @@ def show(file):
     \b
     fer-keras show experiments/cnn_best.py
     """
-    from fer_keras.pipeline import resolved
+    from fer_keras.runs.pipeline import resolved
 
     click.echo(json.dumps(resolved(load(file)), indent=2))
 
@@ -99,11 +100,13 @@ def overfit(file, data, seed):
     """
     experiment = read_experiment(file, seed=seed)
     from fer_keras import data as faces_data
-    from fer_keras import device, evaluation, training
+    from fer_keras import evaluation
+    from fer_keras.backend import device
+    from fer_keras.training import fitting
 
     train = faces_data.split(faces_data.load(data, labels=experiment.labels), experiment.seed)["train"]
     with device.training_in():
-        losses = training.overfit_losses(experiment, train)
+        losses = fitting.overfit_losses(experiment, train)
     click.echo(evaluation.overfit_verdict(losses)["text"])
 
 

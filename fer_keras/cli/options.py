@@ -72,7 +72,7 @@ def parse_classes(class_order):
     """Return what `saving.load` takes as `classes`: the seven names, or None where nothing was given."""
     if class_order is None:
         return None
-    from fer_keras import saving
+    from fer_keras.model_files import saving
 
     return saving.parse_class_order(class_order)
 

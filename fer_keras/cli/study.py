@@ -101,9 +101,9 @@ def report(results, output, update, data, wandb):
     \b
     fer-keras report --data fer2013.csv
     """
-    from fer_keras import report as reporting
     from fer_keras.data import load
-    from fer_keras.report import publishing
+    from fer_keras.study import report as reporting
+    from fer_keras.study.report import publishing
 
     paths = reporting.write(results, output, load(data) if data else None)
     if update:

@@ -7,10 +7,10 @@ import re
 import numpy as np
 from PIL import Image
 
+from fer_keras.core.errors import InputError
+from fer_keras.data.aliases import emotion_code, settle, split_code
 from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
 from fer_keras.data.sources import PICTURES, whole_path
-from fer_keras.data.vocabulary import emotion_code, settle, split_code
-from fer_keras.errors import InputError
 
 LARGEST = 1 << 20
 

@@ -5,9 +5,9 @@ import pathlib
 import shutil
 import tempfile
 
-from fer_keras.data import forms, sources
+from fer_keras.core.errors import InputError
+from fer_keras.data import formats, sources
 from fer_keras.data.loading import fetched
-from fer_keras.errors import InputError
 
 COMPETITION = "challenges-in-representation-learning-facial-expression-recognition-challenge"
 BY_HAND = (
@@ -41,7 +41,7 @@ def fetch():
 def keep(downloaded, home):
     """Copy the files of the best form in `downloaded` to `home`, whole or not at all."""
     with sources.reading(downloaded):
-        files = forms.recognise(sources.Folder(downloaded)).files()
+        files = formats.recognise(sources.Folder(downloaded)).files()
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=home.parent) as temporary:

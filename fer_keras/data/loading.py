@@ -7,10 +7,10 @@ import os
 import pathlib
 import sys
 
-from fer_keras.data import cache, demo, forms, sources
+from fer_keras.core.errors import InputError
+from fer_keras.data import cache, formats, sources, synthetic
 from fer_keras.data.faces import Faces, make_faces
 from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
-from fer_keras.errors import InputError
 
 log = logging.getLogger("fer_keras")
 
@@ -35,7 +35,7 @@ def load(path=None, *, labels="original", votes=None, progress=True):
     if labels not in LABELS:
         raise InputError(f"Unknown labels {labels!r}. Expected one of: {', '.join(LABELS)}.")
     place = locate(path)
-    faces = demo.faces() if place is None else read(place, progress)
+    faces = synthetic.faces() if place is None else read(place, progress)
     if votes is not None:
         faces = dataclasses.replace(faces, votes=align(read_votes(votes), faces.usages, votes))
     return relabel(faces, labels)
@@ -69,14 +69,14 @@ def fetched():
 def read(path, progress=True):
     """Return the `Faces` at the `Path`, from the cache where the same content was parsed before."""
     with sources.reading(path):
-        form = forms.recognise(sources.Folder(path)) if path.is_dir() else None
+        form = formats.recognise(sources.Folder(path)) if path.is_dir() else None
         key = cache.key(form.files() if form else sources.single(path))
         kept = cache.read(key)
         if kept:
             images, labels, usages, digest, table = kept
             faces = Faces(images, labels, usages, str(path), digest)
         else:
-            form = form or forms.recognise(sources.open_source(path))
+            form = form or formats.recognise(sources.open_source(path))
             with bar(f"Reading {path.name}", form.size(), progress) as advance:
                 images, labels, usages, table = form.read(advance)
             faces = make_faces(images, labels, usages, path)

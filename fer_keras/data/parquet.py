@@ -7,12 +7,12 @@ import re
 
 import numpy as np
 
+from fer_keras.core.errors import InputError
+from fer_keras.data.aliases import emotion_code, settle, split_code
 from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
 from fer_keras.data.folders import decode
 from fer_keras.data.sources import whole_path
 from fer_keras.data.tables import PIXELS, joined, parse_pixels
-from fer_keras.data.vocabulary import emotion_code, settle, split_code
-from fer_keras.errors import InputError
 
 MAGIC = b"PAR1"
 IMAGE_COLUMNS = ("image", "img", "pixels")

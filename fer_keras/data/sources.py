@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 import zlib
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 
 MOST_FILES = 200_000
 MOST_BYTES = 4 << 30

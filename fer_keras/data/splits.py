@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from fer_keras.core.errors import InputError
+from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING
 from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
 from fer_keras.data.rows import select
-from fer_keras.data.vocabulary import PRIVATE, PUBLIC, TRAINING
-from fer_keras.errors import InputError
 
 
 def split(faces, seed=0, *, merged=False):

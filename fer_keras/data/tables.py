@@ -8,10 +8,10 @@ import warnings
 
 import numpy as np
 
+from fer_keras.core.errors import InputError
+from fer_keras.data.aliases import TEST, TRAINING, settle, split_code
 from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
 from fer_keras.data.sources import whole_path
-from fer_keras.data.vocabulary import TEST, TRAINING, settle, split_code
-from fer_keras.errors import InputError
 
 PIXELS = SIDE * SIDE
 CODES = {str(code): code for code in range(len(EMOTIONS))}

@@ -6,11 +6,11 @@ import pathlib
 
 import numpy as np
 
+from fer_keras.core.errors import InputError
 from fer_keras.data import tables
+from fer_keras.data.aliases import emotion_code
 from fer_keras.data.faces import EMOTIONS, USAGES, digest
 from fer_keras.data.sources import reading
-from fer_keras.data.vocabulary import emotion_code
-from fer_keras.errors import InputError
 
 log = logging.getLogger("fer_keras")
 FILE = "fer2013new.csv"

@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
 from fer_keras.models.resnet import resnet
@@ -20,7 +20,7 @@ def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=
     Args:
         name: a key of `MODELS`.
         options: `dict`, keywords of that architecture's function.
-        preprocessing: layers between the image and the architecture, see `fer_keras.preprocessing`.
+        preprocessing: layers between the image and the architecture, see `fer_keras.models.preprocessing`.
         input_shape: (height, width, channels) of an image.
         num_classes: `int`.
 

@@ -2,8 +2,8 @@
 
 from keras import layers, regularizers
 
-from fer_keras.errors import InputError
-from fer_keras.layers import BatchNormalization, Conv2D, Dropout, ReLU
+from fer_keras.backend.layers import BatchNormalization, Conv2D, Dropout, ReLU
+from fer_keras.core.errors import InputError
 
 NORMALIZATIONS = {None: None, "batch": BatchNormalization, "layer": layers.LayerNormalization}
 ACTIVATIONS = {"relu": ReLU, "leaky_relu": layers.LeakyReLU}

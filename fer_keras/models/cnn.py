@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from fer_keras.layers import Conv2D, Dropout, MaxPooling2D
+from fer_keras.backend.layers import Conv2D, Dropout, MaxPooling2D
 from fer_keras.models.blocks import activate, classifier, l2_penalty, normalize
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, Dropout, ReLU
+from fer_keras.backend.layers import BatchNormalization, Dropout, ReLU
 from fer_keras.models.blocks import convolution, l2_penalty
 
 

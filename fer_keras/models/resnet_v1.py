@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, ReLU
+from fer_keras.backend.layers import BatchNormalization, ReLU
 from fer_keras.models.blocks import convolution
 
 

@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from fer_keras.layers import BatchNormalization, Conv2D, Dropout, MaxPooling2D, ReLU
+from fer_keras.backend.layers import BatchNormalization, Conv2D, Dropout, MaxPooling2D, ReLU
 
 
 def vgg(x, num_classes, *, filters=(32, 64, 128), repeats=(2, 2, 3), units=(), dropout=0.0):

@@ -7,8 +7,8 @@ import pathlib
 
 import numpy as np
 
-from fer_keras.errors import InputError
-from fer_keras.files import writing
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import writing
 from fer_keras.recognition import drawing, photos, videos
 from fer_keras.recognition.fer import Face, Frame, batched
 

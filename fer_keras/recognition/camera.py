@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 from fer_keras.recognition import drawing
 from fer_keras.recognition.detection import opencv
 

@@ -9,9 +9,11 @@ import sys
 
 import numpy as np
 
-from fer_keras import __version__, engines, shipped
+from fer_keras import __version__
+from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS, cache
-from fer_keras.errors import InputError
+from fer_keras.inference import engines
+from fer_keras.model_files import pretrained
 
 LOG = logging.getLogger("fer_keras")
 
@@ -27,13 +29,13 @@ def classifier(model=None):
         InputError: if the file cannot be used, there is no network of that name, or `model` is nothing of these.
     """
     if _is_name(model):
-        model = shipped.pretrained(model or "best")
+        model = pretrained.pretrained(model or "best")
     elif isinstance(model, str | os.PathLike):
         onnx = os.fspath(model).endswith(".onnx")
         return engines.OnnxEngine(model) if onnx else engines.KerasEngine(model)
     keras = sys.modules.get("keras")
     if keras and isinstance(model, keras.Model):
-        from fer_keras.prediction import probabilities
+        from fer_keras.inference.prediction import probabilities
 
         return functools.partial(probabilities, model)
     if not callable(model):
@@ -51,23 +53,24 @@ def onnx_file(model=None, *, classes=None):
 
     Args:
         model: as for `classifier`, but no object.
-        classes: order of a `.keras` file's outputs, see `fer_keras.saving.load`.
+        classes: order of a `.keras` file's outputs, see `fer_keras.model_files.saving.load`.
 
     Raises:
-        InputError: as `classifier` and `fer_keras.exporting.export`.
+        InputError: as `classifier` and `fer_keras.inference.export.export`.
     """
-    source = pathlib.Path(shipped.FOLDER, f"{model or 'best'}.npz") if _is_name(model) else pathlib.Path(model)
+    source = pathlib.Path(pretrained.FOLDER, f"{model or 'best'}.npz") if _is_name(model) else pathlib.Path(model)
     if source.suffix == ".onnx" or not source.is_file():
         return model
     digest = hashlib.sha256(source.read_bytes() + repr((__version__, classes)).encode()).hexdigest()
     path = cache.home() / "onnx" / f"{digest[:32]}.onnx"
     if not path.is_file():
-        from fer_keras import exporting, saving
+        from fer_keras.inference import export
+        from fer_keras.model_files import saving
 
         LOG.info("Writing %s once as ONNX, to %s", source.name, path)
         named = _is_name(model)
-        network = shipped.pretrained(source.stem) if named else saving.load(source, classes=classes)
-        exporting.export(network, path, "onnx")
+        network = pretrained.pretrained(source.stem) if named else saving.load(source, classes=classes)
+        export.export(network, path, "onnx")
     return path
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 
 LONGEST_SIDE = 800  # pixels; larger photographs are searched in a reduced copy
 SMALLEST_FACE = 30  # pixels of that copy

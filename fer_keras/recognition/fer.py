@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
-from fer_keras.errors import InputError
-from fer_keras.recognition import classifiers, crops, detection, explaining, photos, videos
-from fer_keras.recognition.following import Tracks
+from fer_keras.recognition import classifiers, crops, detection, photos, saliency, videos
+from fer_keras.recognition.tracking import Tracks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +143,7 @@ class FER:
         if emotion not in (None, *EMOTIONS):
             raise InputError(f"Unknown emotion {emotion!r}. Expected one of: {', '.join(EMOTIONS)}.")
         codes = [EMOTIONS.index(emotion or face.emotion) for face in faces]
-        return explaining.occlusion(self._probabilities, [face.crop for face in faces], codes)
+        return saliency.occlusion(self._probabilities, [face.crop for face in faces], codes)
 
     def find(self, image, *, bgr=False):
         """Return the faces of an image as `Found`, not yet classified."""

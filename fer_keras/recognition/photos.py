@@ -6,7 +6,7 @@ import os
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 
 # What cameras, telephones and browsers write; Pillow's other readers only widen what a hostile file can reach.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")

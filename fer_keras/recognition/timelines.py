@@ -7,8 +7,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from fer_keras.core.plotting import STYLE
 from fer_keras.data import EMOTIONS
-from fer_keras.pictures import STYLE
 from fer_keras.recognition.drawing import COLORS
 
 MOST_FACES = 6  # with the most frames; more would be too small to read

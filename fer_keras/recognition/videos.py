@@ -3,8 +3,8 @@
 import contextlib
 import os
 
-from fer_keras.errors import InputError
-from fer_keras.files import writing
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import writing
 from fer_keras.recognition.detection import opencv
 from fer_keras.recognition.photos import MAX_PIXELS, check_size
 

@@ -10,10 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from fer_keras import __version__
-from fer_keras.errors import InputError
-from fer_keras.server import answers, documentation, multipart, schema
-from fer_keras.server.guard import Guard, Metrics, problem
+from fer_keras.core.errors import InputError
+from fer_keras.server import documentation, handlers, multipart, schema
 from fer_keras.server.limits import Admission, Limits, Refused
+from fer_keras.server.middleware import Guard, Metrics, problem
 
 TYPES = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript"}
 ABOUT = "Finds the faces in images and names their expressions. Images are answered from memory, never stored."
@@ -80,7 +80,7 @@ def add_api(app, fer, admission, metrics):
     async def predict(request: Request):
         """Find and name the faces of one image, the body of the request."""
         async with admission.body(request) as image:
-            answer = await admission.run(request, answers.picture, fer, image)
+            answer = await admission.run(request, handlers.picture, fer, image)
             metrics.faces.inc(len(answer["faces"]))
             return answer
 
@@ -99,7 +99,7 @@ def add_api(app, fer, admission, metrics):
 
     async def one_of_many(request, name, image):
         try:
-            return {"name": name} | await admission.run(request, answers.picture, fer, image)
+            return {"name": name} | await admission.run(request, handlers.picture, fer, image)
         except InputError as error:
             return {"name": name, "error": str(error)}
 
@@ -111,7 +111,7 @@ def add_api(app, fer, admission, metrics):
     ):
         """Tell which parts of one face of the image decided: what covering each place costs the answer."""
         async with admission.body(request) as image:
-            return await admission.run(request, answers.explanation, fer, image, face, emotion and emotion.value)
+            return await admission.run(request, handlers.explanation, fer, image, face, emotion and emotion.value)
 
 
 def add_pages(app, metrics):

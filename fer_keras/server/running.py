@@ -8,12 +8,12 @@ import warnings
 import numpy as np
 import uvicorn
 
-from fer_keras import memory
-from fer_keras.errors import InputError
+from fer_keras.backend import allocator
+from fer_keras.core.errors import InputError
 from fer_keras.recognition.detection import Box
 from fer_keras.recognition.fer import Found
 from fer_keras.server.app import create_app
-from fer_keras.server.guard import LOOPBACK
+from fer_keras.server.middleware import LOOPBACK
 from fer_keras.server.protocol import HEADER_BYTES, BoundedProtocol
 
 LOG = logging.getLogger("fer_keras")
@@ -36,7 +36,7 @@ def serve(fer, host="127.0.0.1", port=8000, limits=None):
     listener = listen(host, port)
     alone = host in LOOPBACK
     server = new_server(create_app(fer, limits, hosts=LOOPBACK if alone else None))
-    memory.keep_freed(SMALL_BLOCK)  # else each thread keeps what the largest picture took that it ever met
+    allocator.keep_freed(SMALL_BLOCK)  # else each thread keeps what the largest picture took that it ever met
     fer.classify([Found(Box(0, 0, 48, 48, None), np.zeros((48, 48, 1), np.uint8))])  # the first call is slow
     name = f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}"

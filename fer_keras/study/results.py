@@ -3,8 +3,8 @@
 import json
 import pathlib
 
-from fer_keras.errors import InputError
-from fer_keras.files import write_text
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import write_text
 
 ENVIRONMENT = (
     "fer_keras",
@@ -35,7 +35,7 @@ def compact(record, parameters):
     """Return the result of a finished run.
 
     Args:
-        record: what `fer_keras.records.read` returned.
+        record: what `fer_keras.runs.records.read` returned.
         parameters: number of weights of the model.
 
     Returns:

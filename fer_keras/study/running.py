@@ -13,11 +13,12 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fer_keras import models, pipeline, records, study
+from fer_keras import models, study
+from fer_keras.core.errors import InputError
 from fer_keras.data import load as load_data
-from fer_keras.errors import InputError
 from fer_keras.experiment import Experiment
 from fer_keras.experiment import load as load_experiment
+from fer_keras.runs import pipeline, records
 from fer_keras.study import results
 
 EPOCH = re.compile(r"^epoch (\d+)/\d+ ")
@@ -64,7 +65,7 @@ def run(
         data: path of FER-2013, see `fer_keras.data.load`.
         folder: of the experiment files.
         output: folder of the run directories.
-        tracking: wandb's mode, see `fer_keras.pipeline.run`.
+        tracking: wandb's mode, see `fer_keras.runs.pipeline.run`.
 
     Returns:
         `(done, failed)`: lists of `Job`, done now and failed; the messages of a failure were printed.

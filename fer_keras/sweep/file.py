@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from fer_keras.errors import InputError
+from fer_keras.core.errors import InputError
 from fer_keras.experiment import Experiment, override
 from fer_keras.experiment import load as load_experiment
 

@@ -5,10 +5,10 @@ import shlex
 
 from optuna.trial import TrialState
 
-from fer_keras import records
-from fer_keras.files import write_json
-from fer_keras.sweep import pictures
-from fer_keras.sweep.board import origin
+from fer_keras.core.files import write_json
+from fer_keras.runs import records
+from fer_keras.sweep import plots
+from fer_keras.sweep.storage import origin
 
 STATES = {
     TrialState.COMPLETE: "complete",
@@ -76,7 +76,7 @@ def table(result):
 def write(result, study, folder):
     """Write sweep.json and the pictures of a `result` into `folder`; return {title: `Path`} of the pictures."""
     write_json(pathlib.Path(folder) / "sweep.json", result)
-    return pictures.draw(result, study, folder)
+    return plots.draw(result, study, folder)
 
 
 def _row(sweep, trial):

@@ -1,0 +1,1 @@
+"""Everything that depends on torch, JAX, TensorFlow or private names of Keras."""

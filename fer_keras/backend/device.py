@@ -1,0 +1,60 @@
+"""What the machine computes fast, and how to let it."""
+
+import contextlib
+import math
+import pathlib
+
+import keras
+import numpy as np
+
+from fer_keras.backend import allocator
+
+
+@contextlib.contextmanager
+def training_in(precision=None):
+    """Within the block, new layers compute in `precision`, a Keras dtype policy; by default the device's fast one.
+
+    Memory is kept from here on, for the whole process, see `fer_keras.backend.allocator`.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision or fast_precision())
+    allocator.keep_freed()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def fast_precision():
+    """Return Keras' dtype policy for training: `"mixed_bfloat16"` where that type is native, else `"float32"`.
+
+    Only torch gains from it, through `fer_keras.backend.layers`: NVIDIA GPUs from compute capability 8.0 on,
+    processors with AVX512-BF16 or AMX.
+    """
+    if keras.backend.backend() != "torch":
+        return "float32"
+    import torch
+
+    if torch.cuda.is_available():
+        native = torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        cpuinfo = pathlib.Path("/proc/cpuinfo")
+        flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+        native = "avx512_bf16" in flags or "amx_bf16" in flags
+    return "mixed_bfloat16" if native else "float32"
+
+
+def resident(images):
+    """Return `images` as a tensor on the GPU, copied there once, where torch has one with room; else as they are.
+
+    Args:
+        images: (n, height, width, channels) uint8, an array or `fer_keras.data.rows.Rows`. They may take half of
+            the memory that is free: the network needs the rest.
+    """
+    if keras.backend.backend() != "torch":
+        return images
+    import torch
+
+    if not torch.cuda.is_available() or math.prod(images.shape) > torch.cuda.mem_get_info()[0] // 2:
+        return images
+    return keras.ops.convert_to_tensor(np.asarray(images))

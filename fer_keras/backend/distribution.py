@@ -1,0 +1,255 @@
+"""Data-parallel training: several processes or devices share each batch and compute what one would alone.
+
+On torch, `torchrun` starts the processes. Each holds a part of every batch. Sums over the whole batch are made
+where it matters: in batch normalization, of the gradients before the optimizer, of the metrics. (PyTorch has
+`DistributedDataParallel` for it, but that hooks into the call of a module, which Keras' `fit` does not make, and
+synchronizes no statistics on a processor.) On JAX one process drives several devices by `keras.distribution`.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import re
+
+import keras
+
+from fer_keras.core.errors import InputError
+
+if keras.backend.backend() == "torch":
+    import torch
+    from torch import distributed
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+else:
+    torch = None
+
+WAIT = datetime.timedelta(minutes=10)  # for a silent process, before the others give up
+
+_rank, _size = 0, 1
+running = None  # the `Part` of the training step under way in this process, where there are several
+
+
+class Lost(InputError):
+    """Another process ended or fell silent."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Images `start` to `stop` of a batch of `whole`."""
+
+    start: int
+    stop: int
+    whole: int
+
+    @property
+    def rows(self):
+        return slice(self.start, self.stop)
+
+    @property
+    def share(self):
+        return (self.stop - self.start) / self.whole
+
+
+@contextlib.contextmanager
+def joined():
+    """Within the block, this process is one of `torchrun`'s, or JAX uses all devices of this machine.
+
+    A process on its own, and one on TensorFlow, goes on alone.
+
+    Raises:
+        InputError: if `torchrun` started it for another backend.
+        Lost: if the others do not answer.
+    """
+    backend = keras.backend.backend()
+    size = int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+    if size > 1 and backend != "torch":
+        raise InputError(
+            f"torchrun starts processes for the torch backend, not for {backend!r}. Set KERAS_BACKEND=torch; on "
+            "jax one plain process uses all devices of its machine."
+        )
+    if size > 1:
+        with _process_group():
+            yield
+    elif backend == "jax" and keras.distribution.get_device_count() > 1:
+        with _Devices().scope():
+            yield
+    else:
+        yield
+
+
+@contextlib.contextmanager
+def _process_group():
+    global _rank, _size
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    with _telling_of_losses():
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
+    _rank, _size = distributed.get_rank(), distributed.get_world_size()
+    filtering = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()  # which would hide a `Lost` of one line in a layer's arguments
+    try:
+        yield
+    except Lost:
+        raise
+    except Exception as error:
+        get_error_handler().record_exception(error)  # for torchrun's report, which names the first one
+        raise
+    finally:
+        _rank, _size = 0, 1
+        end_step()
+        if filtering:
+            keras.config.enable_traceback_filtering()
+        distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def alone():
+    """Within the block, batches are computed whole, on one of JAX's devices."""
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
+class _Devices(keras.distribution.DataParallel):
+    """Keras' data parallelism for batches that the devices do not divide evenly too.
+
+    Keras cuts a batch before the devices get it, into equal parts only. A batch of faces is small enough for each
+    device to get all of it; what the scaling layer makes of it is cut, by XLA, which pads an uneven end.
+    """
+
+    def get_data_layout(self, data_shape):
+        return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
+
+    def get_tensor_layout(self, path):
+        if path.endswith(("normalization/output", "rescaling/output")):
+            return keras.distribution.TensorLayout([self.batch_dim_name, None, None, None], self.device_mesh)
+        return None
+
+
+def size():
+    """Return the number of processes."""
+    return _size
+
+
+def rank():
+    """Return the number of this process, from 0. Process 0 alone writes and speaks."""
+    return _rank
+
+
+def replicas():
+    """Return how many copies of the model share each batch: processes, or JAX's devices."""
+    distribution = keras.distribution.distribution()
+    return distribution.num_model_replicas if distribution else _size
+
+
+def part(count):
+    """Return the `Part` of `count` images that is this process's; parts differ by at most one image.
+
+    Raises:
+        InputError: if there are fewer images than processes.
+    """
+    if count < _size:
+        raise InputError(
+            f"{_size} processes cannot share {count} images, the last batch or the validation split. Start at "
+            f"most {count} processes, or choose another batch_size."
+        )
+    return Part(count * _rank // _size, count * (_rank + 1) // _size, count)
+
+
+def start_step(count):
+    """Let layers and optimizer know that they see this process's part of a batch of `count` images."""
+    global running
+    running = part(count) if _size > 1 else None
+
+
+def end_step():
+    """Let layers and optimizer take what they see for a batch of its own again."""
+    global running
+    running = None
+
+
+def whole(count):
+    """Return the number of images of the whole batch, of which `count` are here."""
+    return running.whole if running else count
+
+
+def rows():
+    """Return the `slice` of the whole batch that is here."""
+    return running.rows if running else slice(None)
+
+
+def average(gradients):
+    """Return the gradients of the whole batch's mean loss from those of this process's part, as a `list`."""
+    if running is None:
+        return gradients
+    flat = torch.cat([g.reshape(-1) for g in gradients]) * running.share
+    parts = _summed(flat).split([g.numel() for g in gradients])
+    return [values.view(g.shape) for values, g in zip(parts, gradients, strict=True)]
+
+
+def batch_sum(tensor):
+    """Return the sum of the processes' tensors, differentiable: the gradient is that of the whole batch's loss."""
+    return _BatchSum.apply(tensor)
+
+
+class _BatchSum(torch.autograd.Function if torch else object):
+    @staticmethod
+    def forward(context, tensor):
+        return _summed(tensor.clone())
+
+    @staticmethod
+    def backward(context, gradient):
+        # Each process differentiates the mean over its own images, which `average` weights by their share.
+        return _summed(gradient * running.share) / running.share
+
+
+def sum_of(values):
+    """Return {name: sum over the processes} of {name: number}, equal names in equal order in each."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sums = _summed(torch.tensor(list(values.values()), dtype=torch.float64, device=device))
+    return dict(zip(values, sums.tolist(), strict=True))
+
+
+def of_first(value):
+    """Return process 0's `value`, any that can be pickled; alone, return it as it is."""
+    if _size == 1:
+        return value
+    box = [value]
+    with _telling_of_losses():
+        distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def agree(values):
+    """Check that every process has the same {what: value} as process 0.
+
+    Raises:
+        InputError: in each process that has not.
+    """
+    for what, expected in of_first(values).items():
+        if values[what] != expected:
+            raise InputError(
+                f"Process {_rank} has another {what} than process 0: expected {expected!r}, received "
+                f"{values[what]!r}. Start all with the same words, files and data."
+            )
+
+
+def _summed(tensor):
+    with _telling_of_losses():
+        distributed.all_reduce(tensor)
+    return tensor
+
+
+@contextlib.contextmanager
+def _telling_of_losses():
+    try:
+        yield
+    except RuntimeError as error:  # of which all errors of torch.distributed are
+        reason = re.sub(r"^\[\S+\] ", "", str(error).strip().splitlines()[0]).rstrip(".")
+        raise Lost(
+            f"Process {_rank} of {_size} lost the others: {reason}. The first error above tells why. Start the "
+            "same command again to continue after the last whole epoch."
+        ) from error

@@ -1,0 +1,248 @@
+"""Keras' own layers, computed by PyTorch's fused kernels when the backend is torch.
+
+Each class has the configuration, the weights and the results of the `keras.layers` class of the same name and
+overrides `call` only. On other backends, and for the rare options that are not handled here, it is that class.
+What is gained: tensors stay in one memory layout (channels last) forward and backward, and an operation is one
+kernel instead of ten. `plain` gives a model back in Keras' own classes.
+"""
+
+import math
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+from keras import layers
+
+from fer_keras.backend import distribution
+
+if keras.backend.backend() == "torch":
+    import torch
+    from torch.nn import functional
+else:
+    torch = None
+
+
+def _fused(x):
+    """Whether `x` is a real tensor of PyTorch, not a symbol met while a model is being built."""
+    return torch is not None and isinstance(x, torch.Tensor) and not x.is_meta
+
+
+def _value(variable):
+    return None if variable is None else variable.value
+
+
+def _channels_first(x):
+    """View (n, h, w, c) as (n, c, h, w): no copy, PyTorch calls that memory `channels_last`."""
+    return x.permute(0, 3, 1, 2)
+
+
+def _channels_last(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def _same_padding(size, kernel, stride, dilation=1):
+    """Zeros before and after one axis for `padding="same"`: Keras puts the odd one after."""
+    total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class Conv2D(layers.Conv2D):
+    """`keras.layers.Conv2D` without copies between layouts, the bias added in the convolution.
+
+    The kernel is (height, width, in, out) and lies in memory as PyTorch's convolution wants it, out first; so do
+    its gradient and, with the optimizers of `fer_keras.backend.optimizers`, their state.
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if torch is not None:
+            kernel = self.kernel.value
+            kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
+
+    def call(self, inputs):
+        if not _fused(inputs) or self.data_format != "channels_last":
+            return super().call(inputs)
+        padding = 0
+        if self.padding == "same":
+            sizes = zip(inputs.shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True)
+            height, width = (_same_padding(*size) for size in sizes)
+            if height[0] == height[1] and width[0] == width[1]:
+                padding = (height[0], width[0])
+            else:
+                inputs = functional.pad(inputs, (0, 0, *width, *height))
+        kernel = keras.ops.convert_to_tensor(self.kernel).permute(3, 2, 0, 1)
+        outputs = functional.conv2d(
+            _channels_first(inputs),
+            kernel.contiguous(memory_format=torch.channels_last),
+            _value(self.bias),
+            self.strides,
+            padding,
+            self.dilation_rate,
+            self.groups,
+        )
+        outputs = _channels_last(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class MaxPooling2D(layers.MaxPooling2D):
+    """`keras.layers.MaxPooling2D` without copies between layouts."""
+
+    def call(self, inputs):
+        if not _fused(inputs) or self.data_format != "channels_last" or self.padding != "valid":
+            return super().call(inputs)
+        return _channels_last(functional.max_pool2d(_channels_first(inputs), self.pool_size, self.strides))
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class BatchNormalization(layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` as one kernel; moving statistics as in Keras (biased variance).
+
+    Where several processes share a batch, the statistics are those of the whole batch.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        last = self.axis in (-1, inputs.ndim - 1)
+        if not (_fused(inputs) and last and self.dtype == "float32" and mask is None and not self.renorm):
+            return super().call(inputs, training=training, mask=mask)
+        # One image of 1 x m pixels: whatever the rank of the inputs, the kernel meets the layout it is best at.
+        rows = _channels_first(inputs.reshape(1, 1, -1, inputs.shape[-1]))
+        mean, variance = self.moving_mean.value, self.moving_variance.value
+        # A factor of 1 in float32 keeps the statistics of bfloat16 inputs in float32.
+        gamma, beta = _value(self.gamma) if self.scale else torch.ones_like(mean), _value(self.beta)
+        if training and self.trainable:
+            if distribution.running:
+                outputs, mean, scale = _shared_batch_norm(rows, gamma, beta, self.epsilon)
+            else:
+                outputs, mean, scale = torch.native_batch_norm(
+                    rows, gamma, beta, None, None, True, 0.0, self.epsilon
+                )
+            with torch.no_grad():
+                self.moving_mean.assign(torch.lerp(mean, self.moving_mean.value, self.momentum))
+                variance = scale.pow(-2) - self.epsilon
+                self.moving_variance.assign(torch.lerp(variance, self.moving_variance.value, self.momentum))
+        else:
+            outputs = functional.batch_norm(rows, mean, variance, gamma, beta, False, 0.0, self.epsilon)
+        return _channels_last(outputs).reshape(inputs.shape)
+
+
+def _shared_batch_norm(rows, gamma, beta, epsilon):
+    """What `torch.native_batch_norm` gives, by the statistics of all processes' rows, (1, channels, 1, m)."""
+    x, over = rows.float(), (0, 2, 3)
+    share = distribution.running.share / (x.numel() // x.shape[1])
+    mean = distribution.batch_sum(x.sum(over) * share)[:, None, None]
+    variance = distribution.batch_sum((x - mean).square().sum(over) * share)
+    scale = torch.rsqrt(variance + epsilon)
+    outputs = (x - mean) * (scale * gamma)[:, None, None]
+    outputs = outputs if beta is None else outputs + beta[:, None, None]
+    return outputs.to(rows.dtype), mean.flatten(), scale
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class Dropout(layers.Dropout):
+    """`keras.layers.Dropout` with a mask from the layer's seed state alone, many times faster on a processor.
+
+    The masks follow `keras.utils.set_random_seed` and the state of `seed_generator`, so a run can be repeated and
+    resumed; they do not depend on other layers nor on the number of threads or processes. `rate` is rounded to
+    1/65536.
+    """
+
+    def call(self, inputs, training=False):
+        drops = training and 0 < self.rate < 1
+        # On a GPU reading the seed would wait for the device, and its own dropout is fast.
+        if not (drops and self.noise_shape is None and _fused(inputs) and inputs.device.type == "cpu"):
+            return super().call(inputs, training=training)
+        count = inputs.numel()
+        first = count // len(inputs) * (distribution.rows().start or 0)
+        seed = [value % 2**32 for value in self.seed_generator.next().tolist()]
+        words = np.random.SFC64(seed).random_raw(math.ceil((first + count) / 4))
+        values = words.view(np.int16)[first : first + count]  # uniform in [-32768, 32767]
+        bits = torch.from_numpy(values).view(inputs.shape)
+        kept = (bits >= min(round(self.rate * 65536), 65535) - 32768).to(inputs.dtype)
+        return inputs * kept.mul_(1 / (1 - self.rate))
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class ReLU(layers.ReLU):
+    """`keras.layers.ReLU` that writes over its input, as PyTorch's `relu_`: nothing else may take that input.
+
+    Memory as large as the input is neither written nor kept for the backward pass. A layer before it that needs
+    its own output for that pass makes PyTorch raise an error.
+    """
+
+    def call(self, inputs):
+        plainly = self.max_value is None and not (self.negative_slope or self.threshold)
+        return _RectifiedInPlace.apply(inputs) if _fused(inputs) and plainly else super().call(inputs)
+
+
+if torch is not None:
+
+    class _RectifiedInPlace(torch.autograd.Function):
+        """What `relu_` does, also to a view without a copy of its gradient."""
+
+        @staticmethod
+        def forward(ctx, x):
+            rectified = x.detach().clamp_min_(0)
+            ctx.save_for_backward(rectified)
+            return rectified
+
+        @staticmethod
+        def backward(ctx, gradient):
+            (rectified,) = ctx.saved_tensors
+            return torch.ops.aten.threshold_backward(gradient, rectified, 0)
+
+
+def plain(model):
+    """The same model in Keras' own classes and in float32: what it is saved as loads without this package.
+
+    Args:
+        model: a built functional or sequential `keras.Model`.
+
+    Returns:
+        An uncompiled `keras.Model` with the same layer names and a copy of the weights.
+    """
+    return _copy(model, {(__name__, name): ("keras.layers", None) for name in OWN})
+
+
+def fast(model):
+    """The same model with this module's layers in the place of Keras' own; as it is, if it is no layer graph."""
+    if type(model).__name__ not in ("Functional", "Sequential"):
+        return model
+    return _copy(model, TO_FAST)
+
+
+def fast_config(config):
+    """The configuration of a model in Keras' own layers with this module's in their place, in float32."""
+    return _renamed(config, TO_FAST)
+
+
+FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")  # in the place of Keras' own in any model
+OWN = (*FAST, "ReLU")
+TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST}
+
+
+def _copy(model, classes):
+    copy = keras.saving.deserialize_keras_object(_renamed(keras.saving.serialize_keras_object(model), classes))
+    # Through a file, because `set_weights` leaves a Normalization layer with its old mean.
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.weights.h5"
+        model.save_weights(path)
+        copy.load_weights(path)
+    return copy
+
+
+def _renamed(config, classes):
+    """`config` with other (module, registered name) for some (module, class), in float32, not compiled."""
+    if isinstance(config, list | tuple):
+        return [_renamed(value, classes) for value in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _renamed(value, classes) for key, value in config.items() if key != "compile_config"}
+    if config.get("class_name") == "DTypePolicy":
+        config["config"] = {"name": "float32"}
+    key = config.get("module"), config.get("class_name")
+    if key in classes:
+        config["module"], config["registered_name"] = classes[key]
+    return config

@@ -1,0 +1,77 @@
+"""What a figure depends on besides its settings: the machine and the versions."""
+
+import importlib
+import os
+import pathlib
+import platform
+import subprocess
+
+import keras
+import numpy as np
+
+import fer_keras
+
+
+def environment():
+    """Return what a run depends on beside its settings: versions, processor, device, threads, git commit."""
+    backend = keras.backend.backend()
+    return {
+        "fer_keras": fer_keras.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "keras": keras.__version__,
+        "backend": backend,
+        "backend_version": importlib.import_module(backend).__version__,
+        "numpy": np.__version__,
+        "device": _device(backend),
+        "threads": _threads(backend),
+        "precision": keras.config.dtype_policy().name,
+        "commit": _commit(),
+    }
+
+
+def _processor():
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _device(backend):
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if backend == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    return keras.distribution.list_devices()[0]
+
+
+def _threads(backend):
+    if backend != "torch":
+        return None
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _commit():
+    """Return the git commit of the working directory, with "+dirty" if tracked files differ, or `None`."""
+    command = [
+        "git",
+        "--no-optional-locks",
+        "describe",
+        "--always",
+        "--abbrev=40",
+        "--exclude=*",
+        "--dirty=+dirty",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,44 @@
+"""Random draws: without a read from the device, and for a whole batch that several processes share."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from fer_keras.backend import distribution
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """Keras' own, which on torch tells each seed without a look at the device, where a look waits for a GPU.
+
+    The seeds after the first are counted here. PyTorch counts how often a tensor was written, so that a state that
+    somebody else has written is read again.
+    """
+
+    written, writes = None, None  # the tensor that `words` are of, and how often it was written by then
+
+    def next(self, ordered=True):
+        if keras.backend.backend() != "torch" or not ordered:
+            return super().next(ordered)
+        state = self.state.value
+        if state is not self.written or state._version != self.writes:
+            self.words = state.tolist()
+        seed = np.array(self.words)
+        super().next()
+        self.written, self.words[1] = self.state.value, self.words[1] + 1
+        self.writes = self.written._version
+        return seed
+
+
+class DrawnForWholeBatch:
+    """Mixin for Keras' random layers of images."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.generator.__class__ = SeedGenerator  # a second one would be a second state in every model file
+
+    def get_random_transformation(self, data, training=True, seed=None):
+        if not (training and distribution.running):
+            return super().get_random_transformation(data, training, seed)
+        whole = data[:1].expand(distribution.whole(len(data)), *data.shape[1:])
+        drawn = super().get_random_transformation(whole, training, seed)
+        return {name: value[distribution.rows()] for name, value in drawn.items() if ops.is_tensor(value)}

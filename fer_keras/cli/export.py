@@ -1,0 +1,45 @@
+"""The command that writes a model for programs without Keras."""
+
+import importlib.util
+import os
+import pathlib
+import sys
+
+import click
+
+from fer_keras.cli.options import class_order_option, parse_classes
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "torch", "openvino", "tflite"]),
+    default="onnx",
+    show_default=True,
+    help="torch: for `torch.export.load`; openvino: an .xml and a .bin file.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=pathlib.Path), help="[default: MODEL with the ending of the format]"
+)
+@class_order_option
+def export(model, form, output, class_order):
+    """Write the Keras model in the file MODEL for programs that have no Keras.
+
+    The file takes grey images (n, 48, 48, 1) of whole numbers from 0 to 255, any number of them, and gives the
+    seven probabilities of each. It is compared with Keras before it takes its name.
+
+    \b
+    fer-keras export model.keras --format onnx --output model.onnx
+    """
+    if "keras" not in sys.modules:  # any backend reads MODEL, but each format is written on one
+        tensorflow = form == "tflite" and importlib.util.find_spec("tensorflow")
+        os.environ["KERAS_BACKEND"] = "tensorflow" if tensorflow else "torch"
+    from fer_keras.inference import export
+    from fer_keras.model_files import saving
+
+    output = output or model.with_suffix(export.SUFFIXES[form][0])
+    difference = export.export(saving.load(model, classes=parse_classes(class_order)), output, form)
+    click.echo(f"largest difference from Keras' probabilities: {difference:.1e}")
+    click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in export.SUFFIXES[form])}")

@@ -1,0 +1,203 @@
+"""Models for programs that have no Keras: one file, the same probabilities, checked before it is published."""
+
+import contextlib
+import importlib.util
+import json
+import logging
+import pathlib
+import warnings
+
+import keras
+import numpy as np
+
+from fer_keras import __version__
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import writing
+from fer_keras.data import EMOTIONS
+from fer_keras.inference.engines import OnnxEngine
+from fer_keras.inference.folding import serving_model
+from fer_keras.inference.prediction import probabilities
+
+TOLERANCE = 1e-4  # largest difference between Keras' probabilities and those of the file
+METADATA = {
+    "emotions": ",".join(EMOTIONS),
+    "input": "images: uint8 (n, 48, 48, 1), grey, 0 black to 255 white",
+    "output": "probabilities: float32 (n, 7), in the order of emotions",
+}
+# What each format's file names end in, the Keras backend it is written on, its packages and the extra to install.
+SUFFIXES = {"onnx": (".onnx",), "torch": (".pt2",), "openvino": (".xml", ".bin"), "tflite": (".tflite",)}
+BACKENDS = {"onnx": "torch", "torch": "torch", "openvino": "torch", "tflite": "tensorflow"}
+PACKAGES = {
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "torch": (),
+    "openvino": ("openvino",),
+    "tflite": ("tensorflow", "ai_edge_litert"),
+}
+
+
+def export(model, output, form):
+    """Write `model` for other programs: images (n, 48, 48, 1) uint8 in, probabilities (n, 7) out, for any n.
+
+    Scaling, resizing and softmax are inside. The new file is opened and compared with Keras on 64 images, one at a
+    time, five at a time and all at once, before it takes its name.
+
+    Args:
+        model: `keras.Model` as `fer_keras.model_files.saving.load` returns it.
+        output: `str` or `Path` ending in `.onnx`, `.pt2` (for `torch.export.load`), `.xml` (OpenVINO; the weights
+            go into a `.bin` file beside it) or `.tflite`.
+        form: `"onnx"`, `"torch"`, `"openvino"` or `"tflite"`.
+
+    Returns:
+        `float`, the largest difference between the probabilities.
+
+    Raises:
+        InputError: if packages are missing, Keras runs on another backend than the format needs, the format has no
+            counterpart for a layer, or the difference is above 1e-4. No file is written then.
+    """
+    output = pathlib.Path(output)
+    _check(output, form)
+    images = _images()
+    with keras.device("cpu"), contextlib.ExitStack() as stack:
+        paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[form]]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of one part of PyTorch to another
+                WRITERS[form](serving_model(model), *paths)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"Model {model.name!r} cannot be written as {form}: {_reason(error)}") from error
+        difference = _difference(READERS[form](*paths), images, probabilities(model, images))
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f"Model {model.name!r} written as {form} gives probabilities that differ from Keras' by "
+                f"{difference:.1e}, expected at most {TOLERANCE}. Nothing was kept: use another format."
+            )
+    return difference
+
+
+def _check(output, form):
+    missing = [package for package in PACKAGES[form] if importlib.util.find_spec(package) is None]
+    if missing:
+        raise InputError(f"Format {form} needs the package {', '.join(missing)}: pip install 'fer-keras[{form}]'.")
+    if keras.backend.backend() != BACKENDS[form]:
+        raise InputError(
+            f"Format {form} is written by Keras on {BACKENDS[form]}. Received the backend "
+            f"{keras.backend.backend()}: set KERAS_BACKEND={BACKENDS[form]}."
+        )
+    if output.suffix != SUFFIXES[form][0]:
+        raise InputError(f"The file of format {form} must end in {SUFFIXES[form][0]}. Received {str(output)!r}.")
+
+
+def _reason(error):
+    while error.__cause__:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [repr(error)])[0]
+
+
+def _images():
+    """64 images, from even grey to blobs to noise."""
+    random = np.random.default_rng(0)
+    blobs = np.kron(random.random((64, 6, 6)), np.ones((8, 8)))
+    noise = random.random((64, 48, 48))
+    blend = np.linspace(0, 1, 64)[:, None, None]
+    contrast = random.random((64, 1, 1))
+    return np.uint8(255 * contrast * (blobs * (1 - blend) + noise * blend))[..., None]
+
+
+def _difference(classify, images, expected):
+    found = [classify(images)]
+    found += [np.concatenate([classify(images[i : i + n]) for i in range(0, len(images), n)]) for n in (1, 5)]
+    return max(float(np.abs(probabilities - expected).max()) for probabilities in found)
+
+
+def _program(model):
+    """Return `model`, whose weights change their layout, as an `ExportedProgram` for any number of images."""
+    import torch
+
+    class Program(torch.nn.Module):
+        def forward(self, images):
+            return model(images, training=False)
+
+    for variable in model.variables:
+        variable.value.data = variable.value.data.contiguous()  # the one layout that `torch.export.save` takes
+    sample = torch.zeros((2, 48, 48, 1), dtype=torch.uint8)  # PyTorch would take one image for a fixed number
+    shapes = ({0: torch.export.Dim("n", min=1)},)
+    with torch.no_grad():
+        program = torch.export.export(Program().eval(), (sample,), dynamic_shapes=shapes, strict=False)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it names files of this machine
+    return program
+
+
+def _write_torch(model, path):
+    import torch
+
+    torch.export.save(_program(model), path, extra_files={"metadata.json": json.dumps(METADATA)})
+
+
+def _read_torch(path):
+    import torch
+
+    module = torch.export.load(path).module()
+    return lambda images: module(torch.from_numpy(images)).detach().numpy()
+
+
+def _write_onnx(model, path):
+    import onnx
+    import torch
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is not installed
+    names = {"input_names": ["images"], "output_names": ["probabilities"]}
+    proto = torch.onnx.export(_program(model), dynamo=True, verbose=False, **names).model_proto
+    proto.producer_name, proto.producer_version = "fer_keras", __version__
+    onnx.helper.set_model_props(proto, METADATA)
+    for tensor in (*proto.graph.input, *proto.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "n"
+    for part in (*proto.graph.input, *proto.graph.output, *proto.graph.node):
+        del part.metadata_props[:]
+    del proto.graph.value_info[:]
+    onnx.checker.check_model(proto, full_check=True)
+    path.write_bytes(proto.SerializeToString())
+
+
+def _write_openvino(model, path, weights):
+    import openvino
+
+    converted = openvino.convert_model(_program(model))
+    converted.inputs[0].get_tensor().set_names({"images"})
+    converted.outputs[0].get_tensor().set_names({"probabilities"})
+    for name, value in METADATA.items():
+        converted.set_rt_info(value, name)
+    openvino.serialize(converted, path, weights)
+
+
+def _read_openvino(path, weights):
+    import openvino
+
+    core = openvino.Core()
+    # By default processors with AMX compute in bfloat16, which is a choice of who serves the file.
+    compiled = core.compile_model(core.read_model(path, weights), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda images: compiled(images)[0]
+
+
+def _write_tflite(model, path):
+    model.export(str(path), format="litert", verbose=False)
+
+
+def _read_tflite(path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def classify(images):
+        interpreter.resize_tensor_input(source, images.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(source, images)
+        interpreter.invoke()
+        return interpreter.get_tensor(target)
+
+    return classify
+
+
+WRITERS = {"onnx": _write_onnx, "torch": _write_torch, "openvino": _write_openvino, "tflite": _write_tflite}
+READERS = {"onnx": OnnxEngine, "torch": _read_torch, "openvino": _read_openvino, "tflite": _read_tflite}

@@ -1,0 +1,84 @@
+"""Models as they are served: nothing that acts in training only, everything from the image to the answer."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from fer_keras.backend import allocator
+from fer_keras.backend.layers import fast
+from fer_keras.inference.prediction import are_probabilities, fed
+
+SMALL_BLOCK = (
+    2**25
+)  # bytes: activations of a batch of `fer_keras.inference.engines`, not the pixels of a large picture
+IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
+
+
+def inference_copy(model):
+    """Return a copy of `model` that computes the same in inference with less work.
+
+    Dropout, noise and random augmentation are left out. Each `BatchNormalization` is folded into the kernel and
+    the bias of the convolution or dense layer before it; where there is none, it is a product and a sum.
+
+    Args:
+        model: built `keras.Model`. One that is no graph of layers is returned as it is.
+    """
+    if type(model).__name__ not in ("Functional", "Sequential"):
+        return model
+    copy = fast(keras.Model(model.inputs[0], model.outputs[0], name=model.name))
+    affine = {layer.name: _fold(layer) for layer in copy.layers if _is_norm(layer)}
+
+    def call(layer, *args, **kwargs):
+        if layer.name in affine:
+            scale, shift = affine[layer.name]
+            scaled = args[0] if scale is None else args[0] * scale
+            return scaled if shift is None else scaled + shift
+        return args[0] if _idle(layer) else layer(*args, **kwargs)
+
+    return keras.models.clone_model(copy, clone_function=lambda layer: layer, call_function=call)
+
+
+def serving_model(model):
+    """Return a `keras.Model` from images (n, 48, 48, 1) uint8 to probabilities (n, 7) float32.
+
+    It wraps the inference copy of `model` in the steps of `fer_keras.inference.prediction`: the image size, the
+    channels and the scale that the model expects, and a softmax if the model returns logits.
+    """
+    allocator.keep_freed(SMALL_BLOCK)
+    images = keras.Input((48, 48, 1), dtype="uint8", name="images")
+    outputs = inference_copy(model)(fed(model, images))
+    result = keras.Model(images, outputs, name=model.name)
+    sample = result.predict_on_batch(np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8"))
+    if are_probabilities(sample):
+        return result
+    return keras.Model(images, ops.softmax(outputs), name=model.name)
+
+
+def _idle(layer):
+    return isinstance(layer, IDLE) or type(layer).__name__.startswith("Random")
+
+
+def _is_norm(layer):
+    return (
+        isinstance(layer, layers.BatchNormalization)
+        and len(layer._inbound_nodes) == 1
+        and layer.axis in (-1, layer.input.ndim - 1)
+    )
+
+
+def _fold(norm):
+    """Fold `norm` into the layer before it and return what is left of it: scale and shift, None if nothing."""
+    scale = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1)
+    shift = (norm.beta if norm.center else 0) - norm.moving_mean * scale
+    before = norm.input._keras_history.operation
+    if not (
+        isinstance(before, layers.Conv2D | layers.Dense)
+        and before.activation is keras.activations.linear
+        and len(before._inbound_nodes) == len(before._outbound_nodes) == 1  # what it gives goes nowhere else
+    ):
+        return ops.convert_to_numpy(scale), ops.convert_to_numpy(shift)
+    before.kernel.assign(before.kernel * scale)
+    if not before.use_bias:
+        return None, ops.convert_to_numpy(shift)
+    before.bias.assign(before.bias * scale + shift)
+    return None, None

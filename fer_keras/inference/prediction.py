@@ -1,0 +1,106 @@
+"""From images to probabilities, with this project's models and with those made elsewhere."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from fer_keras.backend import allocator
+
+BATCH_SIZE = 512
+MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as large as the image
+SMALLEST = np.float32(1e-30)  # probability, whose logarithm is taken
+
+
+def probabilities(model, images, *, flip=False, crops=False):
+    """Return the probability of each emotion.
+
+    Args:
+        model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7).
+            It is fed what it expects: images resized, grey repeated over the channels, and values scaled to
+            [0, 1] unless it has a `Rescaling` or `Normalization` layer of its own. Of a list of them, an ensemble,
+            it is the mean of their probabilities.
+        images: (n, 48, 48, 1) uint8, values [0, 255].
+        flip: average over each image and its mirror image.
+        crops: average the logits of ten crops, the middle and the four corners of each image and of its mirror
+            image (Krizhevsky et al. 2012); of the image with its edges repeated by one pixel where the network
+            does not cut a border off.
+
+    Returns:
+        (n, 7) float32, rows that sum to 1.
+    """
+    if isinstance(model, list):
+        return np.mean([probabilities(each, images, flip=flip, crops=crops) for each in model], axis=0)
+    if crops:
+        return _of_crops(model, images)
+    result = _predict(model, images)
+    if flip:
+        result = (result + _predict(model, images, _mirrored)) / 2
+    return result
+
+
+def _mirrored(batch):
+    return batch[:, :, ::-1]
+
+
+def _of_crops(model, images):
+    cutting = [layer.cropping for layer in model._flatten_layers() if isinstance(layer, keras.layers.Cropping2D)]
+    (top, bottom), (left, right) = cutting[0] if cutting else MARGIN
+    # Moving a corner to where the middle was, so that the network itself cuts the rest off.
+    moves = [(0, 0), (top, left), (top, -right), (-bottom, left), (-bottom, -right)]
+    logits = 0
+    for view in (np.asarray, _mirrored):
+        for move in moves:
+            found = _predict(model, images, lambda batch, view=view, move=move: _moved(view(batch), *move))
+            logits = logits + np.log(np.maximum(found, SMALLEST)) / 10
+    return ops.convert_to_numpy(ops.softmax(logits))
+
+
+def _moved(batch, down, right):
+    """Move the images by whole pixels; their edges are repeated where nothing is left."""
+    rows, columns = (
+        np.clip(np.arange(size) - move, 0, size - 1)
+        for size, move in zip(batch.shape[1:3], (down, right), strict=True)
+    )
+    return batch[:, rows[:, None], columns]
+
+
+def _predict(model, images, view=np.asarray):
+    """Return the probabilities of what `view` makes of each batch of images, (n, 7)."""
+    allocator.keep_freed()
+    batches = []
+    for start in range(0, len(images), BATCH_SIZE):
+        batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))
+        batch = fed(model, ops.convert_to_tensor(batch))
+        # A functional model may take a list or a dict of its one input.
+        inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
+        batches.append(np.asarray(model.predict_on_batch(inputs), dtype="float32"))
+    outputs = np.concatenate(batches)
+    return outputs if are_probabilities(outputs) else ops.convert_to_numpy(ops.softmax(outputs))
+
+
+def fed(model, images):
+    """Return the float32 tensor that `model` expects of `images`: of its size, its channels and its scale.
+
+    Args:
+        model: as for `probabilities`.
+        images: tensor (n, 48, 48, 1) of values [0, 255], or the symbol of one in a graph of layers.
+    """
+    height, width, channels = model.inputs[0].shape[1:]
+    x = ops.cast(images, "float32")
+    if (height, width) not in ((48, 48), (None, None)):
+        x = ops.image.resize(x, (height, width))
+    if channels == 3:
+        x = ops.concatenate([x, x, x], axis=-1)
+    return x if _scales_itself(model) else x / 255
+
+
+def are_probabilities(outputs):
+    """Whether the array (n, 7) holds probabilities; else it holds logits."""
+    return outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2)
+
+
+def _scales_itself(model):
+    return any(
+        isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization))
+        for layer in model._flatten_layers()
+    )

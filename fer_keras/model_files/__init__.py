@@ -1,0 +1,1 @@
+"""Model files: saving, safe loading, the pretrained networks."""

@@ -1,0 +1,73 @@
+"""Networks that come with the package: half-precision weights, their architecture and their model card.
+
+Only `pretrained` and `pack` load Keras.
+"""
+
+import hashlib
+import json
+import pathlib
+
+import numpy as np
+
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import write_json, writing
+
+FOLDER = pathlib.Path(__file__).with_name("weights")
+
+
+def pretrained(name="best", *, folder=FOLDER):
+    """Return a trained network: images (n, 48, 48, 1) of values [0, 255] to probabilities (n, 7), calibrated.
+
+    Args:
+        name: `"best"`, or `"tiny"` for one under 1 MB.
+        folder: where the files are, as `pack` writes them; by default those of the package.
+
+    Returns:
+        A `keras.Model`, not compiled; its outputs are in the order of `fer_keras.data.EMOTIONS`.
+
+    Raises:
+        InputError: if there is no such network, or its file is not the one that was released.
+    """
+    import keras
+
+    from fer_keras.backend.layers import fast_config
+    from fer_keras.model_files.safe_loading import check_digest
+
+    about = card(name, folder=folder)
+    path = pathlib.Path(folder, f"{name}.npz")
+    check_digest(path, about["sha256"])
+    model = keras.saving.deserialize_keras_object(fast_config(about["architecture"]))
+    with np.load(path, allow_pickle=False) as arrays:
+        for variable in model.weights:
+            variable.assign(arrays[variable.path].astype("float32"))
+    return model
+
+
+def card(name="best", *, folder=FOLDER):
+    """Return what is known of a trained network, as a `dict`: how it was made, its figures, its architecture.
+
+    Raises:
+        InputError: if there is no such network.
+    """
+    path = pathlib.Path(folder, f"{name}.json")
+    if not path.is_file():
+        there = ", ".join(sorted(p.stem for p in pathlib.Path(folder).glob("*.json")))
+        raise InputError(f"No trained network {name!r}. Expected one of: {there or 'none is here'}.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def pack(model, about, name, folder):
+    """Write `model` as NAME.npz, its weights in half precision, and NAME.json into `folder`; return their paths.
+
+    Args:
+        model: functional `keras.Model` of Keras' own layers, see `layers.plain`.
+        about: `dict` for the JSON file.
+    """
+    from keras import ops
+
+    weights, text = pathlib.Path(folder, f"{name}.npz"), pathlib.Path(folder, f"{name}.json")
+    with writing(weights) as temporary:
+        np.savez(temporary, **{v.path: ops.convert_to_numpy(v).astype("float16") for v in model.weights})
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    write_json(text, {"name": name, "sha256": digest, **about, "architecture": json.loads(model.to_json())})
+    return weights, text

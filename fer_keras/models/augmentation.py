@@ -1,0 +1,109 @@
+"""Random changes of training images; where several processes share a batch, drawn for the whole of it.
+
+Rotation, zoom and shift are one resampling here. Keras' layers for them resample three times, each slower on
+torch's processor backend than a small network.
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+from fer_keras.backend import distribution
+from fer_keras.backend.images import resample
+from fer_keras.backend.random import DrawnForWholeBatch, SeedGenerator
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomFlip(DrawnForWholeBatch, layers.RandomFlip):
+    """`keras.layers.RandomFlip`."""
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomErasing(DrawnForWholeBatch, layers.RandomErasing):
+    """`keras.layers.RandomErasing`."""
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomContrast(DrawnForWholeBatch, layers.RandomContrast):
+    """`keras.layers.RandomContrast`."""
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class Crop(layers.Layer):
+    """Cuts a border off each image: at a random place of its own in training, evenly at inference.
+
+    `keras.layers.RandomCrop` takes one place for the whole batch, and does not cut at inference.
+
+    Args:
+        margin: pixels that come off each side at inference, and off opposite sides together twice as many always.
+        seed: whole number.
+    """
+
+    def __init__(self, margin, *, seed=None, **options):
+        super().__init__(**options)
+        self.margin, self.seed = margin, seed
+        self.seed_generator = SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        size = images.shape[1] - 2 * self.margin
+        if not training:
+            middle = slice(self.margin, self.margin + size)
+            return images[:, middle, middle]
+        count = distribution.whole(ops.shape(images)[0])
+        places = keras.random.randint((2, count, 1), 0, 2 * self.margin + 1, seed=self.seed_generator)
+        places = places[:, distribution.rows()] + ops.arange(size)  # rows and columns of each image
+        images = ops.take_along_axis(images, places[0][:, :, None, None], axis=1)
+        return ops.take_along_axis(images, places[1][:, None, :, None], axis=2)
+
+    def middle(self):
+        """Return the layer of Keras that does the same at inference."""
+        return layers.Cropping2D(self.margin, name=self.name)
+
+    def compute_output_shape(self, input_shape):
+        size = input_shape[1] - 2 * self.margin
+        return (input_shape[0], size, size, input_shape[3])
+
+    def get_config(self):
+        return super().get_config() | {"margin": self.margin, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("fer_keras")
+class RandomAffine(layers.Layer):
+    """Rotates, zooms and shifts each image by its own random amounts, in training only.
+
+    Pixels from outside repeat the border. Computes in float32: bfloat16 cannot tell pixel positions apart.
+
+    Args:
+        degrees: largest rotation to either side.
+        zoom: largest change of size, as a fraction; height and width alike.
+        shift: largest shift, as a fraction of the size, of each axis.
+        chance: probability of the rotation, and by itself of the shift, of an image.
+        seed: whole number.
+    """
+
+    def __init__(self, degrees=10.0, zoom=0.1, shift=0.1, *, chance=1.0, seed=None, **options):
+        super().__init__(**{"dtype": "float32"} | options)
+        self.degrees, self.zoom, self.shift, self.chance, self.seed = degrees, zoom, shift, chance, seed
+        self.seed_generator = SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        count = distribution.whole(ops.shape(images)[0])
+        amounts = keras.random.uniform((4, count), -1.0, 1.0, seed=self.seed_generator)
+        amounts = amounts[:, distribution.rows()]
+        angle, scale = amounts[0] * math.radians(self.degrees), 1 + amounts[1] * self.zoom
+        shift = amounts[2:] * self.shift
+        if self.chance < 1:
+            drawn = keras.random.uniform((2, count), seed=self.seed_generator) < self.chance
+            drawn = ops.cast(drawn[:, distribution.rows()], "float32")
+            angle, shift = angle * drawn[0], shift * drawn[1]
+        return resample(images, angle, scale, shift[0], shift[1])
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        own = {"degrees": self.degrees, "zoom": self.zoom, "shift": self.shift}
+        return super().get_config() | own | {"chance": self.chance, "seed": self.seed}

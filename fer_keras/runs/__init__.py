@@ -1,0 +1,1 @@
+"""One run from data to record: pipeline, run directory, wandb, plots, release."""

@@ -1,0 +1,148 @@
+"""The study's pictures, drawn from a record without a screen; equal records give equal files."""
+
+import matplotlib.style
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, new_figure, write
+from fer_keras.data import EMOTIONS
+from fer_keras.evaluation import CHANCE_LOSS, ZERO_LOSS
+
+MOST_MARKED = 40  # epochs; beyond that the points of a curve would hide it
+
+
+def draw(record, folder):
+    """Write the pictures of `record` into `folder` as PNG; what the record has no data for is left out.
+
+    Args:
+        record: `dict` as `fer_keras.runs.records.read` returns it.
+        folder: `str` or `Path`.
+
+    Returns:
+        {name in the study: `Path`}, such as {"Loss Progress": folder/loss_progress.png}.
+    """
+    name = record["experiment"]["name"] + (" (demo faces)" if record["data"]["demo"] else "")
+    history, overfit, scores = record["history"], record["overfit"], record["scores"]
+    drawings = {}
+    if history:
+        drawings["Loss Progress"] = (loss_progress, history)
+        drawings["Accuracy Progress"] = (accuracy_progress, history)
+        drawings["Gradient-to-Weight Ratio over time"] = (gradient_ratio, history)
+        drawings["Training Curve"] = (training_curve, history)
+    if overfit:
+        drawings["Overfit Training Curve"] = (overfit_curve, overfit)
+    if scores:
+        drawings["Confusion Matrix Curve"] = (confusion, scores)
+    return write(name, drawings, folder)
+
+
+def loss_progress(history):
+    """Return a `Figure` of the training and validation loss by epoch; `history` is a list of epoch rows."""
+    figure, axes = new_figure()
+    _loss(axes, history)
+    return figure
+
+
+def accuracy_progress(history):
+    """Return a `Figure` of the training and validation accuracy by epoch."""
+    figure, axes = new_figure()
+    _accuracy(axes, history)
+    return figure
+
+
+def training_curve(history):
+    """Return a `Figure` with loss and accuracy side by side, the best epoch marked and the last gap told."""
+    figure, (left, right) = new_figure(columns=2)
+    _loss(left, history)
+    _accuracy(right, history)
+    validation = _column(history, "val_acc")
+    if np.isfinite(validation).any():
+        best = int(np.nanargmax(validation))
+        gap = 100 * (_column(history, "train_acc")[-1] - validation[-1])
+        right.plot(history[best]["epoch"], validation[best], "o", mfc="none", color=VALIDATION, markersize=12)
+        right.set_title(
+            f"best validation {100 * validation[best]:.1f} % in epoch {history[best]['epoch']}, "
+            f"last gap {gap:+.1f} points"
+        )
+    return figure
+
+
+def gradient_ratio(history):
+    """Return a `Figure` of `grad_ratio`, total and by layer, the first dark and the last light; log axis."""
+    figure, axes = new_figure(width=10)
+    layers = [key for key in history[0] if key.startswith("grad_ratio/")]
+    colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, max(len(layers), 1)))
+    for key, color in zip(layers, colors, strict=False):
+        _curve(axes, history, key, key.partition("/")[2], color=color, linewidth=1.2)
+    _curve(axes, history, "grad_ratio", "all layers together", color="black", linewidth=2.4)
+    axes.set(xlabel="epoch", ylabel="gradient norm, % of the weights' norm")
+    if np.nanmax(_column(history, "grad_ratio"), initial=0) > 0:  # a log axis needs something to show
+        axes.set_yscale("log")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", ncols=1 + len(layers) // 20)
+    return figure
+
+
+def overfit_curve(overfit):
+    """Return a `Figure` of the overfit check; `overfit` is what `overfit_verdict` returned."""
+    figure, axes = new_figure()
+    losses = np.array(overfit["losses"], "float64")
+    epochs = np.arange(1, len(losses) + 1)
+    axes.plot(epochs, losses, color=TRAIN, linewidth=2, label="training loss on one fixed batch")
+    axes.axhline(CHANCE_LOSS, color=QUIET, linestyle="--", label=f"chance, ln 7 = {CHANCE_LOSS:.2f}")
+    axes.axhline(ZERO_LOSS, color=QUIET, linestyle=":", label=f"counts as 0: {ZERO_LOSS:.3f}")
+    if overfit["epochs_to_zero"]:
+        axes.axvline(overfit["epochs_to_zero"], color=VALIDATION, label=f"0 in epoch {overfit['epochs_to_zero']}")
+    axes.set(xlabel="epoch", ylabel="loss, nats", ylim=(0, None), title=overfit["text"])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.legend()
+    return figure
+
+
+def confusion(scores):
+    """Return a `Figure` of the confusion matrix: counts, and percent of each true class."""
+    counts = np.array(scores["confusion"])
+    percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, (left, right) = new_figure(columns=2, width=13, height=6.2)
+    _matrix(left, percent, [[f"{value:,}" for value in row] for row in counts])
+    _matrix(right, percent, [[f"{value:.1f}" for value in row] for row in percent])
+    left.set_title(f"images ({scores['images']:,}; accuracy {100 * scores['accuracy']:.2f} %)")
+    right.set_title(f"% of the true class (macro F1 {100 * scores['macro_f1']:.2f} %)")
+    return figure
+
+
+def _matrix(axes, shades, texts):
+    axes.imshow(shades, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), shade in np.ndenumerate(shades):
+        color = "white" if shade > 55 else "black"
+        axes.text(column, row, texts[row][column], ha="center", va="center", color=color, fontsize="small")
+    names = [f"{code} {name}" for code, name in enumerate(EMOTIONS)]
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.grid(False)
+
+
+def _loss(axes, history):
+    _curve(axes, history, "train_loss", "training", color=TRAIN)
+    _curve(axes, history, "val_loss", "validation", color=VALIDATION)
+    axes.set(xlabel="epoch", ylabel="loss, nats")
+    axes.legend()
+
+
+def _accuracy(axes, history):
+    _curve(axes, history, "train_acc", "training", color=TRAIN)
+    _curve(axes, history, "val_acc", "validation", color=VALIDATION)
+    axes.set(xlabel="epoch", ylabel="accuracy")
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    axes.legend()
+
+
+def _curve(axes, history, key, label, **style):
+    style = {"linewidth": 2, "marker": "o" if len(history) <= MOST_MARKED else None} | style
+    axes.plot([row["epoch"] for row in history], _column(history, key), label=label, **style)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def _column(history, key):
+    """Return the values of `key`; NaN, which leaves a gap in a curve, where a row has none."""
+    return np.array([row.get(key) for row in history], "float64")

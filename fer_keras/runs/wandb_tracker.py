@@ -1,0 +1,227 @@
+"""A mirror of the training in Weights & Biases, under the study's names; the only file that imports wandb."""
+
+import functools
+import json
+import logging
+import os
+import pathlib
+
+import numpy as np
+
+from fer_keras.core.files import write_json
+from fer_keras.data import EMOTIONS
+
+LOGGER = logging.getLogger("fer_keras")
+
+MODES = ("auto", "online", "offline", "disabled")
+INIT_SECONDS = 15  # an online start that takes longer is tried offline instead
+FINISH_SECONDS = 120  # what is not uploaded by then stays on disk, for `wandb sync`
+EPOCH_METRICS = (
+    *(
+        "train_loss",
+        "train_acc",
+        "val_loss",
+        "val_acc",
+        "weight_norm",
+        "grad_ratio",
+        "epoch_time",
+        "learning_rate",
+    ),
+    *("weight_norm/*", "grad_ratio/*", "gradients/*", "parameters/*"),
+)
+
+
+def _spared(method):
+    """Let no fault of wandb reach the training: tell it once and track nothing from then on."""
+
+    @functools.wraps(method)
+    def call(self, *args):
+        if self.run is None:
+            return
+        try:
+            method(self, *args)
+        except Exception as error:
+            self.run = None
+            LOGGER.warning("wandb failed and is off from here on; the record on disk goes on. %s", _reason(error))
+
+    return call
+
+
+class Tracker:
+    """One wandb run; after any fault of wandb, and in mode "disabled", it does nothing.
+
+    Args:
+        mode: "online", "offline" (files only, for `wandb sync`), "disabled", or "auto": what the environment
+            variable `WANDB_MODE` says, else online. Online becomes offline where the user is not logged in or the
+            server does not answer. Nothing ever prompts.
+        folder: run directory; all files of wandb go to `folder/wandb`. If it holds an earlier wandb run of an
+            interrupted training, the new one names it in `config.resumed_from`: wandb cannot resume offline runs.
+        project: wandb project.
+        name: run name; runs of the same name form a group, unless `WANDB_RUN_GROUP` names another.
+        config: `dict` of what was resolved, such as `experiment`, `data` and `environment`.
+
+    Attributes:
+        run: the `wandb.Run`, or `None`.
+    """
+
+    def __init__(self, mode, folder, *, project, name, config):
+        self.run = None
+        if mode == "auto":
+            mode = os.environ.get("WANDB_MODE") or "auto"
+        if mode == "disabled":
+            return
+        settings = {"project": project, "name": name, "group": os.environ.get("WANDB_RUN_GROUP") or name}
+        try:
+            self.run = _start(mode, pathlib.Path(folder).resolve(), config, settings)
+        except Exception as error:
+            LOGGER.warning("wandb cannot start and is off; the record on disk goes on. %s", _reason(error))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.finish(0 if kind is None else 1)
+
+    @_spared
+    def log_epoch(self, row):
+        """Log an epoch's `dict` of the history: `epoch`, `train_loss`, …, `grad_ratio/<layer>`."""
+        self.run.log({key: value for key, value in row.items() if value is not None})
+
+    @_spared
+    def log_histograms(self, epoch, histograms):
+        """Log {"gradients" or "parameters": {layer: {"low": …, "high": …, "counts": […]}}} of an epoch."""
+        import wandb
+
+        values = {
+            f"{kind}/{layer}": wandb.Histogram(np_histogram=(item["counts"], _edges(item)))
+            for kind, layers in histograms.items()
+            for layer, item in layers.items()
+        }
+        self.run.log({"epoch": epoch} | values)
+
+    @_spared
+    def log_results(self, record, pictures):
+        """Log the test scores, the charts and the pictures of a finished training.
+
+        Args:
+            record: `dict` as `fer_keras.runs.records.read` returns it.
+            pictures: {name: path} as `fer_keras.runs.plots.draw` returns it.
+
+        A chart and a picture may share a name: wandb keeps the chart's table under another key, draws it only once
+        synced, and so an offline run still has a picture to look at.
+        """
+        import wandb
+
+        scores, history = record["scores"], record["history"]
+        results = {"loss": scores["loss"], "accuracy": scores["accuracy"]}
+        further = {key: value for key, value in scores.items() if key not in results}
+        results |= {f"test/{key}": value for key, value in further.items() if isinstance(value, int | float)}
+        if record["overfit"]:
+            results["overfit_verdict"] = record["overfit"]["verdict"]
+        self.run.log(results)
+        self.run.log(
+            {
+                "Loss Progress": _lines("Loss Progress", history, ["train_loss", "val_loss"]),
+                "Accuracy Progress": _lines("Accuracy Progress", history, ["train_acc", "val_acc"]),
+                "Gradient-to-Weight Ratio over time": _lines(
+                    "Gradient-to-Weight Ratio over time (%)",
+                    history,
+                    [key for key in history[0] if key.startswith("grad_ratio")],
+                ),
+                "Confusion Matrix Curve": _confusion(scores["confusion"]),
+            }
+        )
+        self.run.log({name: wandb.Image(str(path)) for name, path in pictures.items()})
+
+    @_spared
+    def finish(self, exit_code=0):
+        """End the run; online, wait for its upload for two minutes at most."""
+        self.run.finish(exit_code=exit_code)
+        self.run = None
+
+
+def _start(mode, folder, config, settings):
+    # wandb would copy tables to the home directory, which may be read-only or small.
+    os.environ["WANDB_DATA_DIR"] = str(folder / "wandb" / "data")
+    os.environ["WANDB_CACHE_DIR"] = str(folder / "wandb" / "cache")
+    import wandb
+
+    earlier = folder / "wandb.json"
+    if earlier.exists():
+        config = config | {"resumed_from": json.loads(earlier.read_text())["id"]}
+    wandb.setup(wandb.Settings(silent=True))  # prints nothing, and raises where it would prompt for an account
+    run = _online(mode, folder, config=config, **settings) if mode in ("auto", "online") else None
+    run = run or _init("offline", folder, config=config, **settings)
+    write_json(earlier, {"id": run.id, "offline": run.offline})
+    LOGGER.info("wandb: %s", f"`wandb sync {run.settings.sync_dir}` uploads this run" if run.offline else run.url)
+    return run
+
+
+def _online(mode, folder, **arguments):
+    """Return a run that uploads as it goes, or `None` without a login or an answer."""
+    import wandb
+
+    try:
+        if wandb.login(prompt=False, verify=False):
+            return _init("online", folder, **arguments)
+    except wandb.Error as error:
+        LOGGER.warning("wandb goes offline. %s", _reason(error))
+    else:
+        level = logging.WARNING if mode == "online" else logging.INFO
+        LOGGER.log(level, "wandb goes offline: not logged in. `wandb login` would let it upload.")
+    return None
+
+
+def _init(mode, folder, **arguments):
+    import wandb
+
+    settings = wandb.Settings(
+        console="off",
+        disable_code=True,
+        disable_git=True,  # the commit stands in the config's environment
+        finish_timeout=FINISH_SECONDS,
+        host="",  # run directories are handed on: no names of machines and users in them
+        init_timeout=INIT_SECONDS,
+        reinit="create_new",
+        silent=True,
+        username="",
+    )
+    run = wandb.init(mode=mode, dir=folder, settings=settings, **arguments)
+    run.define_metric("epoch")
+    for metric in EPOCH_METRICS:
+        run.define_metric(metric, step_metric="epoch")
+    return run
+
+
+def _reason(error):
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _edges(histogram):
+    return np.linspace(histogram["low"], histogram["high"], len(histogram["counts"]) + 1)
+
+
+def _lines(title, history, keys):
+    import wandb
+
+    epochs = [row["epoch"] for row in history]
+    columns = [[row.get(key) for row in history] for key in keys]
+    return wandb.plot.line_series(epochs, columns, keys=keys, title=title, xname="epoch", split_table=True)
+
+
+def _confusion(counts):
+    import wandb
+
+    columns = ["Actual", "Predicted", "nPredictions"]
+    cells = [
+        [EMOTIONS[true], EMOTIONS[predicted], count]
+        for true, row in enumerate(counts)
+        for predicted, count in enumerate(row)
+    ]
+    return wandb.plot_table(
+        "wandb/confusion_matrix/v1",
+        wandb.Table(columns=columns, data=cells),
+        {column: column for column in columns},
+        {"title": "Confusion Matrix Curve"},
+        split_table=True,
+    )

@@ -1,0 +1,107 @@
+"""Results in, one HTML page out that needs nothing but itself."""
+
+import base64
+import io
+import json
+import math
+import pathlib
+
+from PIL import Image
+
+from fer_keras import study
+from fer_keras.core.errors import InputError
+from fer_keras.data import EMOTIONS, split
+from fer_keras.study import judging, results
+from fer_keras.study.report.tables import about, difference, judged, pair, rows, shown
+
+TEMPLATE = pathlib.Path(__file__).with_name("page.html")
+CURVES = ("val_acc", "train_acc", "val_loss", "train_loss", "grad_ratio", "weight_norm", "learning_rate")
+
+
+def html(found, faces=None):
+    """Return the page of what `fer_keras.study.results.read` found; for `faces` see `pictures`."""
+    data = json.dumps(content(found, faces), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", data)
+
+
+def content(found, faces=None):
+    """Return what the page shows, as plain values; `pictures` are `None` without `faces`."""
+    return {
+        "about": about(found),
+        "emotions": EMOTIONS,
+        "steps": [{"number": s.number, "question": s.question, "runs": shown(s)} for s in study.STEPS],
+        "runs": [row | _course(found[row["stem"]]) for row in rows(found)],
+        "findings": [_finding(*item) for item in judged(found)],
+        "pictures": None if faces is None else pictures(found, faces),
+    }
+
+
+def pictures(found, faces):
+    """Return {seed: {place in the test split: PNG in base64}} of the mistakes that the page shows.
+
+    Args:
+        found: results.
+        faces: `fer_keras.data.Faces`, those of the results.
+
+    Raises:
+        InputError: if the results are of other faces.
+    """
+    data = next(iter(found.values()))[0]["data"]
+    if data["digest"] != faces.digest:
+        raise InputError(
+            f"The results are of {data['source']} with digest {data['digest'][:12]}, but {faces.source} has "
+            f"{faces.digest[:12]}. Give the data that they are of with --data, or neither --data nor FER_DATA."
+        )
+    wanted = {}
+    for first, *_ in found.values():
+        places = (mistake["image"] for mistake in first["scores"]["mistakes"])
+        wanted.setdefault(first["experiment"]["seed"], set()).update(places)
+    tests = {seed: split(faces, seed)["test"].images for seed in wanted}
+    return {seed: {i: _png(tests[seed][i]) for i in sorted(places)} for seed, places in wanted.items()}
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0]).save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _course(group):
+    confusions = [result["scores"]["confusion"] for result in group]
+    return {
+        "curves": {
+            key: [[results.rounded(row[key], 5) for row in result["history"]] for result in group]
+            for key in CURVES
+        }
+        | {"overfit": [results.rounded(result["overfit"]["losses"], 4) for result in group]},
+        "ratios": [result["gradient_ratios"] for result in group],
+        "checks": [result["overfit"]["text"] for result in group],
+        "mistakes": group[0]["scores"]["mistakes"],
+        "confusion": [
+            [sum(cells) for cells in zip(*lines, strict=True)] for lines in zip(*confusions, strict=True)
+        ],
+    }
+
+
+def _finding(finding, verdict, judgements):
+    metric = judging.METRICS[finding.metric]
+    return {
+        "step": finding.step,
+        "claim": finding.claim,
+        "verdict": verdict,
+        "metric": metric.label,
+        "scale": 100 if metric.points else 1,
+        "unit": "points" if metric.points else "",
+        "claimed": [side if math.isfinite(side) else None for side in finding.claimed],
+        "pairs": [
+            {
+                "title": pair(j, metric.points),
+                "mean": j.mean,
+                "low": j.low,
+                "high": j.high,
+                "verdict": j.verdict,
+                "text": difference(j, metric.points),
+            }
+            for j in judgements
+        ],
+    }

@@ -1,0 +1,88 @@
+"""The report as a wandb Report, for the people of a wandb project."""
+
+from fer_keras import study
+from fer_keras.core.errors import InputError
+from fer_keras.study.report.tables import about, findings, leaderboard, shown
+
+TITLE = "The study, re-run and judged"
+CHARTS = {
+    "val_acc": "Validation accuracy",
+    "train_acc": "Training accuracy",
+    "val_loss": "Validation loss, nats",
+    "train_loss": "Training loss, nats",
+    "grad_ratio": "Gradient-to-weight ratio, %",
+    "weight_norm": "L2 norm of the weights",
+}
+COLUMNS = 3
+WIDTH, HEIGHT = 8, 6  # of a chart, in cells of wandb's grid, which is 24 wide
+
+
+def publish(found, project):
+    """Save the results as a new report in wandb and return its address.
+
+    Args:
+        found: what `fer_keras.study.results.read` returned.
+        project: "PROJECT" of your default team, or "ENTITY/PROJECT"; made if it is not there.
+
+    Raises:
+        InputError: if wandb-workspaces or a login is missing, or wandb refuses.
+    """
+    _workspaces()  # before the login: what is missing on this machine comes first
+    import wandb
+
+    entity, _, project = project.rpartition("/")
+    try:
+        if not wandb.login(prompt=False, verify=False):
+            raise InputError("A wandb Report needs a login. Run `wandb login`, or set WANDB_API_KEY.")
+        return build(found, project, entity or wandb.Api().default_entity).save().url
+    except wandb.Error as error:
+        raise InputError(f"wandb did not take the report: {' '.join(str(error).split())}") from error
+
+
+def build(found, project, entity=""):
+    """Return the report as a `wandb_workspaces.reports.v2.Report`, not saved; this needs no login.
+
+    It holds leaderboard and findings as Markdown, and for each step with results a grid of charts over the
+    project's runs of that step, the seeds of a run as one line with its spread.
+
+    Raises:
+        InputError: if wandb-workspaces is not installed.
+    """
+    wr = _workspaces()
+    ran = {group[0]["experiment"]["name"] for group in found.values()}
+    blocks = [wr.MarkdownBlock(text=about(found)), wr.TableOfContents()]
+    blocks += [wr.H1(text="Leaderboard"), wr.MarkdownBlock(text=leaderboard(found, links=False))]
+    blocks += [wr.H1(text="Findings"), wr.MarkdownBlock(text=findings(found)), wr.H1(text="Curves by step")]
+    for step in study.STEPS:
+        names = [name for name in shown(step) if name in ran]
+        if names:
+            blocks += [wr.H2(text=f"{step.number}: {step.question}"), _charts(wr, names)]
+    return wr.Report(project=project, entity=entity, title=TITLE, width="fluid", blocks=blocks)
+
+
+def _workspaces():
+    try:
+        import wandb_workspaces.reports.v2 as reports
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"A wandb Report needs wandb-workspaces: {error}. Run `pip install 'fer-keras[report]'`."
+        ) from None
+    return reports
+
+
+def _charts(wr, names):
+    # Training puts the runs of all seeds into a wandb group named like the experiment.
+    runs = wr.Runset(name="Runs of this step", filters=f"Group in {names}", groupby=["group"])
+    panels = [
+        wr.LinePlot(
+            title=title,
+            x="epoch",
+            y=[key],
+            log_y=key == "grad_ratio",
+            groupby_aggfunc="mean",
+            groupby_rangefunc="minmax",
+            layout=wr.Layout(x=i % COLUMNS * WIDTH, y=i // COLUMNS * HEIGHT, w=WIDTH, h=HEIGHT),
+        )
+        for i, (key, title) in enumerate(CHARTS.items())
+    ]
+    return wr.PanelGrid(runsets=[runs], panels=panels)

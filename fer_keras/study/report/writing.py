@@ -1,0 +1,103 @@
+"""The report of the study: files of tables and one page, and what README and the experiment files tell of it."""
+
+import ast
+import pathlib
+import re
+import textwrap
+
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import write_text
+from fer_keras.study import results
+from fer_keras.study.report import page
+from fer_keras.study.report.tables import about, findings, frame, leaderboard, machine, rows, spread
+
+
+def write(folder, output, faces=None):
+    """Write report.html, report.md and report.csv of the results in `folder` into `output`; return their paths.
+
+    Args:
+        folder: of the results.
+        output: folder, made if it is not there.
+        faces: `fer_keras.data.Faces` that the results are of, for the page to show the most confused ones.
+
+    Raises:
+        InputError: if there are no results, or they are of other faces.
+    """
+    found = read(folder)
+    contents = {
+        "report.html": page.html(found, faces),
+        "report.md": markdown(found),
+        "report.csv": frame(found).to_csv(index=False),
+    }
+    for name, content in contents.items():
+        write_text(pathlib.Path(output, name), content)
+    return [pathlib.Path(output, name) for name in contents]
+
+
+def read(folder):
+    """Return `results.read(folder)`.
+
+    Raises:
+        InputError: also if there are none.
+    """
+    found = results.read(folder)
+    if not found:
+        raise InputError(f"No results in {str(folder)!r}. Run `fer-keras study` first, or name their folder.")
+    return found
+
+
+def markdown(found):
+    """Return the whole report as Markdown: data and machine, leaderboard, findings."""
+    return f"# The study, re-run and judged\n\n{about(found)}\n\n{leaderboard(found)}\n\n{findings(found)}\n"
+
+
+def result_line(group):
+    """Return the `Result` paragraph of an experiment file's docstring, from its results."""
+    (row,) = rows({"": group})
+    figures = {key: spread(row["figures"][key]) for key in ("test_acc", "val_acc", "gap")}
+    count = len(group)
+    text = (
+        f"test accuracy {figures['test_acc']} %, validation {figures['val_acc']} %, gap {figures['gap']} points "
+        f"({count} seed{'s' if count != 1 else ''}); {row['minutes']:.1f} minutes on "
+        f"{machine(group[0]['environment'])}."
+    )
+    return textwrap.fill(f"Result    {text}", 110, subsequent_indent=" " * 10, break_on_hyphens=False)
+
+
+def write_result_lines(folder, found):
+    """Put the `Result` of each run into its experiment file in `folder`, in place of an older one."""
+    for stem, group in found.items():
+        file = pathlib.Path(folder, f"{stem}.py")
+        text = file.read_text(encoding="utf-8")
+        docstring = ast.get_docstring(ast.parse(text), clean=False)
+        kept = re.split(r"^Result ", docstring, maxsplit=1, flags=re.MULTILINE)[0].rstrip()
+        write_text(file, text.replace(docstring, f"{kept}\n{result_line(group)}\n", 1))
+
+
+def write_section(file, name, text):
+    """Put `text` between the lines `<!-- name -->` and `<!-- end of name -->` of a Markdown file.
+
+    Raises:
+        InputError: if the file has no such lines.
+    """
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, found_start, rest = pathlib.Path(file).read_text(encoding="utf-8").partition(start)
+    _, found_end, after = rest.partition(end)
+    if not (found_start and found_end):
+        raise InputError(
+            f"{file} has no lines {start.strip()!r} and {end.strip()!r}. Add them where the text belongs."
+        )
+    write_text(file, f"{before}{start}\n{text}\n\n{end}{after}")
+
+
+def update(folder, experiments="experiments", readme="README.md"):
+    """Renew what is generated from the results in `folder`: `Result` lines of experiments, README's sections.
+
+    Raises:
+        InputError: if there are no results, or README lacks the lines that mark its sections.
+    """
+    found = read(folder)
+    write_result_lines(experiments, found)
+    write_section(readme, "measured", about(found))
+    write_section(readme, "leaderboard", leaderboard(found))
+    write_section(readme, "findings", findings(found))

@@ -1,0 +1,258 @@
+"""The search: one process a trial, on one machine or many."""
+
+import contextlib
+import ctypes
+import dataclasses
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import optuna
+from optuna.trial import TrialState
+
+from fer_keras.core.errors import InputError
+from fer_keras.data import load as load_data
+from fer_keras.experiment import override
+from fer_keras.runs import pipeline, records
+from fer_keras.sweep import file, results
+from fer_keras.sweep.storage import HEARTBEAT, Board, origin
+
+LOGGER = logging.getLogger("fer_keras")
+COMMAND = [sys.executable, "-m", "fer_keras", "run"]
+POLL = 0.5  # seconds
+PATIENCE = 10  # seconds from asking a training to end to killing it
+MOST_FAILURES = 3  # in a row
+
+
+def run(
+    path,
+    *,
+    storage=None,
+    workers=1,
+    data=None,
+    folder="sweeps",
+    output="runs",
+    tracking="disabled",
+    heartbeat=HEARTBEAT,
+):
+    """Work on the sweep at `path` until all its trials are done; go on where an earlier call was interrupted.
+
+    Any number of calls may work on one sweep at a time, on any machine that reaches `storage`. A trial whose
+    worker died is begun again: on the same machine at once, with a database by any worker after a minute.
+
+    Args:
+        path: YAML file in the format of `wandb sweep`, see `fer_keras.sweep.file`.
+        storage: `postgresql://USER@HOST/DATABASE` (a password is better in PGPASSWORD or ~/.pgpass), or the path
+            of a journal file; by default `folder`/NAME/journal.log.
+        workers: trials at a time in this call; they share the cores evenly.
+        data: path of FER-2013, see `fer_keras.data.load`.
+        folder: of the sweeps' own files.
+        output: folder of the run directories; those of the trials go to `output`/sweeps/NAME/TRIAL.
+        tracking: wandb's mode, see `fer_keras.runs.pipeline.run`.
+        heartbeat: seconds between two signs of life in a database.
+
+    Returns:
+        `dict`, see `fer_keras.sweep.results.result`; it is also in `folder`/NAME, with pictures.
+
+    Raises:
+        InputError: if the file, the data or the storage cannot be used, or three trials fail in a row.
+    """
+    sweep = file.load(path)
+    home = pathlib.Path(folder) / sweep.name
+    faces = load_data(data)
+    options = ["--wandb", tracking, *(["--data", os.fspath(data)] if data else [])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        about = _about(sweep, faces)
+        with contextlib.closing(Board(sweep, home, storage, about, heartbeat=heartbeat)) as board:
+            try:
+                with board.joined():
+                    Workers(board, workers, options, pathlib.Path(output, "sweeps", sweep.name)).run()
+            except (InputError, KeyboardInterrupt, SystemExit):
+                _conclude(board, home)
+                raise
+            except optuna.exceptions.StorageInternalError as error:
+                raise InputError(f"The storage was lost: {error} Run the same command again to go on.") from error
+            return _conclude(board, home)
+
+
+def _conclude(board, home):
+    result = results.result(board.sweep, board.study)
+    results.write(result, board.study, home)
+    return result
+
+
+class Workers:
+    """Works on the trials of a board, several at a time.
+
+    Args:
+        board: `fer_keras.sweep.storage.Board`.
+        number: of trials at a time.
+        options: further words of `fer-keras run`.
+        output: folder of the trials.
+    """
+
+    def __init__(self, board, number, options, output):
+        self.board, self.number, self.options, self.output = board, number, options, output
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.environment = {
+            "OMP_NUM_THREADS": str(max(cores // number, 1)),
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "WANDB_JOB_TYPE": "trial",
+            "WANDB_RUN_GROUP": board.sweep.name,
+        }
+        self.active, self.failures = [], 0
+
+    def run(self):
+        """Return when no trial is left to do, here or, as far as that can be known, elsewhere."""
+        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        waiting = False
+        try:
+            while self._fill() or self.board.awaits_others():
+                if not self.active and not waiting:
+                    LOGGER.info("Nothing is left to begin. Waiting for other workers' trials, in case one dies.")
+                waiting = not self.active
+                time.sleep(POLL if self.active else 4 * POLL)
+                self.active = [job for job in self.active if not self._is_over(job)]
+                if self.failures >= MOST_FAILURES:
+                    raise InputError(f"{self.failures} trials failed in a row. {self.failure}")
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            for job in self.active:
+                job.stop()
+            for job in self.active:
+                self.board.give_back(job.trial)
+
+    def _fill(self):
+        while len(self.active) < self.number and (trial := self.board.take()):
+            self.active.append(self._start(trial))
+        return self.active
+
+    def _start(self, trial):
+        sweep = self.board.sweep
+        number = origin(self.board.trials()[trial.number])
+        folder = self.output / f"{number:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {"name": f"{sweep.name}-{number:03}"} | sweep.settings(trial.params)
+        words = [f"{key}={value}" for key, value in settings.items()]
+        with open(folder / "output.log", "ab") as log:
+            process = subprocess.Popen(
+                [*COMMAND, sweep.program, *words, "--output", os.fspath(folder), *self.options],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,
+            )
+        return Job(trial, process, folder, sweep.metric, settings.get("epochs", sweep.experiment.epochs))
+
+    def _is_over(self, job):
+        code = job.process.poll()  # before reading, so that nothing is missed
+        self.board.beat(job.trial)
+        try:
+            pruned = job.report() and job.epoch < job.epochs and code is None and job.trial.should_prune()
+        except optuna.exceptions.UpdateFinishedTrialError:
+            job.stop()  # this machine was asleep or cut off, and another one has begun the trial again
+            self._say(job, "taken over by another worker")
+            return True
+        if code is None and not pruned:
+            return False
+        job.stop()
+        if pruned:
+            self._tell(job, TrialState.PRUNED, f"stopped in epoch {job.epoch}, {job.metric} {job.value:.4f}")
+        elif code == 0 and job.value is not None:
+            self._tell(job, TrialState.COMPLETE, f"{job.metric} {job.value:.4f}")
+        else:
+            self._tell(job, TrialState.FAIL, f"failed, exit code {code}, see {job.folder / 'output.log'}")
+        return True
+
+    def _tell(self, job, state, text):
+        if state == TrialState.FAIL:
+            self.failures += 1
+            self.failure = f"The last one {text}:{job.tail()}"
+        else:
+            self.failures = 0
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            job.trial.set_user_attr("record", os.fspath(job.record() or ""))
+        self.board.study.tell(
+            job.trial, job.value if state == TrialState.COMPLETE else None, state=state, skip_if_finished=True
+        )
+        self._say(job, text)
+
+    def _say(self, job, text):
+        settings = " ".join(f"{key}={value}" for key, value in self.board.sweep.settings(job.trial.params).items())
+        LOGGER.info("trial %s of %d: %s  %s", job.folder.name, self.board.sweep.trials, text, settings)
+
+
+@dataclasses.dataclass
+class Job:
+    """A trial, the process that trains it, and what it has reported."""
+
+    trial: optuna.Trial
+    process: subprocess.Popen
+    folder: pathlib.Path
+    metric: str
+    epochs: int
+    epoch: int = 0
+    value: float | None = None
+
+    def record(self):
+        """Return the run directory, or `None` before there is one."""
+        found = sorted(self.folder.glob("**/run.json"), key=lambda path: path.parent.name)
+        return found[-1].parent if found else None
+
+    def report(self):
+        """Tell the study of the epochs since the last call; return whether there were any."""
+        folder = self.record()
+        rows = (
+            [row for row in records.rows(folder / records.HISTORY) if row["epoch"] > self.epoch] if folder else []
+        )
+        for row in rows:
+            self.epoch, self.value = row["epoch"], row[self.metric]
+            if self.value is not None:  # NaN stands as None in a record
+                self.trial.report(self.value, self.epoch)
+        return bool(rows)
+
+    def stop(self):
+        """End the process, if need be by force."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def tail(self):
+        lines = (self.folder / "output.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return "".join(f"\n    {line}" for line in lines[-12:])
+
+
+def _about(sweep, faces):
+    """Return what all workers must agree on; try every setting's name on the way."""
+    first = {
+        key: distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
+        for key, distribution in sweep.distributions.items()
+    }
+    words = [f"{key}={value}" for key, value in sweep.settings(first).items()]
+    pipeline.resolved(override(sweep.experiment, words))
+    return {
+        "method": sweep.method,
+        "metric": [sweep.metric, sweep.goal],
+        "parameters": [sweep.constants, {key: repr(kind) for key, kind in sweep.distributions.items()}],
+        "early_terminate": sweep.early,
+        "experiment": pipeline.resolved(sweep.experiment),
+        "data": faces.digest,
+    }
+
+
+def _die_with_parent():
+    """Let the kernel end a training whose sweep was killed: it would hold the run that is begun again."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

@@ -1,0 +1,244 @@
+"""The store that a sweep's workers share: a journal file, or a PostgreSQL server for many machines."""
+
+import contextlib
+import copy
+import functools
+import math
+import pathlib
+import shutil
+import socket
+import time
+import uuid
+from urllib.parse import urlsplit
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from fer_keras.core.errors import InputError
+from fer_keras.runs import records
+from fer_keras.sweep.file import cells
+
+HEARTBEAT = 15  # seconds
+GRACE = 4  # heartbeats that may be missed before a worker counts as dead
+MOST_RETRIES = 3  # of a trial whose worker died, lest a deadly one kill every worker in turn
+CREATION = 0x666572  # key of PostgreSQL's advisory lock; any number that others do not use
+
+
+class Grid(BaseSampler):
+    """Gives the n-th trial the n-th cell, so that no cell is done twice or missed, whoever asks and dies.
+
+    Optuna's `BruteForceSampler` looks at the trials that others began, so two who ask at once may get one cell,
+    and it counts a cell as done whose trial failed.
+    """
+
+    def __init__(self, distributions):
+        self.cells = cells(distributions)
+
+    def infer_relative_search_space(self, study, trial):
+        return {}
+
+    def sample_relative(self, study, trial, search_space):
+        return {}
+
+    def sample_independent(self, study, trial, param_name, param_distribution):
+        place = place_of(trial, study.get_trials(deepcopy=False))
+        return self.cells[place % len(self.cells)][param_name]  # one too many is given up, see `Board.take`
+
+
+class Board:
+    """The trials of a sweep as one worker sees them: it takes what is to do and gives back what it cannot end.
+
+    Args:
+        sweep: `fer_keras.sweep.file.Sweep`.
+        folder: of the sweep's files.
+        storage: URL of a PostgreSQL database, path of a journal file, or `None` for the journal in `folder`.
+        about: `dict` of what every worker must agree on, such as the data's digest; `None` to look only.
+        heartbeat: seconds between two signs of life, for a database.
+
+    Raises:
+        InputError: if the store cannot be opened, or holds a sweep of that name that differs.
+    """
+
+    def __init__(self, sweep, folder, storage=None, about=None, *, heartbeat=HEARTBEAT):
+        self.sweep, self.host = sweep, socket.gethostname()
+        self.lairs = pathlib.Path(folder) / "workers"
+        self.id = uuid.uuid4().hex[:12]
+        self.shared = "://" in str(storage or "")
+        self.heartbeat, self.beats = heartbeat, {}
+        arguments = {
+            "study_name": sweep.name,
+            "direction": sweep.goal,
+            "sampler": _sampler(sweep),
+            "pruner": _pruner(sweep),
+            "load_if_exists": True,
+        }
+        if self.shared:
+            with _database(storage, heartbeat) as self.database:
+                self.study = optuna.create_study(storage=self.database, **arguments)
+        else:
+            path = pathlib.Path(storage or pathlib.Path(folder) / "journal.log")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), **arguments)
+        if about is not None:
+            self._agree(records.plain(about))
+
+    @contextlib.contextmanager
+    def joined(self):
+        """Be a worker: as long as this holds a lock in the sweep's folder, others here know it is alive."""
+        lair = self.lairs / self.id
+        lair.mkdir(parents=True)
+        with records.locked(lair):
+            try:
+                yield self
+            finally:
+                shutil.rmtree(lair)
+
+    def take(self):
+        """Return a new `optuna.Trial` or one whose worker died, begun for this worker, or `None`."""
+        self._reclaim()
+        trials = self.trials()
+        waiting = any(trial.state == TrialState.WAITING for trial in trials)
+        if not waiting and len(places(trials)) >= self.sweep.trials:
+            return None
+        trial = self.study.ask(self.sweep.distributions)
+        self.beat(trial)  # at once: what never gave a sign of life is not missed
+        trial.set_user_attr("host", self.host)
+        trial.set_user_attr("worker", self.id)
+        trials = self.trials()
+        if place_of(trials[trial.number], trials) < self.sweep.trials:
+            return trial
+        trial.set_user_attr("surplus", True)  # two workers saw the last free place at once
+        self.study.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def beat(self, trial):
+        """Give a sign of life for `trial`, if the last one is old enough."""
+        now = time.monotonic()
+        if self.shared and now - self.beats.get(trial.number, -math.inf) >= self.heartbeat:
+            self.database.record_heartbeat(trial._trial_id)
+            self.beats[trial.number] = now
+
+    def give_back(self, trial):
+        """Let `trial` be begun again, by anyone."""
+        frozen = self.trials()[trial.number]
+        if frozen.state == TrialState.RUNNING:
+            self.study.tell(trial.number, state=TrialState.FAIL)
+            _repeat(self.study, frozen)
+
+    def awaits_others(self):
+        """Return whether another worker has a trial that would come back here if it died."""
+        return any(
+            trial.state == TrialState.RUNNING and (self.shared or trial.user_attrs.get("host") == self.host)
+            for trial in self.trials()
+        )
+
+    def trials(self):
+        return self.study.get_trials(deepcopy=False)
+
+    def close(self):
+        """End the connections to a database."""
+        if self.shared:
+            self.database.remove_session()
+            self.database.engine.dispose()
+
+    def _reclaim(self):
+        if self.shared:
+            optuna.storages.fail_stale_trials(self.study)
+            return
+        owners = {
+            trial.user_attrs.get("worker")
+            for trial in self.trials()
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get("host") == self.host
+        }
+        for owner in owners - {self.id}:
+            lair = self.lairs / owner
+            lair.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(InputError), records.locked(lair):  # locked: its owner is alive
+                for trial in self.trials():
+                    if trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == owner:
+                        self.study.tell(trial.number, state=TrialState.FAIL)
+                        _repeat(self.study, trial, MOST_RETRIES)
+                shutil.rmtree(lair)
+
+    def _agree(self, about):
+        begun = self.study.user_attrs.get("about")
+        if begun is None:
+            self.study.set_user_attr("about", about)
+        elif different := sorted(key for key in begun.keys() | about.keys() if begun.get(key) != about.get(key)):
+            raise InputError(
+                f"The sweep {self.sweep.name!r} was begun with other {' and '.join(different)}. Its trials cannot "
+                "be compared: give the sweep another name, or delete what was begun."
+            )
+
+
+def origin(trial):
+    """Return the number of the trial that `trial` repeats after its worker died, else its own."""
+    return trial.system_attrs.get("failed_trial", trial.number)
+
+
+def places(trials):
+    """Return the numbers of all trials but repetitions and those given up as surplus, in order."""
+    return sorted({origin(trial) for trial in trials if not trial.user_attrs.get("surplus")})
+
+
+def place_of(trial, trials):
+    """Return how many trials came before `trial`, repetitions not counted."""
+    return sum(place < origin(trial) for place in places(trials))
+
+
+def _repeat(study, trial, most=None):
+    """Put `trial` into the queue again, without its owner's name."""
+    nobodys = copy.copy(trial)
+    nobodys.user_attrs = {}
+    RetryHeartbeatStaleTrialCallback(max_retry=most)(study, nobodys)
+
+
+def _sampler(sweep):
+    if sweep.method == "grid":
+        return Grid(sweep.distributions)
+    return TPESampler(constant_liar=True) if sweep.method == "bayes" else RandomSampler()
+
+
+def _pruner(sweep):
+    if sweep.early is None:
+        return optuna.pruners.NopPruner()
+    least, eta = sweep.early["min_iter"], sweep.early["eta"]
+    return optuna.pruners.HyperbandPruner(
+        min_resource=least, max_resource=max(sweep.epochs, least), reduction_factor=eta
+    )
+
+
+@contextlib.contextmanager
+def _database(url, heartbeat):
+    """Yield Optuna's storage at `url` while nobody else creates tables or studies there."""
+    try:
+        import psycopg  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError("PostgreSQL needs psycopg: pip install 'fer-keras[sweep]'.") from error
+    import sqlalchemy
+
+    if urlsplit(url).scheme not in ("postgresql", "postgresql+psycopg"):
+        raise InputError(
+            f"Storage must be a path or postgresql://USER@HOST/DATABASE. Received {urlsplit(url).scheme}://..."
+        )
+    try:
+        address = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg")
+        engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.pool.NullPool)
+        with engine.begin() as connection:
+            # Optuna's tables and study cannot be created by two at once; the lock ends with the transaction.
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION})
+            yield RDBStorage(
+                address.render_as_string(hide_password=False),
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=heartbeat,
+                grace_period=GRACE * heartbeat,
+                heartbeat_stale_trial_callback=functools.partial(_repeat, most=MOST_RETRIES),
+            )
+    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.ArgumentError) as error:
+        reason = " ".join(str(error.orig if hasattr(error, "orig") else error).split())
+        raise InputError(
+            f"The storage cannot be reached: {reason}. Expected postgresql://USER@HOST/DATABASE."
+        ) from None

@@ -1,0 +1,1 @@
+"""From images to a trained model: data set, mixup, distillation, schedules, callbacks."""

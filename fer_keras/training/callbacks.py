@@ -1,0 +1,130 @@
+"""Callbacks that add the study's metrics to the epoch's `logs`, where `History` and later callbacks find them.
+
+Put `EpochTime` first in the list: it would also count the callbacks before it.
+"""
+
+import math
+import time
+
+import keras
+import numpy as np
+from keras import ops
+
+from fer_keras.backend.gradients import batch_gradients
+from fer_keras.core.errors import InputError
+
+
+class EpochTime(keras.callbacks.Callback):
+    """Adds `epoch_time`: seconds of the epoch, training and validation."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["epoch_time"] = time.perf_counter() - self.start
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops the training where the loss is no number any more, before anything of that epoch is written.
+
+    Looks at the running mean, which one NaN or infinity spoils for the rest of the epoch.
+
+    Raises:
+        InputError: names the loss, the epoch and the step by which it was found, and what to try.
+    """
+
+    async_safe = True  # called in a thread, which waits for a GPU instead of the training
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._check("training", logs["loss"], f"by step {batch + 1} of")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check("training", logs["loss"], "after")
+        self._check("validation", logs.get("val_loss", 0.0), "after")
+
+    def _check(self, kind, loss, place):
+        if not math.isfinite(loss):
+            rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            raise InputError(
+                f"The {kind} loss became {loss} {place} epoch {self.epoch + 1}, at a learning rate of {rate:g}. "
+                "Try a smaller learning_rate, optimizer_options.global_clipnorm=1.0, or --precision float32. "
+                "The run directory keeps the epochs before."
+            )
+
+
+class GradientRatio(keras.callbacks.Callback):
+    """Adds `grad_ratio`: how many percent the gradient is of the weights, in the mean over the epoch's steps.
+
+    100 ‖g‖₂ / ‖w‖₂ over all kernels together, and `grad_ratio/<layer>` for each. Needs an optimizer made by
+    `fer_keras.backend.gradients.tracked`.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        ratios = getattr(optimizer, "inner_optimizer", optimizer).read_ratios()
+        logs["grad_ratio"] = 100 * ratios.pop("total")
+        logs.update({f"grad_ratio/{layer_name(path)}": 100 * ratio for path, ratio in ratios.items()})
+
+
+class WeightNorm(keras.callbacks.Callback):
+    """Adds `weight_norm`: L2 norm of all kernels together at the end of the epoch, and `weight_norm/<layer>`."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        kernels = {v.path: v for v in self.model.trainable_variables if len(v.shape) > 1}
+        norms = {path: float(np.linalg.norm(ops.convert_to_numpy(v))) for path, v in kernels.items()}
+        logs["weight_norm"] = float(np.linalg.norm(list(norms.values())))
+        logs.update({f"weight_norm/{layer_name(path)}": norm for path, norm in norms.items()})
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Adds `learning_rate`: that of the epoch's last step."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        rate = optimizer._learning_rate  # `optimizer.learning_rate` would be that of the step to come
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(optimizer.iterations - 1)
+        logs["learning_rate"] = float(ops.convert_to_numpy(rate))
+
+
+class Histograms(keras.callbacks.Callback):
+    """Hands on histograms of gradients and parameters by layer after each epoch.
+
+    Args:
+        images: fixed training images, (n, 48, 48, 1), whose gradients are shown.
+        labels: (n,).
+        on_histograms: called with the epoch (from 1) and {"gradients": {layer: histogram}, "parameters": …}, where
+            a histogram is {"low": float, "high": float, "counts": [64 counts of equal-width bins]}.
+    """
+
+    def __init__(self, images, labels, on_histograms):
+        super().__init__()
+        self.images, self.labels, self.on_histograms = images, labels, on_histograms
+
+    def on_epoch_end(self, epoch, logs=None):
+        model = self.model
+        gradients = batch_gradients(model, self.images, self.labels)
+        parameters = {v.path: ops.convert_to_numpy(v) for v in model.trainable_variables}
+        kinds = {"gradients": gradients, "parameters": parameters}
+        self.on_histograms(epoch + 1, {kind: _histograms(arrays) for kind, arrays in kinds.items()})
+
+
+def _histograms(arrays):
+    histograms = {}
+    for path, array in arrays.items():
+        if array.ndim > 1:
+            counts, edges = np.histogram(array, bins=64)
+            histograms[layer_name(path)] = {
+                "low": float(edges[0]),
+                "high": float(edges[-1]),
+                "counts": counts.tolist(),
+            }
+    return histograms
+
+
+def layer_name(path):
+    """Return the layer's part of a variable's path: `"dense_1/kernel"` gives `"dense_1"`."""
+    return path.rpartition("/")[0]

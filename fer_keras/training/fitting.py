@@ -1,0 +1,253 @@
+"""Compile and fit; an interrupted training continues where it stopped, with the same numbers."""
+
+import dataclasses
+import logging
+import math
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+from rich.console import Console
+from rich.progress import Progress
+from sklearn.utils.class_weight import compute_class_weight
+
+from fer_keras import models
+from fer_keras.backend import device, distribution
+from fer_keras.backend.gradients import tracked
+from fer_keras.backend.optimizers import Muon, fused, sharpness_aware
+from fer_keras.core.errors import InputError
+from fer_keras.models.preprocessing import preprocessing
+from fer_keras.training import callbacks, checkpoints, schedules
+from fer_keras.training.dataset import Batches, EpochSeeds, Sharing, blends, targets_of, training_targets
+
+LOGGER = logging.getLogger("fer_keras")
+OPTIMIZERS = {
+    "adam": fused(keras.optimizers.Adam),
+    "adamw": fused(keras.optimizers.AdamW),
+    "muon": Muon,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
+LOSSES = {
+    "cross_entropy": lambda: keras.losses.CategoricalCrossentropy(from_logits=True),
+    "focal": lambda: keras.losses.CategoricalFocalCrossentropy(from_logits=True, alpha=1.0),
+    "generalized_cross_entropy": lambda: GeneralizedCrossEntropy(),
+}
+OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
+OVERFIT_EPOCHS = 100
+PROBE = 128  # training images that the gradient histograms are taken from
+
+
+def build(experiment, train):
+    """Return the compiled model of `experiment`: raw images (n, 48, 48, 1) to logits (n, 7).
+
+    Args:
+        experiment: `Experiment`.
+        train: `Faces`; their images decide the normalization, their number the length of the schedule.
+
+    Raises:
+        InputError: if the experiment names a model, an option or an augmentation that is not there, or teachers
+            without a share of the target, or a share without them.
+    """
+    if bool(experiment.teachers) != bool(experiment.distillation):
+        raise InputError(
+            "teachers and distillation, their share of the target, go together. Received "
+            f"teachers={experiment.teachers!r}, distillation={experiment.distillation!r}."
+        )
+    keras.utils.set_random_seed(experiment.seed)
+    layers = preprocessing(
+        train.images,
+        normalization=experiment.normalization,
+        augmentation=experiment.augmentation,
+        seed=experiment.seed,
+    )
+    model = models.build(experiment.model, experiment.model_options, layers)
+    steps = experiment.epochs * math.ceil(len(train.labels) / experiment.batch_size)
+    # Logits, since a softmax head is not the same loss on every backend where it saturates.
+    if blends(experiment):
+        loss, metric = LOSSES[experiment.loss](), keras.metrics.CategoricalAccuracy(name="acc")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        metric = keras.metrics.SparseCategoricalAccuracy(name="acc")
+    model.compile(optimizer=_optimizer(experiment, steps), loss=loss, metrics=[metric])
+    return model
+
+
+class GeneralizedCrossEntropy(keras.losses.Loss):
+    """(1 - p^q) / q for p the probability of the target; Zhang & Sabuncu 2018, arXiv:1805.07836.
+
+    Keras' own takes class numbers and probabilities only: no blended targets, no logits.
+    """
+
+    def __init__(self, q=0.7):
+        super().__init__()
+        self.q = q
+
+    def call(self, y_true, y_pred):
+        probability = ops.sum(y_true * ops.softmax(y_pred), axis=-1)
+        return (1 - ops.power(ops.maximum(probability, 1e-7), self.q)) / self.q
+
+
+def _class_weight(labels, experiment):
+    if experiment.class_weight is None:
+        return None
+    classes = np.unique(labels)
+    return dict(zip(classes.tolist(), compute_class_weight("balanced", classes=classes, y=labels), strict=True))
+
+
+def _optimizer(experiment, steps):
+    chosen = OPTIMIZERS[experiment.optimizer]
+    try:
+        optimizer = tracked(sharpness_aware(chosen) if experiment.sam else chosen)(
+            learning_rate=schedules.rate(experiment.schedule, experiment.learning_rate, steps),
+            **experiment.optimizer_options,
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"optimizer_options do not fit {experiment.optimizer!r}: {error}") from error
+    if experiment.sam:
+        optimizer.radius = experiment.sam
+    return optimizer
+
+
+def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_histograms=None, checkpoint=None):
+    """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
+
+    Where `distribution` has joined several processes, all must call this; process 0 alone needs `on_epoch` and
+    what comes after it.
+
+    Args:
+        model: from `build`.
+        experiment: `Experiment`.
+        train: `Faces` to train on.
+        validation: `Faces` to score after every epoch, `None` for none; only in a single process.
+        taught: (draws, n, 7) from `fer_keras.training.distillation.soft_labels`, if the experiment has teachers.
+        on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
+            (accuracies as fractions; the last two with validation) and what `fer_keras.training.callbacks` adds.
+        on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`; `None` for none.
+        checkpoint: path of an `.npz` file, rewritten whole after every epoch; `None` for none.
+
+    Raises:
+        InputError: if the loss becomes infinite or no number.
+        Lost: if one of several processes ends, see `distribution`.
+    """
+    targets = training_targets(train, experiment)
+    batches = Batches(device.resident(train.images), targets, experiment, taught)
+    averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+    scored, sharing = None, []
+    if validation is not None:
+        own = distribution.part(len(validation.labels))
+        scored = validation.images[own.rows], targets_of(validation.labels[own.rows], experiment)
+        sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
+    scheduling = schedules.callbacks(model, experiment)
+    restored = checkpoints.restore(model, checkpoint) if checkpoint and distribution.rank() == 0 else 0
+    epochs_done = checkpoints.share(model, restored)
+    recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
+    if on_histograms:
+        recording.append(callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms))
+    recording.append(EpochRows(on_epoch))
+    if checkpoint:
+        recording.append(checkpoints.Checkpoint(checkpoint))
+    with _progress() as progress:
+        recording.append(ProgressBar(progress))
+        model.fit(
+            batches,
+            epochs=experiment.epochs,
+            initial_epoch=epochs_done,
+            validation_data=scored,
+            validation_batch_size=512,
+            shuffle=False,  # Batches does it, by seed and epoch
+            verbose=0,
+            class_weight=_class_weight(train.labels, experiment),
+            callbacks=[
+                *averaging,
+                *sharing,
+                callbacks.EpochTime(),
+                EpochSeeds(batches, experiment.seed),
+                callbacks.FiniteLoss(),
+                callbacks.LearningRate(),
+                *scheduling,
+                *(recording if distribution.rank() == 0 else []),
+            ],
+        )
+
+
+def overfit_losses(experiment, train):
+    """Return the losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
+
+    Cross-entropy of each training step in nats, without the L2 penalty, which never goes down to 0. Stops when it
+    has come below 0.01, where nothing is left to see.
+    """
+    subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
+    images = np.asarray(subset.images)
+    plainly = {
+        **{"schedule": "constant", "augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0},
+        **{"loss": "cross_entropy", "sam": 0.0, "teachers": (), "distillation": 0.0},
+    }
+    model = build(dataclasses.replace(experiment, **plainly), subset)
+    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(model.optimizer, model.loss, metrics=[cross_entropy])
+    losses = []
+    with _progress() as progress:
+        for _ in progress.track(range(OVERFIT_EPOCHS), description="overfit check"):
+            model.reset_metrics()
+            losses.append(float(model.train_on_batch(images, subset.labels)[-1]))
+            if losses[-1] < 0.01:
+                break
+    return losses
+
+
+class EpochRows(keras.callbacks.Callback):
+    """Hands each epoch's `logs` to `on_epoch` as a row under the study's names."""
+
+    NAMES = {"loss": "train_loss", "acc": "train_acc"}
+
+    def __init__(self, on_epoch):
+        super().__init__()
+        self.on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {self.NAMES.get(name, name): float(value) for name, value in logs.items()}
+        self.on_epoch({"epoch": epoch + 1, **row})
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Moves a bar with the steps, and logs a line for each epoch.
+
+    Args:
+        progress: started `rich.progress.Progress`.
+    """
+
+    FIGURES = {
+        "loss": "loss {:.3f}",
+        "acc": "acc {:.3f}",
+        "val_loss": "val_loss {:.3f}",
+        "val_acc": "val_acc {:.3f}",
+        "grad_ratio": "grad_ratio {:.2f} %",
+        "weight_norm": "weight_norm {:.1f}",
+        "epoch_time": "{:.1f} s",
+    }
+
+    async_safe = True  # see `callbacks.FiniteLoss`
+
+    def __init__(self, progress):
+        super().__init__()
+        self.progress, self.task = progress, progress.add_task("")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        description = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.progress.reset(self.task, total=self.params["steps"], description=description)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.update(self.task, completed=batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        figures = (form.format(logs[name]) for name, form in self.FIGURES.items() if name in logs)
+        line = "  ".join([f"epoch {epoch + 1}/{self.params['epochs']}", *figures])
+        LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
+
+
+def _progress():
+    console = Console(file=sys.stderr, soft_wrap=True)
+    shown = console.is_terminal and LOGGER.isEnabledFor(logging.INFO) and distribution.rank() == 0
+    return Progress(console=console, transient=True, disable=not shown)

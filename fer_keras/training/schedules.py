@@ -1,0 +1,71 @@
+"""How the learning rate goes; see `Experiment.schedule`."""
+
+import math
+
+import keras
+from keras import ops
+
+from fer_keras.training.checkpoints import built_optimizer
+
+WARMUP = 0.2  # fraction of a one-cycle schedule's steps
+STEPS_START, STEPS_EVERY, STEPS_FACTOR = 0.32, 0.02, 0.9  # fractions of the epochs
+PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls six epochs a patience of 5
+
+
+def rate(name, learning_rate, steps):
+    """Return the learning rate, or Keras' schedule of it over so many `steps`, for an optimizer."""
+    if name in ("constant", "plateau", "steps"):  # the last two by `callbacks`
+        return learning_rate
+    if name == "cosine":
+        return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return OneCycle(learning_rate, steps)
+
+
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """From 0 up in a straight line to `highest`, then down to 0 along half a cosine, in `steps` steps together.
+
+    To rounding what Keras' `CosineDecay` with a warm-up gives. That one branches on the step: on torch, the
+    processor would wait for the GPU at each weight of each step.
+    """
+
+    def __init__(self, highest, steps):
+        self.highest, self.steps = highest, steps
+        self.rise = max(round(WARMUP * steps), 1)
+        self.fall = max(steps - self.rise, 1)
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        fallen = ops.minimum((step - self.rise) / self.fall, 1.0)
+        shares = step / self.rise, 0.5 * (1 + ops.cos(math.pi * fallen))
+        return self.highest * ops.where(step < self.rise, *shares)
+
+    def get_config(self):
+        return {"highest": self.highest, "steps": self.steps}
+
+
+def callbacks(model, experiment):
+    """Return the callbacks of the schedules that change the learning rate between epochs."""
+    if experiment.schedule == "plateau":
+        return [Plateau(model)]
+    if experiment.schedule != "steps":
+        return []
+    start = round(STEPS_START * experiment.epochs)
+    length = max(round(STEPS_EVERY * experiment.epochs), 1)
+    return [
+        keras.callbacks.LearningRateScheduler(
+            lambda epoch: experiment.learning_rate * STEPS_FACTOR ** max((epoch - start) // length, 0)
+        )
+    ]
+
+
+class Plateau(keras.callbacks.ReduceLROnPlateau):
+    """Keras' own, by validation accuracy; it remembers in a variable of the optimizer, which checkpoints hold."""
+
+    def __init__(self, model):
+        super().__init__("val_acc", mode="max", **PLATEAU)
+        self.memory = built_optimizer(model).add_variable((2,), name="plateau")  # best accuracy, epochs since
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.best, self.wait = map(float, ops.convert_to_numpy(self.memory))
+        super().on_epoch_end(epoch, logs)
+        self.memory.assign([self.best, self.wait])

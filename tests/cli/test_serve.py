@@ -1,0 +1,41 @@
+"""`fer-keras serve`: what its options become."""
+
+import sys
+
+import pytest
+from click.testing import CliRunner
+from helpers.portraits import brightness
+
+from fer_keras.cli import cli, predict
+
+server = pytest.importorskip("fer_keras.server", reason="needs fer-keras[serve]", exc_type=ImportError)
+
+
+def call(*words):
+    return CliRunner().invoke(cli, ["serve", *words])
+
+
+def test_options(monkeypatch):
+    told = []
+    monkeypatch.setattr(server, "serve", lambda fer, host, port: told.append((fer, host, port)))
+    monkeypatch.setattr(predict, "classifier", lambda model, class_order, engine: brightness)
+    assert call().exit_code == call("--host", "0.0.0.0", "--port", "80", "--detector", "none").exit_code == 0
+    (fer, *address), (_, *other) = told
+    assert address == ["127.0.0.1", 8000] and other == ["0.0.0.0", 80]
+    assert fer.classifier is brightness and fer.max_pixels == server.MAX_PIXELS == 20_000_000
+
+
+@pytest.mark.parametrize("words", [("--port", "65536"), ("--model", "none.keras")])
+def test_what_is_wrong_is_one_line(words):
+    result = call(*words)
+    assert result.exit_code == 2 and words[1] in result.stderr and "Traceback" not in result.stderr
+
+
+def test_missing_extra_is_told(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("fer_keras.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delattr("fer_keras.server")
+    result = call()
+    assert result.exit_code == 2
+    assert result.stderr == "Error: Serving needs uvicorn: pip install 'fer-keras[serve]'.\n"

@@ -1,0 +1,264 @@
+import builtins
+import gzip
+import io
+import os
+import sys
+import tarfile
+import zipfile
+
+import pytest
+from helpers import data_forms as forms
+from PIL import Image
+
+from fer_keras.core.errors import InputError
+from fer_keras.data import cache, load, sources
+
+FACES = forms.tiny()
+HEADER = "emotion,pixels,Usage"
+PIXELS = ["7"] * 2304
+
+
+def refuses(path, *parts):
+    """Assert that loading `path` fails with one line that holds `parts`, and leaves nothing in the cache."""
+    parsed = cache.home() / "parsed"
+    kept = sorted(parsed.glob("*"))
+    with pytest.raises(InputError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+    assert sorted(parsed.glob("*")) == kept
+
+
+def row(emotion="3", pixels=None, usage="Training"):
+    return f"{emotion},{' '.join(pixels or PIXELS)},{usage}"
+
+
+def changed(value):
+    return [*PIXELS[:99], value, *PIXELS[100:]]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (row(pixels=PIXELS[1:]), "line 3 has 2,303 pixels, expected 2,304"),
+        (row(pixels=[*PIXELS, "7"]), "line 3 has 2,305 pixels"),
+        (row(pixels=changed("300")), "line 3: pixel 100 is '300', expected a whole number from 0 to 255"),
+        (row(pixels=changed("-1")), "line 3: pixel 100 is '-1'"),
+        (row(pixels=changed("x")), "line 3: pixel 100 is 'x'"),
+        (row(pixels=changed("2.5")), "line 3: pixel 100 is '2.5'"),
+        (row(pixels=changed("nan")), "line 3: pixel 100 is 'nan'"),
+        (row(pixels=changed("9" * 50)), "line 3: pixel 100 is '99999999999999999999'"),
+        (row(pixels=changed("7\u00a07")), "line 3: "),
+        ("3,,Training", "line 3 has 0 pixels"),
+        (row(emotion="9"), "line 3 has emotion '9', expected one of: 0 angry, 1 disgust"),
+        (row(emotion=""), "line 3 has emotion ''"),
+        (row(emotion="happy"), "line 3 has emotion 'happy'"),
+        (row(usage="Validation"), "line 3 has Usage 'Validation', expected one of: Training, PublicTest"),
+        (f"3,{' '.join(PIXELS)}", "line 3 has 2 columns, expected 3 (emotion, pixels, usage). The file was"),
+        (row(usage="Training,4"), "line 3 has 4 columns, expected 3"),
+        (f'3,"{" ".join(PIXELS)},Training', "line 3 is not CSV: unexpected end of data"),
+        ("3" * 100_000, "has a line of 100,000 characters or more"),
+    ],
+)  # fmt: skip
+def test_bad_row_gives_its_line(tmp_path, line, complaint):
+    path = tmp_path / "fer2013.csv"
+    path.write_text("\n".join([HEADER, row(), line]), encoding="utf-8")
+    refuses(path, str(path), complaint)
+
+
+def test_broken_quotes_give_the_line_they_open_on(tmp_path):
+    path = tmp_path / "fer2013.csv"
+    path.write_text("\n".join([HEADER, row(), '3,"7 7 7', *[row()] * 40]))
+    refuses(path, "line 3 is not CSV: field larger than field limit")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "fer2013.csv (empty)"),
+        (b"\n", "Found fer2013.csv."),
+        (b"emotion,Usage\n3,Training\n", "fer2013.csv (line 1 has the columns emotion, usage)"),
+        (b"pixels,Usage\n7 7,Training\n", "line 1 has the columns pixels, usage"),
+        (HEADER.encode() + b"\n", "has a header but no rows"),
+        (HEADER.encode() + b"\n3,\xff\xfe", "is not UTF-8 text"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "No FER-2013 in"),
+        (b"PAR1 not really", "is not whole parquet"),
+    ],
+)
+def test_bad_file_gives_its_path(tmp_path, content, complaint):
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(content)
+    refuses(path, str(tmp_path), complaint)
+
+
+def test_folder_with_nothing_known_says_what_was_looked_for(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    refuses(tmp_path, "Looked for a CSV with the columns emotion, pixels, Usage", "Found notes.txt.")
+    (tmp_path / "notes.txt").unlink()
+    refuses(tmp_path, "Found no files.")
+
+
+def test_bad_line_inside_an_archive(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "fer2013.csv").write_text("\n".join([HEADER, row(emotion="9")]))
+    path = forms.pack_tar(tmp_path / "fer.tar.gz", tmp_path / "in")
+    refuses(path, f"{path}/fer2013.csv, line 2 has emotion '9'")
+
+
+def one_picture(folder, data, emotion="happy"):
+    path = folder / "train" / emotion / "Training_1.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def encoded(size):
+    buffer = io.BytesIO()
+    Image.new("L", size).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "is not a readable PNG or JPEG"),
+        (b"no image", "is not a readable PNG or JPEG"),
+        (forms.png(FACES.images[0])[:-200], "is not a readable PNG or JPEG"),
+        (encoded((48, 47)), "is 48 x 47 pixels, expected 48 x 48"),
+        (encoded((4000, 4000)), "is 4000 x 4000 pixels"),
+    ],
+)
+def test_bad_image_gives_its_path(tmp_path, data, complaint):
+    path = one_picture(tmp_path, data)
+    refuses(tmp_path, str(path), complaint)
+
+
+def test_image_that_would_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    path = one_picture(tmp_path, encoded((48, 48)))
+    refuses(tmp_path, str(path), "decompression bomb")
+
+
+def test_unknown_emotion_folder(tmp_path):
+    one_picture(tmp_path, forms.png(FACES.images[0]))
+    path = one_picture(tmp_path, forms.png(FACES.images[0]), "contempt")
+    refuses(tmp_path, str(path), "a folder that is no emotion", "angry, disgust")
+
+
+def make_zip(path, name, data=b"x"):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name), data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["../fer2013.csv", "a/../../b.csv", "/etc/fer2013.csv", "..\\b.csv", "C:\\b.csv"])
+def test_names_outside_the_archive(tmp_path, name):
+    refuses(make_zip(tmp_path / "fer.zip", name), "fer.zip", "a path outside the archive")
+    with tarfile.open(tmp_path / "fer.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    refuses(tmp_path / "fer.tar.gz", "fer.tar.gz", repr(name), "a path outside the archive")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_an_archive(tmp_path, kind):
+    member = tarfile.TarInfo("fer2013.csv")
+    member.type, member.linkname = kind, "/etc/passwd"
+    with tarfile.open(tmp_path / "fer.tar", "w") as archive:
+        archive.addfile(member)
+    refuses(tmp_path / "fer.tar", "'fer2013.csv', which is a link or a device")
+
+
+def test_archive_with_too_much(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "fer.zip", "fer2013.csv", b"0" * 5000)
+    monkeypatch.setattr(sources, "MOST_BYTES", 4999)
+    refuses(path, "holds more than")
+    monkeypatch.undo()
+    (tmp_path / "in").mkdir()
+    for i in range(4):
+        (tmp_path / "in" / str(i)).write_text("")
+    monkeypatch.setattr(sources, "MOST_FILES", 3)
+    refuses(forms.pack_tar(tmp_path / "fer.tar.gz", tmp_path / "in"), "holds more than 3 files")
+    with pytest.raises(InputError, match="more than 3 files. Give the folder of the data set itself"):
+        load(tmp_path / "in")
+
+
+def test_damaged_archives(tmp_path):
+    forms.write_csv(tmp_path / "in" / "fer2013.csv", FACES)
+    packed = forms.pack_zip(tmp_path / "fer.zip", tmp_path / "in")
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: len(whole) // 2])
+    refuses(packed, f"Cannot read {packed}: File is not a zip file")
+    packed.write_bytes(whole[:5000] + b"\0\0\0\0" + whole[5004:])
+    refuses(packed, f"Cannot read {packed}")
+    for mode in ("w:gz", "w"):
+        packed = forms.pack_tar(tmp_path / "fer.tar.gz", tmp_path / "in", mode)
+        packed.write_bytes(packed.read_bytes()[:20_000])
+        refuses(packed, f"Cannot read {packed}")
+    packed.write_bytes(gzip.compress(b"this is no tar"))
+    refuses(packed, f"Cannot read {packed}")
+
+
+def test_encrypted_zip(tmp_path):
+    path = make_zip(tmp_path / "fer.zip", "fer2013.csv")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    refuses(path, "fer.zip is encrypted. Unpack it")
+
+
+def test_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = forms.write_csv(tmp_path / "fer2013.csv", FACES)
+
+    def deny(name, *arguments, **options):
+        if str(name) == str(path):
+            raise PermissionError(13, "Permission denied", str(name))
+        return builtins.open(name, *arguments, **options)
+
+    monkeypatch.setattr(sources, "open", deny, raising=False)
+    for given in (path, tmp_path):
+        with pytest.raises(InputError, match=f"Cannot read {path}: Permission denied"):
+            load(given)
+
+
+def test_pipe_is_no_data(tmp_path):
+    os.mkfifo(tmp_path / "fer2013.csv")
+    with pytest.raises(InputError, match="There is no"):
+        load(tmp_path / "fer2013.csv")
+    with pytest.raises(InputError, match="Found no files"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"label": [9]}, "row 1 has the label 9"),
+        ({"label": ["bored"]}, "row 1 has the label 'bored'"),
+        ({"label": [None]}, "row 1 has the label None"),
+        ({"image": [[1, 2, 3]]}, "row 1 has no image of 48 x 48 pixels"),
+        ({"image": [[300] * 2304]}, "row 1 has pixels like 300"),
+        ({"image": [[0.5] * 2304]}, "row 1 has pixels like 0.5"),
+        ({"image": [b"none"]}, "row 1 is not a readable PNG or JPEG"),
+        ({"usage": ["dev"]}, "row 1 has the usage 'dev'"),
+    ],
+)
+def test_bad_parquet_row(tmp_path, change, complaint):
+    pytest.importorskip("pyarrow")
+    columns = {"image": [[7] * 2304], "label": [3], "usage": ["Training"]} | change
+    path = forms.parquet(tmp_path / "fer.parquet", columns)
+    refuses(path, f"{path}, {complaint}")
+
+
+def test_parquet_without_columns_rows_or_pyarrow(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    path = forms.parquet(tmp_path / "fer.parquet", {"image": [[7] * 2304], "name": ["x"]})
+    refuses(path, "has the columns image, name; expected one named label or labels or emotion")
+    forms.parquet(path, {"image": [], "label": []})
+    refuses(path, "has no rows")
+    whole = forms.parquet(path, {"image": [[7] * 2304], "label": [3]}).read_bytes()
+    path.write_bytes(whole[:-20])
+    refuses(path, str(path))
+    path.write_bytes(whole)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    refuses(path, "needs pyarrow", "pip install 'fer-keras[parquet]'")

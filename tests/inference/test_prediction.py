@@ -1,0 +1,143 @@
+"""Probabilities of models made elsewhere, against what comes of feeding them by hand."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_keras.inference import prediction
+from fer_keras.inference.prediction import probabilities
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
+L = keras.layers
+
+
+def softmax(logits):
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def model(*stack, shape=(48, 48, 1), activation="softmax"):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input(shape), *stack, L.Flatten(), L.Dense(7, activation=activation)])
+
+
+def test_model_that_scales_itself_gets_values_to_255():
+    scaling = model(L.Rescaling(1 / 255))
+    np.testing.assert_allclose(
+        probabilities(scaling, IMAGES), scaling.predict(IMAGES.astype("float32"), verbose=0), atol=1e-6
+    )
+    nested = model(keras.Sequential([L.Normalization(mean=127.0, variance=4096.0), L.Conv2D(2, 3)]))
+    found = probabilities(nested, IMAGES)
+    np.testing.assert_allclose(found, nested.predict(IMAGES.astype("float32"), verbose=0), atol=1e-6)
+    assert found.dtype == "float32"
+
+
+def test_model_without_scaling_gets_values_to_1():
+    plain = model(L.Conv2D(2, 3))
+    expected = plain.predict(IMAGES.astype("float32") / 255, verbose=0)
+    np.testing.assert_allclose(probabilities(plain, IMAGES), expected, atol=1e-6)
+
+
+def test_grey_is_repeated_over_three_channels():
+    colour = model(L.Conv2D(2, 3), shape=(48, 48, 3))
+    expected = colour.predict(np.repeat(IMAGES, 3, axis=3).astype("float32") / 255, verbose=0)
+    np.testing.assert_allclose(probabilities(colour, IMAGES), expected, atol=1e-6)
+
+
+def test_images_are_resized_to_what_the_model_takes():
+    larger = model(L.Rescaling(1 / 255), shape=(64, 60, 3))
+    # Pillow's bilinear enlargement of the same image, worked out in float.
+    resized = np.stack(
+        [
+            Image.fromarray(image[..., 0].astype("float32")).resize((60, 64), Image.Resampling.BILINEAR)
+            for image in IMAGES
+        ]
+    )
+    expected = larger.predict(np.repeat(resized[..., None], 3, axis=3), verbose=0)
+    np.testing.assert_allclose(probabilities(larger, IMAGES), expected, atol=1e-4)
+
+
+def test_model_of_any_size_gets_images_as_they_are():
+    free = keras.Sequential(
+        [keras.Input((None, None, 1)), L.Rescaling(1 / 255), L.GlobalAveragePooling2D(), L.Dense(7, "softmax")]
+    )
+    weights, bias = (keras.ops.convert_to_numpy(w) for w in free.layers[-1].weights)
+    expected = softmax(IMAGES.mean(axis=(1, 2)) / 255 @ weights + bias)
+    np.testing.assert_allclose(probabilities(free, IMAGES), expected, atol=1e-5)
+
+
+def test_logits_become_probabilities():
+    logits = model(L.Rescaling(1 / 16), activation=None)
+    raw = logits.predict(IMAGES.astype("float32"), verbose=0)
+    found = probabilities(logits, IMAGES)
+    np.testing.assert_allclose(found, softmax(raw), atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_flip_averages_image_and_mirror():
+    plain = model()
+    scaled = IMAGES.astype("float32") / 255
+    expected = (plain.predict(scaled, verbose=0) + plain.predict(scaled[:, :, ::-1].copy(), verbose=0)) / 2
+    np.testing.assert_allclose(probabilities(plain, IMAGES, flip=True), expected, atol=1e-6)
+    turned = probabilities(plain, IMAGES[:, :, ::-1], flip=True)
+    np.testing.assert_allclose(turned, expected, atol=1e-6)
+
+
+def test_an_ensemble_gives_the_mean():
+    one, other = model(), model(L.Rescaling(1 / 128))
+    expected = (probabilities(one, IMAGES, flip=True) + probabilities(other, IMAGES, flip=True)) / 2
+    np.testing.assert_allclose(probabilities([one, other], IMAGES, flip=True), expected, atol=1e-7)
+
+
+def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_images():
+    cutting = model(L.Cropping2D(4), activation=None)
+    _, flatten, dense = cutting.layers
+    scaled = IMAGES.astype("float32") / 255
+    logits = []
+    for view in (scaled, scaled[:, :, ::-1]):
+        for top, left in ((4, 4), (0, 0), (0, 8), (8, 0), (8, 8)):
+            logits.append(dense(view[:, top : top + 40, left : left + 40].reshape(len(IMAGES), -1)))
+    expected = softmax(np.mean([keras.ops.convert_to_numpy(values) for values in logits], axis=0))
+    np.testing.assert_allclose(probabilities(cutting, IMAGES, crops=True), expected, atol=1e-5)
+
+
+def test_ten_crops_without_a_border_to_cut_repeat_the_edges():
+    whole = model(activation=None)
+    scaled = np.pad(IMAGES.astype("float32") / 255, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    logits = [
+        whole.predict(np.ascontiguousarray(view[:, top : top + 48, left : left + 48]), verbose=0)
+        for view in (scaled, scaled[:, :, ::-1])
+        for top, left in ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))
+    ]
+    expected = softmax(np.mean(logits, axis=0))
+    np.testing.assert_allclose(probabilities(whole, IMAGES, crops=True), expected, atol=1e-5)
+
+
+def test_batches_do_not_change_the_result(monkeypatch):
+    plain = model(L.Conv2D(2, 3))
+    whole = probabilities(plain, IMAGES)
+    monkeypatch.setattr(prediction, "BATCH_SIZE", 2)
+    np.testing.assert_allclose(probabilities(plain, IMAGES), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("pack", [lambda x: x, lambda x: [x], lambda x: {"face": x}])
+def test_input_may_be_a_tensor_a_list_or_a_dict(pack):
+    inputs = keras.Input((48, 48, 1), name="face")
+    packed = keras.Model(pack(inputs), L.Dense(7, "softmax")(L.Flatten()(inputs)))
+    expected = packed.predict(pack(IMAGES.astype("float32") / 255), verbose=0)
+    np.testing.assert_allclose(probabilities(packed, IMAGES), expected, atol=1e-6)
+
+
+def test_output_may_be_a_list_of_one():
+    inputs = keras.Input((48, 48, 1))
+    listed = keras.Model(inputs, [L.Dense(7, "softmax")(L.Flatten()(inputs))])
+    expected = listed.predict(IMAGES.astype("float32") / 255, verbose=0)
+    np.testing.assert_allclose(probabilities(listed, IMAGES), expected, atol=1e-6)
+
+
+def test_read_only_images_are_taken(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    plain = model()
+    np.testing.assert_array_equal(probabilities(plain, mapped), probabilities(plain, IMAGES))

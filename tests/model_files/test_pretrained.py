@@ -1,0 +1,166 @@
+"""Shipped networks: packed and loaded again, refused when touched, calibrated."""
+
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from helpers.data_forms import tiny, write_csv
+
+from fer_keras import Experiment, models
+from fer_keras.backend import device
+from fer_keras.backend.layers import plain
+from fer_keras.core.errors import InputError
+from fer_keras.data import load, split
+from fer_keras.evaluation import scores
+from fer_keras.inference.prediction import probabilities
+from fer_keras.model_files.pretrained import FOLDER, card, pack, pretrained
+from fer_keras.model_files.saving import publish
+from fer_keras.runs import pipeline, records
+from fer_keras.runs.release import release, temperature
+from fer_keras.training import fitting
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
+TINY = Experiment(
+    name="tiny",
+    model="cnn",
+    model_options={"filters": (4,), "units": (8,), "convolution_normalization": "batch"},
+    normalization=True,
+    augmentation=("flip",),
+    epochs=1,
+)
+
+
+@pytest.fixture
+def small_faces(tmp_path):
+    return write_csv(tmp_path / "faces.csv", tiny((30, 7, 7)))
+
+
+def array(value):
+    return keras.ops.convert_to_numpy(value)
+
+
+@pytest.fixture
+def packed(tmp_path):
+    keras.utils.set_random_seed(0)
+    normalization = keras.layers.Normalization(mean=120.0, variance=4000.0)
+    model = plain(publish(models.build("cnn", {"filters": (4,), "units": (8,)}, [normalization])))
+    pack(model, {"temperature": 1.0}, "small", tmp_path)
+    return model, tmp_path
+
+
+def test_packed_network_is_loaded_in_half_precision(packed):
+    model, folder = packed
+    found = pretrained("small", folder=folder)
+    np.testing.assert_allclose(array(found(IMAGES)), array(model(IMAGES)), atol=2e-3)
+    for ours, theirs in zip(found.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(array(ours), array(theirs).astype("float16").astype("float32"))
+    assert card("small", folder=folder)["temperature"] == 1.0
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
+def test_networks_of_the_package_load_and_are_small(name):
+    answers = array(pretrained(name)(IMAGES))
+    assert answers.shape == (5, 7)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert (FOLDER / f"{name}.npz").stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
+    assert card(name)["scores"]["test"]["plain"]["images"] == 3589
+
+
+def test_touched_file_is_refused(packed):
+    _, folder = packed
+    path = folder / "small.npz"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(InputError, match="is not the published file"):
+        pretrained("small", folder=folder)
+
+
+def test_unknown_name_is_told(packed):
+    with pytest.raises(InputError, match="No trained network 'large'. Expected one of: small."):
+        pretrained("large", folder=packed[1])
+
+
+def test_temperature_of_probabilities_that_are_too_sure():
+    """Three answers of four are right: 3/4 would be their best probability, a logit of log 3 instead of log 9."""
+    answers = np.zeros((4, 7)) + 1e-12
+    answers[:, 0], answers[:, 1] = 0.9, 0.1
+    assert temperature(answers, np.array([0, 0, 0, 1])) == pytest.approx(2.0, abs=1e-3)
+
+
+def test_release_of_a_run(tmp_path, small_faces):
+    run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    _, text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
+    about = json.loads(text.read_text())
+    assert about["experiment"] == record["experiment"]
+    assert about["scores"]["test"]["plain"]["images"] == record["scores"]["images"]
+    accuracy = about["scores"]["test"]["plain"]["accuracy"]
+    assert f"| as it is | {accuracy:.4f} |" in told.read_text()
+    shipped = pretrained("tiny", folder=tmp_path / "weights")
+    test = split(load(small_faces), TINY.seed)["test"]
+    for how, row in (("flip", "mean with the mirrored image"), ("crops", "by ten crops")):
+        found = scores(test.labels, probabilities(shipped, test.images, **{how: True}))
+        assert about["scores"]["test"][how]["loss"] == pytest.approx(found["loss"])
+        assert f"| {row} | {found['accuracy']:.4f} |" in told.read_text()
+    trained = keras.models.load_model(run / "model.keras")
+    powers = array(trained(IMAGES)).astype("float64") ** (1 / about["temperature"])
+    np.testing.assert_allclose(array(shipped(IMAGES)), powers / powers.sum(axis=1, keepdims=True), atol=3e-3)
+
+
+def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
+    run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    chosen = json.loads(release(run, "chosen", tmp_path / "weights", data=small_faces)[1].read_text())
+    _, text, told = release(run, "refit", tmp_path / "weights", data=small_faces, refit=True)
+    about = json.loads(text.read_text())
+    assert about["data"]["images"] == {"train": 37, "test": 7}
+    assert about["experiment"] == record["experiment"]
+    assert about["temperature"] == chosen["temperature"]
+    assert about["scores"]["validation"] == chosen["scores"]["validation"]
+    assert "before these weights were trained on those images too" in told.read_text()
+    faces = load(small_faces)
+    whole = faces.take(faces.usages < 2)  # Training and PublicTest, which validated
+    with device.training_in(record["environment"]["precision"]):
+        model = fitting.build(TINY, whole)
+    fitting.fit(model, TINY, whole, None, on_epoch=lambda row: None)
+    refit = keras.models.load_model(run / "refit/model.keras")
+    for theirs, ours in zip(refit.weights, publish(model).weights, strict=True):
+        np.testing.assert_array_equal(array(theirs), array(ours))
+    found = scores(
+        faces.labels[37:], probabilities(pretrained("refit", folder=tmp_path / "weights"), faces.images[37:])
+    )
+    assert about["scores"]["test"]["plain"]["loss"] == pytest.approx(found["loss"])
+
+
+def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_faces, monkeypatch):
+    longer = dataclasses.replace(TINY, epochs=3)
+    run, _ = pipeline.run(longer, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    whole, _ = pipeline.refit(run, data=small_faces)
+    expected = array(whole(IMAGES))
+    shutil.rmtree(run / "refit")
+    append = records.append
+
+    def interrupted(path, row):
+        append(path, row)
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(records, "append", interrupted)
+        pipeline.refit(run, data=small_faces)
+    model, record = pipeline.refit(run, data=small_faces)
+    np.testing.assert_array_equal(array(model(IMAGES)), expected)
+    assert [row["epoch"] for row in record["history"]] == [1, 2, 3]
+    with monkeypatch.context() as patch:
+        patch.delattr(fitting, "fit")
+        pipeline.refit(run, data=small_faces)
+
+
+def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):
+    run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    with pytest.raises(InputError, match="was trained on data with digest"):
+        release(run, "tiny", tmp_path, data="demo")
+    (run / "scores.json").unlink()
+    with pytest.raises(InputError, match="is not finished"):
+        release(run, "tiny", tmp_path, data=small_faces)
+    assert records.read(run)["scores"] is None and not list(tmp_path.glob("tiny*"))

@@ -1,0 +1,186 @@
+"""`FER` with a classifier of the tests' own: faces, batches, order, what it loads."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers.portraits import BOX, PORTRAIT, brightness, plain, portrait
+
+import fer_keras
+from fer_keras import FER
+from fer_keras.core.errors import InputError
+from fer_keras.data import EMOTIONS
+from fer_keras.recognition import table
+from fer_keras.recognition.detection import Box
+
+
+def two_halves(rgb):
+    """A detector: the right half, then the left one."""
+    half = rgb.shape[1] // 2
+    return [Box(half, 0, half, rgb.shape[0], 0.9), Box(0, 0, half, rgb.shape[0], 0.8)]
+
+
+def test_one_face_of_a_photograph():
+    (face,) = FER(brightness).analyze(PORTRAIT)
+    assert face.box == BOX and face.score == pytest.approx(5.83, abs=0.1)
+    assert tuple(face.probabilities) == EMOTIONS
+    assert sum(face.probabilities.values()) == pytest.approx(1)
+    assert face.probabilities["happy"] == pytest.approx(face.crop.mean() / 255, abs=1e-6)
+    assert face.emotion in ("happy", "neutral") and face.track is None
+    assert face.crop.shape == (48, 48, 1) and face.crop.dtype == np.uint8
+
+
+def test_no_face_is_an_empty_list():
+    fer = FER(brightness)
+    assert fer.analyze(plain(128)) == []
+    assert fer.analyze_many([]) == []
+    assert fer.explain([]).shape == (0, 48, 48)
+
+
+def test_rgb_unless_bgr():
+    red = np.zeros((48, 48, 3), np.uint8)
+    red[..., 0] = 255
+    fer = FER(brightness, detector="none")
+    assert fer.analyze(red)[0].probabilities["happy"] == pytest.approx(76 / 255, abs=1e-6)
+    assert fer.analyze(red, bgr=True)[0].probabilities["happy"] == pytest.approx(29 / 255, abs=1e-6)
+
+
+def test_all_faces_go_through_the_model_together():
+    sizes = []
+
+    def counting(crops):
+        sizes.append(len(crops))
+        return brightness(crops)
+
+    pictures = [np.concatenate([plain(i), plain(i + 100)], axis=1) for i in (10, 20, 30)]
+    results = FER(counting, detector=two_halves).analyze_many(iter(pictures))
+    assert sizes == [6]
+    happy = [[round(255 * face.probabilities["happy"]) for face in faces] for faces in results]
+    assert happy == [[110, 10], [120, 20], [130, 30]]
+    sizes.clear()
+    FER(counting, detector="none").analyze_many([plain(1)] * 300)
+    assert sizes == [256, 44]
+
+
+def test_one_bad_image_among_many():
+    fer = FER(brightness, detector="none")
+    first, bad, last = fer.analyze_many([plain(51), b"rubbish", plain(102)], return_errors=True)
+    assert [first[0].probabilities["happy"], last[0].probabilities["happy"]] == pytest.approx([0.2, 0.4])
+    assert isinstance(bad, InputError) and "is no image" in str(bad)
+    with pytest.raises(InputError, match="is no image"):
+        fer.analyze_many([plain(51), b"rubbish"])
+    with pytest.raises(InputError, match="64 x 48 pixels, more than 3,000"):
+        FER(brightness, max_pixels=3000).analyze(plain(1))
+
+
+def test_margin_shows_the_model_more():
+    picture = plain(200, 144, 144)
+    picture[48:96, 48:96] = 100
+    fer = FER(brightness, detector=lambda rgb: [(48, 48, 48, 48, None)])
+    assert fer.analyze(picture)[0].probabilities["happy"] == pytest.approx(100 / 255, abs=0.01)
+    fer.margin = 1.0  # a quarter of what is seen is 100 now, the rest 200
+    assert fer.analyze(picture)[0].probabilities["happy"] == pytest.approx(175 / 255, abs=0.01)
+
+
+def test_as_dict_is_json():
+    face = FER(brightness, detector="none").analyze(plain(51, 48, 48))[0]
+    told = json.loads(json.dumps(face.as_dict()))
+    assert list(told) == ["box", "score", "emotion", "probabilities"]
+    assert told["box"] == [0, 0, 48, 48] and told["score"] is None and told["emotion"] == "neutral"
+    assert told["probabilities"]["happy"] == pytest.approx(0.2)
+
+
+def test_table_has_a_row_for_each_face():
+    fer = FER(brightness, detector=two_halves)
+    frames = fer.follow([(0.5, np.concatenate([plain(0), plain(255)], axis=1))])
+    found = table({"a.jpg": fer.analyze(plain(51)), "b.jpg": [], "c.mp4": frames})
+    assert list(found.columns[:9]) == "image time track x y width height score emotion".split()
+    assert list(found.columns[9:]) == list(EMOTIONS)
+    assert found["image"].tolist() == ["a.jpg", "a.jpg", "c.mp4", "c.mp4"]
+    assert found["x"].tolist() == [32, 0, 64, 0]
+    assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [1, 2]
+    assert found["emotion"].tolist() == ["neutral", "neutral", "happy", "neutral"]
+    assert found["happy"].tolist() == pytest.approx([0.2, 0.2, 1, 0])
+    assert len(table({})) == 0 and list(table({}).columns) == list(found.columns)
+
+
+def test_explains_by_the_pixels_of_the_crop():
+    def left_eye(crops):
+        rows = np.zeros((len(crops), 7), np.float32)
+        rows[:, 3] = crops[:, 10:14, 10:14, 0].mean(axis=(1, 2)) / 255
+        rows[:, 6] = 1 - rows[:, 3]
+        return rows
+
+    picture = plain(0, 48, 48)
+    picture[10:14, 10:14] = 255
+    fer = FER(left_eye, detector="none")
+    heat = fer.explain(fer.analyze(picture))[0]
+    assert np.unravel_index(heat.argmax(), heat.shape)[0] in range(8, 16)
+    assert heat[30:, 30:].tolist() == np.zeros((18, 18)).tolist()
+    np.testing.assert_allclose(fer.explain(fer.analyze(picture), "neutral")[0], -heat, atol=1e-6)
+    with pytest.raises(InputError, match="Unknown emotion 'joy'. Expected one of: angry, "):
+        fer.explain(fer.analyze(picture), "joy")
+
+
+def test_a_classifier_of_another_shape_is_told():
+    with pytest.raises(InputError, match=r"must give shape \(1, 7\). Received \(1, 2\)"):
+        FER(lambda crops: np.zeros((1, 2)), detector="none").analyze(plain(0))
+    with pytest.raises(InputError, match="5 is no classifier. Expected a .keras or .onnx file"):
+        FER(5, detector="none")
+
+
+def test_without_a_model_the_shipped_ones_are_taken(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "fer_keras.model_files.pretrained.pretrained", lambda name: asked.append(name) or brightness
+    )
+    assert FER(detector="none").classifier is brightness
+    assert FER("tiny", detector="none").classifier is brightness
+    assert asked == ["best", "tiny"]
+
+
+def test_keras_models_and_their_files_are_classifiers(tmp_path):
+    import keras
+
+    from fer_keras.model_files import saving
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((48, 48, 1))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(7, activation="softmax", name="_".join(EMOTIONS))(x))
+    saving.save(model, tmp_path / "model.keras")
+    of_model = FER(model).analyze(portrait())[0].probabilities
+    of_file = FER(tmp_path / "model.keras").analyze(portrait())[0].probabilities
+    crop = FER(model).analyze(portrait())[0].crop
+    expected = np.asarray(model.predict_on_batch(crop[None].astype("float32")))[0]
+    assert list(of_model.values()) == pytest.approx(expected, abs=1e-5)
+    assert list(of_file.values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_threads_share_it():
+    import concurrent.futures
+
+    fer = FER(brightness)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(fer.analyze, [PORTRAIT] * 8))
+    assert all(faces == results[0] and len(faces) == 1 for faces in results)
+
+
+def test_neither_keras_nor_torch_nor_pandas_is_loaded():
+    code = (
+        "import sys, numpy as np\nfrom fer_keras import FER\n"
+        "print(len(FER(lambda crops: np.full((len(crops), 7), 1 / 7)).analyze(sys.argv[1])),"
+        "sorted({'keras', 'torch', 'pandas', 'matplotlib', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, PORTRAIT], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 []\n"
+
+
+def test_the_package_has_no_other_surprises():
+    assert fer_keras.FER is FER
+    with pytest.raises(AttributeError, match="'fer_keras' has no attribute 'FEAR'"):
+        fer_keras.FEAR  # noqa: B018
+    assert pathlib.Path(fer_keras.recognition.__file__).parent.name == "recognition"

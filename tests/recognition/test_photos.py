@@ -1,0 +1,196 @@
+"""Every kind of picture comes out upright, RGB and 8 bits; every kind of rubbish as an InputError."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from helpers.portraits import PORTRAIT, portrait
+from PIL import Image
+
+from fer_keras.core.errors import InputError
+from fer_keras.recognition import photos
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def encoded(image, form, **options):
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def two_by_one(*colors, mode="RGB"):
+    image = Image.new(mode, (2, 1))
+    image.putdata(colors)
+    return image
+
+
+@pytest.mark.parametrize("form", ["BMP", "GIF", "PNG", "PPM", "TIFF"])
+def test_lossless_forms_give_the_pixels(form):
+    rgb = photos.read(encoded(two_by_one(RED, GREEN), form))
+    assert rgb.dtype == np.uint8 and rgb.tolist() == [[list(RED), list(GREEN)]]
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "MPO"])
+def test_lossy_forms_give_the_pixels_nearly(form):
+    image = Image.fromarray(portrait())
+    options = {"save_all": True, "append_images": [image]} if form == "MPO" else {}
+    rgb = photos.read(encoded(image, form, quality=95, **options)).astype(int)
+    assert np.abs(rgb - portrait()).mean() < 3
+
+
+def test_path_bytes_pil_and_array_are_one(tmp_path):
+    expected = portrait()
+    with Image.open(PORTRAIT) as image:
+        given = [str(PORTRAIT), PORTRAIT, PORTRAIT.read_bytes(), bytearray(PORTRAIT.read_bytes()), image, expected]
+        for one in given:
+            np.testing.assert_array_equal(photos.read(one), expected)
+    np.testing.assert_array_equal(photos.read(expected[..., ::-1], bgr=True), expected)
+
+
+@pytest.mark.parametrize(
+    "orientation, expected",
+    [(1, [[RED, GREEN]]), (2, [[GREEN, RED]]), (3, [[GREEN, RED]]), (6, [[RED], [GREEN]]), (8, [[GREEN], [RED]])],
+)
+def test_exif_turns_it_upright(orientation, expected):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    rgb = photos.read(encoded(two_by_one(RED, GREEN), "PNG", exif=exif))
+    assert rgb.tolist() == np.array(expected).tolist()
+
+
+def test_transparency_lies_over_white():
+    rgba = two_by_one((0, 0, 0, 0), (0, 0, 255, 255), mode="RGBA")
+    assert photos.read(encoded(rgba, "PNG")).tolist() == [[[255, 255, 255], list(BLUE)]]
+    assert photos.read(np.asarray(rgba)).tolist() == [[[255, 255, 255], list(BLUE)]]
+    assert photos.read(np.asarray(rgba)[..., [2, 1, 0, 3]], bgr=True).tolist() == [[[255] * 3, list(BLUE)]]
+    half = two_by_one((0, 128), (100, 255), mode="LA")  # 255 - 128 of white shows through
+    assert photos.read(encoded(half, "PNG")).tolist() == [[[127] * 3, [100] * 3]]
+
+
+def test_palette_with_a_transparent_colour():
+    image = two_by_one(0, 1, mode="P")
+    image.putpalette([*RED, *BLUE])
+    assert photos.read(encoded(image, "PNG", transparency=0)).tolist() == [[[255] * 3, list(BLUE)]]
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_sixteen_bits_are_cut_to_eight(form):
+    image = Image.fromarray(np.array([[0, 65535, 256 * 77 + 3]], np.uint16))
+    assert photos.read(encoded(image, form))[0, :, 0].tolist() == [0, 255, 77]
+    assert photos.read(np.array([[0, 65535, 256 * 77]], np.uint16))[0, :, 2].tolist() == [0, 255, 77]
+
+
+@pytest.mark.parametrize("mode, dark", [("1", 0), ("L", 10)])
+def test_grey_and_black_and_white(mode, dark):
+    image = two_by_one(dark, 255, mode=mode)
+    assert photos.read(encoded(image, "PNG")).tolist() == [[[dark] * 3, [255] * 3]]
+    assert photos.read(np.array([[[7], [9]]], np.uint8)).tolist() == [[[7] * 3, [9] * 3]]
+
+
+def test_cmyk():
+    image = two_by_one((0, 255, 255, 0), (0, 0, 0, 255), mode="CMYK")
+    assert photos.read(encoded(image, "TIFF")).tolist() == [[[255, 0, 0], [0, 0, 0]]]
+    jpeg = photos.read(encoded(image.resize((16, 8), Image.Resampling.NEAREST), "JPEG", quality=95)).astype(int)
+    assert np.abs(jpeg[4, 2] - RED).max() < 10 and jpeg[4, 13].max() < 10
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "TIFF", "WEBP"])
+def test_of_an_animation_the_first_frame(form):
+    frames = [Image.new("RGB", (8, 8), color) for color in (RED, BLUE)]
+    options = {"lossless": True} if form == "WEBP" else {}
+    data = encoded(frames[0], form, save_all=True, append_images=frames[1:], **options)
+    assert photos.read(data)[4, 4].tolist() == list(RED)
+
+
+def png_of(width, height):
+    """A PNG file that claims a size and holds one byte of it."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_pixels_are_limited_before_decoding():
+    with pytest.raises(InputError, match=r"The image has 6325 x 6325 pixels, more than 40,000,000\."):
+        photos.read(png_of(6325, 6325))
+    with pytest.raises(InputError, match="2 x 1 pixels, more than 1"):
+        photos.read(np.zeros((1, 2, 3), np.uint8), max_pixels=1)
+
+
+@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_000, 20_000, 2**31 - 1])
+def test_bombs_are_refused(side):
+    with pytest.raises(InputError, match="The image"):
+        photos.read(png_of(side, side))
+
+
+def test_warnings_turned_errors_are_told_too():
+    with pytest.raises(InputError, match="The image"):
+        photos.read(png_of(10_000, 10_000))
+
+
+@pytest.mark.parametrize("form", ["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"])
+def test_cut_short_anywhere_is_an_input_error_or_a_picture(form):
+    data = encoded(Image.fromarray(portrait()[:64, :64]), form)
+    for length in np.linspace(0, 0.95 * len(data), 12, dtype=int):
+        with pytest.raises(InputError, match="The image (is no image|cannot be decoded)"):
+            photos.read(data[:length])
+
+
+@pytest.mark.parametrize("form", ["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"])
+@pytest.mark.filterwarnings("ignore")
+def test_flipped_bytes_are_an_input_error_or_a_picture(form):
+    data = np.frombuffer(encoded(Image.fromarray(portrait()[:32, :32]), form), np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        broken = data.copy()
+        broken[rng.integers(0, len(data), 4)] = rng.integers(0, 256, 4)
+        try:
+            assert photos.read(broken.tobytes(), max_pixels=1_000_000).shape[2] == 3
+        except InputError:
+            pass
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 1000, b"<html></html>", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\xff\xd8\xff"]
+)
+def test_rubbish_is_no_image(data):
+    with pytest.raises(InputError, match="The image is no image that can be read. Expected BMP, GIF, JPEG"):
+        photos.read(data)
+
+
+def test_files_are_named(tmp_path):
+    with pytest.raises(InputError, match="none.png cannot be opened: No such file or directory"):
+        photos.read(tmp_path / "none.png")
+    with pytest.raises(InputError, match="cannot be opened: Is a directory"):
+        photos.read(tmp_path)
+    with pytest.raises(InputError, match="cannot be opened: .*null"):
+        photos.read("a\0b")
+    path = tmp_path / "text.png"
+    path.write_text("no picture")
+    with pytest.raises(InputError, match="text.png is no image"):
+        photos.read(path)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8)],
+)
+def test_other_arrays_are_refused(array):
+    with pytest.raises(InputError, match=r"must be uint8 or uint16 of shape .* Received "):
+        photos.read(array)
+
+
+def test_other_things_are_refused():
+    with pytest.raises(InputError, match="No image can be read from a NoneType"):
+        photos.read(None)
+    with pytest.raises(InputError, match="floating-point"):
+        photos.read(Image.new("F", (2, 2)))
+    with pytest.raises(InputError, match="values 70000 to 70000"):
+        photos.read(Image.new("I", (2, 2), 70000))

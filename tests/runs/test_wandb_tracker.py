@@ -1,0 +1,195 @@
+import logging
+import types
+
+import pytest
+import wandb
+from helpers.wandb_reader import read_run
+
+from fer_keras import evaluation
+from fer_keras.runs import plots, wandb_tracker
+from fer_keras.runs.wandb_tracker import Tracker
+
+HISTOGRAM = {"low": -1.0, "high": 1.0, "counts": [1, 2, 3, 4]}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    """Keep wandb away from the home directory, the user's account and the network."""
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # the tracker sets these
+        monkeypatch.setenv(name, "")
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+
+
+def finished_record():
+    history = [
+        {"epoch": epoch, "train_loss": 1.5, "train_acc": 0.4, "val_loss": val_loss, "val_acc": 0.3}
+        | {"grad_ratio": 0.5, "weight_norm": 9.0, "epoch_time": 2.0, "grad_ratio/dense": 0.4}
+        for epoch, val_loss in ((1, 1.6), (2, None))
+    ]
+    return {
+        "experiment": {"name": "3-2-Best"},
+        "data": {"demo": False, "digest": "abc"},
+        "environment": {"cores": 2},
+        "overfit": evaluation.overfit_verdict([2.0, 0.01]),
+        "history": history,
+        "scores": evaluation.scores([0, 1], [[1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]]),
+    }
+
+
+def open_tracker(folder, mode="offline"):
+    config = {"experiment": {"name": "3-2-Best", "epochs": 2}}
+    return Tracker(mode, folder, project="fer-keras", name="3-2-Best", config=config)
+
+
+def track(folder, mode="offline", draw=lambda record, folder: {}):
+    record = finished_record()
+    with open_tracker(folder, mode) as tracker:
+        for row in record["history"]:
+            tracker.log_epoch(row)
+            tracker.log_histograms(
+                row["epoch"], {"gradients": {"dense": HISTOGRAM}, "parameters": {"dense": HISTOGRAM}}
+            )
+        tracker.log_results(record, draw(record, folder))
+    return tracker
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory):
+    """A finished offline run: its folder, history, config and run record."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("run")
+        for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+            patch.setenv(name, "")
+        track(folder, draw=plots.draw)
+    rows, config, run = read_run(folder)
+    return types.SimpleNamespace(folder=folder, rows=rows, config=config, run=run)
+
+
+def test_key_of_the_account_is_written_nowhere(tmp_path, monkeypatch, caplog):
+    key = "0123456789abcdef" * 2 + "deadbeef"
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {key}\n")
+    caplog.set_level("DEBUG")
+    wandb.teardown()  # else it may know no key, or this one for the rest of the tests
+    track(tmp_path / "run")
+    wandb.teardown()
+    written = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in written)
+    assert [path for path in written if key.encode() in path.read_bytes()] == []
+    assert key not in caplog.text
+
+
+def logged(rows, key):
+    return [row[key] for row in rows if key in row]
+
+
+def test_every_name_of_the_study_is_in_the_wandb_record(offline):
+    keys = set().union(*offline.rows)
+    assert keys >= {"train_loss", "train_acc", "val_loss", "val_acc", "weight_norm", "grad_ratio", "epoch_time"}
+    assert keys >= {"loss", "accuracy", "Overfit Training Curve", "Training Curve", "Confusion Matrix Curve"}
+    assert keys >= {f"test/{kind}_{x}" for kind in ("recall", "precision", "f1") for x in range(7)}
+    assert keys >= {"gradients/dense", "parameters/dense"}
+    for name in ("Loss Progress", "Accuracy Progress", "Gradient-to-Weight Ratio over time"):
+        assert name in keys, "the picture"
+        assert f"Custom Chart Tables/{name}_table" in keys, "the interactive chart's data"
+        assert name in offline.config["_wandb"]["visualize"], "the interactive chart"
+
+
+def test_values_are_those_given(offline):
+    assert logged(offline.rows, "train_loss") == [1.5, 1.5]
+    assert logged(offline.rows, "epoch") == [1, 1, 2, 2]
+    assert logged(offline.rows, "grad_ratio/dense") == [0.4, 0.4]
+    assert logged(offline.rows, "val_loss") == [1.6]  # the other was not finite
+    assert logged(offline.rows, "accuracy") == [0.5]
+    assert logged(offline.rows, "test/recall_0") == [1.0]
+    histogram = logged(offline.rows, "gradients/dense")[0]
+    assert histogram["values"] == [1, 2, 3, 4]
+    assert histogram["bins"] == [-1.0, -0.5, 0.0, 0.5, 1.0]
+
+
+def test_the_run_is_named_and_grouped_and_tells_no_host(offline):
+    assert (offline.run.project, offline.run.display_name, offline.run.run_group) == (
+        ("fer-keras", "3-2-Best", "3-2-Best")
+    )
+    assert offline.run.host == ""
+    assert offline.config["experiment"] == {"name": "3-2-Best", "epochs": 2}
+    assert "resumed_from" not in offline.config
+
+
+def test_all_files_of_wandb_lie_in_the_run_directory(offline):
+    images = sorted(path.name for path in offline.folder.glob("wandb/offline-run-*/files/media/images/*.png"))
+    assert len(images) == 6
+    assert list((offline.folder / "wandb" / "data").rglob("*"))
+
+
+def test_a_resumed_training_names_the_run_before(tmp_path):
+    first = open_tracker(tmp_path)
+    identity = first.run.id
+    first.finish()
+    second = open_tracker(tmp_path)
+    assert second.run.config["resumed_from"] == identity
+    assert second.run.id != identity
+    second.finish()
+
+
+@pytest.mark.parametrize("mode", ["disabled", "auto"])
+def test_disabled_by_argument_or_environment(tmp_path, monkeypatch, mode):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert track(tmp_path, mode).run is None
+    assert not (tmp_path / "wandb").exists()
+
+
+def test_auto_goes_offline_without_a_login_and_says_nothing_loud(tmp_path, caplog):
+    tracker = open_tracker(tmp_path, "auto")
+    assert tracker.run.offline
+    assert not [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
+    tracker.finish()
+
+
+def test_online_goes_offline_where_the_server_does_not_answer(tmp_path, monkeypatch, caplog):
+    modes = []
+
+    def start(mode, folder, **arguments):
+        modes.append(mode)
+        if mode == "online":
+            raise wandb.errors.CommError("no such host\nagain")
+        return types.SimpleNamespace(id="x", offline=True, settings=types.SimpleNamespace(sync_dir="d"))
+
+    monkeypatch.setattr(wandb, "login", lambda **_: True)
+    monkeypatch.setattr(wandb_tracker, "_init", start)
+    assert open_tracker(tmp_path, "online").run.offline
+    assert modes == ["online", "offline"]
+    assert "wandb goes offline. CommError: no such host again" in caplog.text
+
+
+class Broken:
+    """A wandb run whose every method fails."""
+
+    def __getattr__(self, name):
+        raise OSError("No space left on device")
+
+
+def test_a_failing_start_is_told_and_costs_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(wandb, "init", Broken().__getattr__)
+    assert track(tmp_path).run is None
+    assert caplog.text.count("wandb cannot start and is off") == 1
+
+
+def test_a_fault_amid_training_is_told_once_and_costs_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(wandb_tracker, "_start", lambda *_: Broken())
+    assert track(tmp_path).run is None
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "wandb failed and is off from here on; the record on disk goes on. OSError: No space left on device"
+    ]
+
+
+def test_keyboard_interrupt_is_no_fault_of_wandb(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wandb_tracker, "_start", lambda *_: types.SimpleNamespace(log=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        open_tracker(tmp_path).log_epoch({"epoch": 1})

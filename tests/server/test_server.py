@@ -1,0 +1,314 @@
+"""The API of `fer-keras serve`, asked through a real socket."""
+
+import base64
+import io
+import logging
+import socket
+import tempfile
+import threading
+import time
+
+import numpy as np
+import pytest
+from helpers.portraits import PORTRAIT, brightness, plain
+from helpers.serving import PORTRAIT_BYTES, ask, form, raw, serving, until
+from PIL import Image
+
+from fer_keras import FER
+from fer_keras.data import EMOTIONS
+from fer_keras.server import Limits, create_app, documentation
+from fer_keras.server.app import TYPES
+from fer_keras.server.middleware import HEADERS
+
+
+@pytest.fixture(scope="module")
+def port():
+    with serving(FER(brightness, max_pixels=1_000_000)) as port:
+        yield port
+
+
+def encoded(picture, kind="PNG"):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, kind)
+    return file.getvalue()
+
+
+def figures(port):
+    lines = ask(port, "/metrics")[2].decode().splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+
+def test_faces_are_those_of_python(port):
+    status, _, answer = ask(port, "/api/predict", PORTRAIT_BYTES, Content_Type="image/png")
+    assert status == 200 and (answer["width"], answer["height"]) == (512, 512)
+    assert answer["faces"] == [
+        face.as_dict() | {"box": list(face.box)} for face in FER(brightness).analyze(PORTRAIT)
+    ]
+
+
+def test_no_face_is_an_empty_list(port):
+    status, _, answer = ask(port, "/api/predict", encoded(plain(128)))
+    assert (status, answer) == (200, {"width": 64, "height": 48, "faces": []})
+
+
+def test_one_bad_image_of_a_batch(port):
+    body, kind = form(("a.png", PORTRAIT_BYTES), ("b.png", b"rubbish"), ("c.png", b""), ("d.png", PORTRAIT_BYTES))
+    status, _, answer = ask(port, "/api/batch", body, Content_Type=kind)
+    assert status == 200
+    first, bad, empty, last = answer["results"]
+    assert [result["name"] for result in answer["results"]] == ["a.png", "b.png", "c.png", "d.png"]
+    assert "is no image" in bad["error"] and "is no image" in empty["error"] and "faces" not in bad
+    assert first["faces"] == last["faces"] and first["faces"][0]["box"] == [177, 66, 95, 95]
+
+
+@pytest.mark.parametrize("quoted, name", [("a.png", "a.png"), ("grüße", "grüße"), ("a\\\\b", "a\\b"), ("", "")])
+def test_names_of_a_batch(port, quoted, name):
+    fields = b'--b c\r\nContent-Disposition: form-data; name="note"\r\n\r\nno file\r\n'
+    body = fields + form((quoted, encoded(plain(0))), boundary="b c")[0]
+    status, _, answer = ask(port, "/api/batch", body, Content_Type='multipart/form-data; boundary="b c"')
+    assert status == 200 and [result["name"] for result in answer["results"]] == [name]
+
+
+def test_a_batch_is_limited():
+    with serving(limits=Limits(images=2)) as port:
+        three, kind = form(*[(f"{i}.png", encoded(plain(i))) for i in range(3)])
+        status, _, answer = ask(port, "/api/batch", three, Content_Type=kind)
+        assert (status, answer["error"]) == (413, "A batch has at most 2 images: send the rest in another.")
+        two, kind = form(("a.png", encoded(plain(0))), ("b.png", encoded(plain(0))))
+        assert ask(port, "/api/batch", two, Content_Type=kind)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body, kind, status",
+    [
+        (b"{}", "application/json", 415),
+        (b"--x--\r\n", "multipart/form-data", 400),
+        (b"--other\r\n\r\n", "multipart/form-data; boundary=xyz", 400),
+        (
+            b"--xyz\r\nContent-Disposition: form-data\r\n\r\na\r\n--xyz--\r\n",
+            "multipart/form-data; boundary=xyz",
+            422,
+        ),
+        (b"--xyz\r\n" + b"A: b\r\n" * 5000 + b"\r\na\r\n--xyz--\r\n", "multipart/form-data; boundary=xyz", 400),
+        (form(("a", b"b"))[0][:-8], "multipart/form-data; boundary=xyz", 400),
+        (form(("a", b"b"))[0], f"multipart/form-data; boundary={71 * 'x'}", 400),
+        (form(("a", b"b"))[0], "multipart/form-data; boundary*=utf-8''%e2%82%ac", 400),
+        (form(*[("", b"")] * 500)[0], "multipart/form-data; boundary=xyz", 413),
+        (b"--xyz--\r\n", "multipart/form-data; boundary=xyz", 422),
+        (b"", "multipart/form-data; boundary=xyz", 400),
+        (form(("a", b""))[0].replace(b"filename", b"other"), "multipart/form-data; boundary=xyz", 422),
+    ],
+)
+def test_malformed_batches(port, body, kind, status):
+    found, _, answer = ask(port, "/api/batch", body, Content_Type=kind)
+    assert (found, list(answer)) == (status, ["error"])
+
+
+def test_nothing_is_written_to_the_disk(port, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    large = encoded(plain(200, 1000, 1000), "BMP")
+    body, kind = form(("large.bmp", large), ("again.bmp", large))
+    status, _, answer = ask(port, "/api/batch", body, Content_Type=kind)
+    assert status == 200 and [result["faces"] for result in answer["results"]] == [[], []]
+
+
+def test_explanation(port):
+    status, _, answer = ask(port, "/api/explain", PORTRAIT_BYTES)
+    fer = FER(brightness)
+    faces = fer.analyze(PORTRAIT)
+    assert status == 200 and answer["box"] == list(faces[0].box)
+    np.testing.assert_allclose(answer["heat"], fer.explain(faces)[0], atol=1e-5)
+    for name in ("seen", "why"):
+        with Image.open(io.BytesIO(base64.b64decode(answer[name]))) as image:
+            assert (image.format, image.size) == ("PNG", (288, 288))
+    other = ask(port, "/api/explain?face=0&emotion=neutral", PORTRAIT_BYTES)[2]
+    np.testing.assert_allclose(other["heat"], -np.array(answer["heat"]), atol=1e-4)  # the two sum to 1
+
+
+@pytest.mark.parametrize(
+    "query, message",
+    [
+        ("face=1", "The image has no face 1. Faces found: 1; the first has number 0."),
+        ("face=-1", "face: Input should be greater than or equal to 0."),
+        ("face=x", "face: Input should be a valid integer"),
+        ("emotion=bored", "emotion: Input should be 'angry', 'disgust'"),
+    ],
+)
+def test_explanation_of_what_is_not_there(port, query, message):
+    status, _, answer = ask(port, f"/api/explain?{query}", PORTRAIT_BYTES)
+    assert status == 422 and answer["error"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        (b"", "The image is no image that can be read"),
+        (b"text" * 100, "The image is no image that can be read"),
+        (PORTRAIT_BYTES[:5000], "it is damaged or cut short"),
+        (encoded(plain(0, 2000, 2000)), "2000 x 2000 pixels, more than 1,000,000"),
+    ],
+)
+def test_images_that_cannot_be_read(port, body, message):
+    status, _, answer = ask(port, "/api/predict", body)
+    assert status == 422 and message in answer["error"]
+    assert "/" not in answer["error"] and "0x" not in answer["error"]
+
+
+def test_large_bodies_are_refused_unread(port):
+    head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    told = raw(port, f"{head}Content-Length: 52428800\r\n\r\n".encode())
+    assert told.startswith(b"HTTP/1.1 413 ") and b"at most 10,485,760" in told
+    status, _, answer = ask(port, "/api/predict", bytes(20 << 20))  # who sends it all gets the answer too
+    assert status == 413 and "20,971,520 bytes" in answer["error"]
+    told = raw(port, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+    assert told.startswith(b"HTTP/1.1 411 ")
+
+
+def test_slow_bodies_are_given_up():
+    with serving(limits=Limits(body_seconds=0.2)) as port:
+        head = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc"
+        told = raw(port, head)
+        assert told.startswith(b"HTTP/1.1 408 ") and b"within 0.2 seconds" in told
+        assert figures(port)["fer_keras_buffered_bytes"] == "0.0"
+
+
+def test_memory_for_bodies_is_limited():
+    with serving(limits=Limits(buffered_bytes=1000)) as port:
+        status, headers, answer = ask(port, "/api/predict", PORTRAIT_BYTES)
+        assert (status, headers["Retry-After"]) == (429, "1") and "Try again" in answer["error"]
+        assert ask(port, "/api/predict", b"small")[0] == 422
+
+
+class Slow:
+    """A classifier that waits until it is let go."""
+
+    def __init__(self):
+        self.calls, self.go = 0, threading.Event()
+
+    def __call__(self, crops):
+        self.calls += 1
+        assert self.go.wait(20)
+        return brightness(crops)
+
+
+def in_threads(count, *arguments):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(*arguments))) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads, answers
+
+
+def test_requests_at_once_are_limited():
+    slow = Slow()
+    with serving(FER(slow), Limits(requests=2, threads=1)) as port:
+        threads, answers = in_threads(2, port, "/api/predict", PORTRAIT_BYTES)
+        until(lambda: figures(port)["fer_keras_requests_at_once"] == "2.0")
+        status, headers, _ = ask(port, "/api/predict", PORTRAIT_BYTES)
+        assert (status, headers["Retry-After"]) == (429, "1")
+        assert ask(port, "/healthz")[2] == {"status": "ok"}  # the work is not in its way
+        slow.go.set()
+        for thread in threads:
+            thread.join()
+        assert [answer[0] for answer in answers] == [200, 200]
+        assert ask(port, "/api/predict", PORTRAIT_BYTES)[0] == 200
+
+
+def test_who_left_is_not_answered():
+    slow = Slow()
+    with serving(FER(slow), Limits(threads=1)) as port:
+        threads, _ = in_threads(1, port, "/api/predict", PORTRAIT_BYTES)
+        until(lambda: slow.calls == 1)
+        with socket.create_connection(("127.0.0.1", port)) as left:
+            head = (
+                f"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(PORTRAIT_BYTES)}\r\n\r\n"
+            )
+            left.sendall(head.encode() + PORTRAIT_BYTES)
+            until(lambda: figures(port)["fer_keras_requests_at_once"] == "2.0")
+        time.sleep(0.1)
+        slow.go.set()
+        threads[0].join()
+        until(lambda: 'fer_keras_requests_total{endpoint="/api/predict",status="499"}' in figures(port))
+        assert slow.calls == 1 and figures(port)["fer_keras_requests_at_once"] == "0.0"
+
+
+def test_only_this_computers_names_are_answered():
+    with serving(hosts={"localhost", "127.0.0.1", "::1"}) as port:
+        for host in ("localhost", "127.0.0.1", f"localhost:{port}", f"[::1]:{port}", "LOCALHOST"):
+            assert ask(port, "/healthz", Host=host)[0] == 200
+        for host in (
+            "evil.example",
+            f"evil.example:{port}",
+            "localhost.evil.example",
+            "[::1",
+            "",
+            "localhost@evil",
+        ):
+            assert ask(port, "/healthz", Host=host)[0] == 400
+
+
+def test_pages_of_other_sites_are_refused(port):
+    assert ask(port, "/api/predict", PORTRAIT_BYTES, Sec_Fetch_Site="cross-site")[0] == 403
+    assert ask(port, "/api/predict", PORTRAIT_BYTES, Sec_Fetch_Site="same-origin")[0] == 200
+    assert ask(port, "/", Sec_Fetch_Site="cross-site")[0] == 200  # a link may lead here
+
+
+def broken(crops):
+    raise KeyError("/home/secret/model")
+
+
+def test_failures_tell_no_secrets(caplog):
+    caplog.set_level(logging.DEBUG, "fer_keras")
+    with serving(FER(broken)) as port:
+        status, headers, answer = ask(port, "/api/predict?token=hidden", PORTRAIT_BYTES)
+        assert (status, answer) == (500, {"error": "The server failed. Its log tells where."})
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert ask(port, "/home/secret?token=hidden")[0] == 404
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told.startswith("A request failed: KeyError in broken, test_server.py line ")
+    assert not any(word in caplog.text for word in ("secret", "hidden", "/home", "Traceback"))
+    assert {record.name for record in caplog.records} == {"fer_keras"}
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/docs", "/healthz", "/metrics", "/none", "/openapi.json"])
+def test_security_headers(port, path):
+    _, headers, _ = ask(port, path)
+    assert {name: headers[name] for name in HEADERS} == HEADERS
+    assert "Server" not in headers
+    assert "unsafe" not in HEADERS["content-security-policy"]
+
+
+def test_wrong_method(port):
+    status, headers, answer = ask(port, "/api/predict")
+    assert (status, headers["Allow"], answer) == (405, "POST", {"error": "Method Not Allowed"})
+
+
+def test_figures_of_prometheus():
+    with serving() as port:
+        ask(port, "/api/predict", PORTRAIT_BYTES)
+        ask(port, "/api/predict", b"rubbish")
+        ask(port, "/any/thing?x=1")
+        told = figures(port)
+    assert told['fer_keras_requests_total{endpoint="/api/predict",status="200"}'] == "1.0"
+    assert told['fer_keras_requests_total{endpoint="/api/predict",status="422"}'] == "1.0"
+    assert told['fer_keras_requests_total{endpoint="other",status="404"}'] == "1.0"
+    assert told['fer_keras_request_seconds_count{endpoint="/api/predict"}'] == "2.0"
+    assert told["fer_keras_faces_total"] == "1.0"
+
+
+def test_openapi_and_its_page():
+    schema = create_app(FER(brightness)).openapi()
+    paths = ["/api/predict", "/api/batch", "/api/explain", "/healthz", "/metrics"]
+    assert list(schema["paths"]) == paths
+    assert set(schema["paths"]["/api/predict"]["post"]["responses"]) == {"200", "408", "411", "413", "422", "429"}
+    assert schema["components"]["schemas"]["Emotion"]["enum"] == list(EMOTIONS)
+    page = documentation.page(schema)
+    for line in ("POST /api/predict", "POST /api/batch", "POST /api/explain", "GET /healthz", "GET /metrics"):
+        assert f"<code>{line}</code>" in page
+    assert "<td>Picture: Successful Response</td>" in page and "array of Face. the largest first" in page
+
+
+def test_pages_need_no_network(port):
+    for path in ("/", *(f"/{name}" for name in TYPES if name != "page.html"), "/docs"):
+        text = ask(port, path)[2].decode().replace("http://127.0.0.1:8000", "").replace("http://localhost", "")
+        assert "http:" not in text and "https:" not in text and "//cdn" not in text

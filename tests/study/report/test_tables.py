@@ -1,0 +1,65 @@
+"""Tables of results whose figures are worked out by hand."""
+
+from helpers.report_results import found
+
+from fer_keras.study.report import tables
+
+
+def test_leaderboard_is_sorted_by_validation():
+    lines = tables.leaderboard(found()).splitlines()
+    assert len(lines) == 2 + 3
+    assert lines[2].startswith(
+        "| [2-1024-Layer-NN](experiments/nn_2_1024_layer.py) | 1 | 2,367,495 | 3 | 43.00 ± 2.00 "
+    )
+    # 0.41, 0.43, 0.45: mean 0.43, SD 0.02; leak-free a point less; gaps 0.20, 0.18, 0.16.
+    assert lines[3] == (
+        "| [1-Layer-NN](experiments/nn_1_layer.py) | 1 | 2,367,495 | 3 | 42.00 ± 2.00 | 43.00 ± 2.00 "
+        "| 42.00 ± 2.00 | 30.00 ± 0.00 | 18.00 ± 2.00 | 1.5 |"
+    )
+
+
+def test_one_seed_has_no_spread():
+    assert tables.spread([0.4123]) == "41.23"
+    assert tables.spread([]) == ""
+
+
+def test_findings_table():
+    (line,) = [line for line in tables.findings(found()).splitlines() if "Three layers are worst" in line]
+    # Every seed is 10 points below one layer and 11 below two; the interval has no width.
+    assert line == (
+        "| 1 | Three layers are worst. | **holds** | validation accuracy after the last epoch:<br>"
+        "3-1024-Layer-NN − 1-Layer-NN: -10.00 points (-10.00 to -10.00), SD 0.00, 3 seeds<br>"
+        "3-1024-Layer-NN − 2-1024-Layer-NN: -11.00 points (-11.00 to -11.00), SD 0.00, 3 seeds |"
+    )
+
+
+def test_finding_without_results_cannot_be_told():
+    (line,) = [line for line in tables.findings(found()).splitlines() if "reaches 0.60" in line]
+    assert "| **cannot be told** |" in line
+    assert line.endswith("| test accuracy:<br>not run with the same seeds |")
+
+
+def test_about_names_machine_data_and_hours():
+    text = " ".join(tables.about(found()).split())
+    # 9 trainings of 1.5 minutes are 0.225 hours.
+    assert text.startswith(
+        "3 runs, 9 trainings, 0.2 hours of training in all, each on SOME CPU, 1 thread, torch 2.13.0, float32. "
+        "Data: fer2013.csv (25,838 train, 3,589 test images)."
+    )
+
+
+def test_demo_results_say_so():
+    demo = found()
+    for group in demo.values():
+        for one in group:
+            one["data"]["demo"] = True
+    assert tables.about(demo).startswith("DRAWN DEMO FACES, not FER-2013")
+
+
+def test_frame_has_a_row_for_each_run_and_seed():
+    frame = tables.frame(found())
+    assert list(frame.columns[:4]) == ["run", "step", "parameters", "seed"]
+    for row in tables.rows(found()):
+        mine = frame[frame["run"] == row["name"]]
+        assert list(mine["seed"]) == row["seeds"]
+        assert list(mine["val_acc"]) == row["figures"]["val_acc"]

@@ -1,0 +1,52 @@
+"""The steps and findings, against the experiment files."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+from fer_keras.experiment import load
+from fer_keras.study import FINDINGS, STEPS
+from fer_keras.study.judging import METRICS
+
+FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
+FILES = [path for path in sorted(FOLDER.glob("*.py")) if "\nSource    beyond the study" not in path.read_text()]
+
+
+def test_steps_hold_every_run_once():
+    listed = [name for step in STEPS for name in step.runs]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == {load(path).name for path in FILES}
+    assert [step.number for step in STEPS] == list(range(1, 13))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_asks_its_steps_question(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    question = re.search(r"^Question  (.*)$", text, re.MULTILINE)[1]
+    number = int(re.search(r"^Source    study, step (\d+)\.", text, re.MULTILINE)[1])
+    step = STEPS[number - 1]
+    assert question == step.question
+    assert load(path).name in step.runs
+
+
+def test_every_step_claims_something():
+    assert {finding.step for finding in FINDINGS} == {step.number for step in STEPS}
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.claim)
+def test_finding_names_runs_of_its_step_or_before(finding):
+    known = {name for step in STEPS for name in step.runs}
+    own = set(STEPS[finding.step - 1].runs)
+    named = {side for pair in finding.pairs for side in pair if isinstance(side, str)}
+    assert named <= known
+    assert named & own
+    assert finding.metric in METRICS
+    assert finding.claimed[0] < finding.claimed[1]
+    assert finding.claim.endswith(".")
+
+
+def test_normalization_compares_exactly_the_runs_that_the_report_names():
+    pair = ("3-Layer-Down-NN-adam", "3-1024-Layer-Down-NN")
+    assert [f.pairs for f in FINDINGS if "5 points of validation" in f.claim] == [(pair,)]

@@ -1,0 +1,117 @@
+"""Results: what is kept, and that nothing is lost on the way to disk."""
+
+import json
+import math
+
+import pytest
+
+from fer_keras.core.errors import InputError
+from fer_keras.study import results
+
+ROW = {
+    "epoch": 1,
+    "train_loss": 1.7000000476837158,
+    "train_acc": 0.3,
+    "val_loss": 1.6,
+    "val_acc": 1 / 3,
+    "grad_ratio": 2.5,
+    "weight_norm": 40.0,
+    "learning_rate": 0.001,
+    "epoch_time": 30.0,
+    "grad_ratio/dense_1": 1.23456,
+    "grad_ratio/logits": 60.0,
+    "weight_norm/dense_1": 39.0,
+}
+RECORD = {
+    "experiment": {"name": "1-Layer-NN", "seed": 3},
+    "data": {"digest": "d", "demo": False},
+    "environment": {"python": "3.11", "threads": 2, "platform": "Linux", "commit": "c0ffee"},
+    "overfit": {"verdict": "learns well", "epochs_to_zero": 2, "losses": [2.12345678, 0.01]},
+    "history": [ROW, {**ROW, "epoch": 2}],
+    "scores": {"accuracy": 0.123456789, "confusion": [[1, 2]], "leak_free_accuracy": None},
+}
+
+
+def test_compact():
+    result = results.compact(RECORD, parameters=7)
+    assert list(result) == [
+        "experiment",
+        "data",
+        "environment",
+        "cost",
+        "overfit",
+        "history",
+        "gradient_ratios",
+        "scores",
+    ]
+    assert result["history"][0] == {
+        "epoch": 1,
+        "train_loss": 1.7000000476837158,
+        "train_acc": 0.3,
+        "val_loss": 1.6,
+        "val_acc": 1 / 3,
+        "grad_ratio": 2.5,
+        "weight_norm": 40.0,
+        "learning_rate": 0.001,
+    }
+    assert result["gradient_ratios"] == {"dense_1": [1.235, 1.235], "logits": [60.0, 60.0]}
+    assert result["cost"] == {"parameters": 7, "minutes": 1.0}
+    assert result["scores"] == {"accuracy": 0.123457, "confusion": [[1, 2]], "leak_free_accuracy": None}
+    assert result["overfit"]["losses"] == [2.12346, 0.01]
+    assert result["environment"]["threads"] == 2
+    assert not {"platform", "commit"} & result["environment"].keys()
+
+
+def test_continued_elsewhere_is_told():
+    elsewhere = {"epochs": 1, "environment": {"threads": 8, "platform": "Linux"}}
+    result = results.compact(RECORD | {"continued": [elsewhere]}, parameters=7)
+    (row,) = result["continued"]
+    assert row["epochs"] == 1 and row["environment"]["threads"] == 8
+    assert "platform" not in row["environment"]
+
+
+def test_written_and_read_bit_for_bit_one_line_an_epoch(tmp_path):
+    result = results.compact(RECORD, 7)
+    path = results.path(tmp_path, "nn_1_layer", 3)
+    results.write(path, result)
+    assert path == tmp_path / "nn_1_layer" / "3.json"
+    assert results.read_one(path) == result
+    assert len(path.read_text().splitlines()) == 2 + 8 + 3  # braces, parts, two epochs and a bracket
+    assert results.read(tmp_path) == {"nn_1_layer": [result]}
+
+
+def test_seeds_are_in_order_and_other_folders_left_out(tmp_path):
+    for seed in (10, 2):
+        results.write(results.path(tmp_path, "a", seed), {**RECORD, "experiment": {"seed": seed}})
+    results.write(results.path(tmp_path / "epochs-1", "a", 0), RECORD)
+    assert [r["experiment"]["seed"] for r in results.read(tmp_path)["a"]] == [2, 10]
+
+
+def test_different_data_are_not_mixed(tmp_path):
+    for seed, digest in enumerate("xy"):
+        results.write(results.path(tmp_path, "a", seed), {**RECORD, "data": {"digest": digest}})
+    with pytest.raises(InputError, match="2 different data sets"):
+        results.read(tmp_path)
+
+
+def test_damaged_file_is_named(tmp_path):
+    path = results.path(tmp_path, "a", 0)
+    path.parent.mkdir()
+    path.write_text('{"history": [')
+    with pytest.raises(InputError, match=r"0\.json is damaged: .* Delete it"):
+        results.read(tmp_path)
+
+
+def test_absent(tmp_path):
+    assert results.read_one(tmp_path / "0.json") is None
+    assert results.read(tmp_path) == {}
+
+
+def test_rounded():
+    assert results.rounded({"a": [1 / 3, 12345.678, 7, None, "x"]}, 4) == {"a": [0.3333, 12350.0, 7, None, "x"]}
+
+
+def test_nan_is_refused(tmp_path):
+    with pytest.raises(ValueError):
+        results.write(tmp_path / "x.json", {"scores": math.nan})
+    assert json.dumps(list(tmp_path.iterdir()), default=str) == "[]"

@@ -1,0 +1,130 @@
+"""The study's runner: what it picks, what it skips, what it does with processes."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from fer_keras.core.errors import InputError
+from fer_keras.runs import pipeline
+from fer_keras.study import STEPS, results, running
+
+EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
+TINY = """
+from fer_keras import Experiment
+experiment = Experiment(name="{name}", model_options={{"units": (4,)}}, epochs=2, batch_size=16)
+"""
+
+
+def names(files):
+    return [experiment.name for experiment in files.values()]
+
+
+def test_files_are_in_the_studys_order():
+    ordered = names(running.experiment_files(EXPERIMENTS))
+    assert ordered[:3] == ["1-Layer-NN", "2-1024-Layer-NN", "3-1024-Layer-NN"]
+    assert ordered.index("3-2-Best") > ordered.index("1-1-CNN")
+
+
+def test_select_by_name_stem_and_step():
+    files = running.experiment_files(EXPERIMENTS)
+    assert names(running.select(files, ["3-2-Best", "nn_1_layer"])) == ["1-Layer-NN", "3-2-Best"]
+    assert len(running.select(files, step=3)) == 3
+    of_the_study = {name for step in STEPS for name in step.runs}
+    assert names(running.select(files)) == [name for name in names(files) if name in of_the_study]
+    assert names(running.select(files, ["Resnet-Small"])) == ["Resnet-Small"]
+
+
+def test_unknown_name_and_step():
+    files = running.experiment_files(EXPERIMENTS)
+    with pytest.raises(InputError, match="No run '1-Layer-MN' in the study. Did you mean '1-Layer-NN'?"):
+        running.select(files, ["1-Layer-MN"])
+    with pytest.raises(InputError, match="No step 13 in the study. Expected one of 1 to 12."):
+        running.select(files, step=13)
+
+
+def test_no_experiments(tmp_path):
+    with pytest.raises(InputError, match="No experiment files in"):
+        running.experiment_files(tmp_path)
+
+
+def write_experiments(folder, *stems):
+    for stem in stems:
+        (folder / f"{stem}.py").write_text(TINY.format(name=stem))
+    return running.experiment_files(folder)
+
+
+def test_plan_takes_every_first_seed_first(tmp_path):
+    jobs = running.plan(write_experiments(tmp_path, "a", "b"), 2, None, tmp_path / "results")
+    assert [job.title for job in jobs] == ["a seed 0", "b seed 0", "a seed 1", "b seed 1"]
+    assert jobs[3].result == tmp_path / "results" / "b" / "1.json"
+    assert {job.experiment.epochs for job in jobs} == {2}
+
+
+def test_quick_looks_and_demos_leave_the_studys_results_alone():
+    assert running.home("experiments", False, None) == pathlib.Path("experiments/results")
+    assert running.home("experiments", False, 1) == pathlib.Path("experiments/results/epochs-1")
+    assert running.home("experiments", True, 2) == pathlib.Path("experiments/results/demo/epochs-2")
+
+
+def test_missing_compares_settings_and_data(tmp_path):
+    (job,) = running.plan(write_experiments(tmp_path, "a"), 1, None, tmp_path / "results")
+    assert running.missing([job], "digest") == [job]
+    settings = pipeline.resolved(job.experiment)
+    results.write(job.result, {"experiment": settings, "data": {"digest": "digest"}})
+    assert running.missing([job], "digest") == []
+    assert running.missing([job], "other data") == [job]
+    older = {key: value for key, value in settings.items() if key != "label_smoothing"}  # before that setting
+    results.write(job.result, {"experiment": older, "data": {"digest": "digest"}})
+    assert running.missing([job], "digest") == []
+    results.write(job.result, {"experiment": {**settings, "batch_size": 17}, "data": {"digest": "digest"}})
+    assert running.missing([job], "digest") == [job]
+
+
+def test_experiment_of_other_labels_is_no_run_of_the_study(tmp_path):
+    with pytest.raises(InputError, match="resnet_tiny_ferplus.py is of fer. labels, but the study"):
+        running.run(["resnet_tiny_ferplus"], folder=EXPERIMENTS, output=tmp_path)
+
+
+def test_failed_run_is_told_and_the_others_go_on(tmp_path, capfd):
+    jobs = running.plan(write_experiments(tmp_path, "a", "b"), 1, None, tmp_path / "results")
+    for job in jobs:
+        job.file.unlink()
+    done, failed = running.Pool(2, 1, []).run(jobs)
+    assert (done, sorted(job.title for job in failed)) == ([], ["a seed 0", "b seed 0"])
+    assert "failed  a seed 0, exit code 2\n" in capfd.readouterr().err
+
+
+def test_parameters():
+    # 2304 x 1024 + 1024 + 1024 x 7 + 7.
+    (experiment,) = running.select(running.experiment_files(EXPERIMENTS), ["1-Layer-NN"]).values()
+    assert running.parameters(experiment) == 2_367_495
+
+
+@pytest.mark.slow
+def test_study_runs_what_is_missing_once_and_a_rerun_is_equal(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_experiments(tmp_path, "a", "b")
+    options = {"data": faces(tmp_path), "folder": tmp_path, "output": tmp_path / "runs", "workers": 2}
+    done, failed = running.run(["a", "b"], seeds=1, **options)
+    assert ([job.title for job in failed], len(done)) == ([], 2)
+    assert "done    a seed 0: validation 0." in capfd.readouterr().err
+    first = results.read(tmp_path / "results")
+    assert running.run(["a", "b"], seeds=1, **options) == ([], [])
+    results.path(tmp_path / "results", "a", 0).unlink()
+    done, _ = running.run(["a", "b"], seeds=1, **options)
+    assert [job.title for job in done] == ["a seed 0"]
+    again = results.read(tmp_path / "results")
+    assert {**first["a"][0], "cost": None} == {**again["a"][0], "cost": None}
+    assert len(first["a"][0]["history"]) == 2
+
+
+def faces(folder):
+    """Write 70 training and 14 test faces, ten and two of each class; return the path."""
+    random = np.random.default_rng(0)
+    rows = ["emotion,pixels,Usage"]
+    for i in range(84):
+        pixels = " ".join(map(str, random.integers(0, 256, 2304)))
+        rows.append(f"{i % 7},{pixels},{'Training' if i < 70 else 'PublicTest'}")
+    (folder / "faces.csv").write_text("\n".join(rows) + "\n")
+    return folder / "faces.csv"

@@ -1,0 +1,50 @@
+import sys
+
+import numpy as np
+import pytest
+
+from fer_keras.sweep import search as sweep
+
+PROGRAM = """
+from fer_keras import Experiment, main
+
+experiment = Experiment(name="tiny", model_options={"units": (4,)}, epochs=3, batch_size=16)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+FAKE = """
+import json, os, pathlib, sys, time
+
+words = dict(word.split("=", 1) for word in sys.argv[2:] if "=" in word)
+folder = pathlib.Path(sys.argv[sys.argv.index("--output") + 1], words["name"], "20300101-000000")
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "run.json").write_text("{}")
+if words.get("batch_size") == "13":
+    sys.exit("thirteen is too many")
+(folder / "history.jsonl").write_text("")
+for epoch in (1, 2, 3):
+    row = {"epoch": epoch, "val_acc": epoch * float(words["learning_rate"])}
+    with open(folder / "history.jsonl", "a") as file:
+        file.write(json.dumps(row) + "\\n")
+    time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with an experiment, data, and trainings that are quick because they are none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep, "COMMAND", [sys.executable, str(tmp_path / "fake.py")])
+    monkeypatch.setattr(sweep, "POLL", 0.02)
+    (tmp_path / "tiny.py").write_text(PROGRAM)
+    (tmp_path / "fake.py").write_text(FAKE)
+    random = np.random.default_rng(0)
+    rows = [
+        f"{i % 7},{' '.join(map(str, random.integers(0, 256, 2304)))},{'Training' if i < 70 else 'PublicTest'}"
+        for i in range(84)
+    ]
+    (tmp_path / "faces.csv").write_text("\n".join(["emotion,pixels,Usage", *rows, ""]))
+    return tmp_path
