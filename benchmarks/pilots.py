@@ -39,21 +39,22 @@ INITIALIZATIONS = ("pytorch", "keras")
 
 
 def jobs():
-    """Return [(file's stem, settings, seed)], the first seed of all before the second."""
+    """Return [(file's stem, settings, seed)]: rates on one seed and both kinds of inputs, the rest on each seed."""
     rates = [
-        (stem, [*settings, f"learning_rate={rate}"])
+        (stem, [*settings, f"learning_rate={rate}"], SEEDS[0])
         for settings, grid in OPTIMIZERS.values()
         for rate in grid
         for stem in INPUTS
     ]
     starts = [
-        (stem, [f"model_options.initialization={name}"])
+        (stem, [f"model_options.initialization={name}"], seed)
+        for seed in SEEDS
         for pair in PAIRS.values()
         for stem in pair
         for name in INITIALIZATIONS
     ]
-    epsilon = [("nn_3_layer_down_adam", ["optimizer_options.epsilon=1e-8"])]
-    return [(stem, settings, seed) for seed in SEEDS for stem, settings in [*rates, *epsilon, *starts]]
+    epsilon = [("nn_3_layer_down_adam", ["optimizer_options.epsilon=1e-8"], seed) for seed in SEEDS]
+    return [*rates, *epsilon, *starts]
 
 
 def run(job, data, output):
