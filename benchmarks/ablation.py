@@ -39,7 +39,7 @@ VARIANTS = {
     "averaged weights": {"optimizer_options": {"use_ema": True, "ema_momentum": 0.995}},
     "sharpness-aware 0.05": {"sam": 0.05},
     "AdamW up to 0.003": {"optimizer": "adamw", "learning_rate": 3e-3},
-    "cleaned": {"clean": True},
+    "cleaned": {"deduplicate": True},
     "half from its own kind": {"distillation": 0.5},
 }
 ADAMW = {"weight_decay": 0.05}

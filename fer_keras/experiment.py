@@ -30,8 +30,8 @@ class Experiment:
         model_options: keywords of that architecture's function.
         labels: `"original"`, or `"fer+"` for the majority of FER+'s votes, which must be with the data; images
             without one are left out of every split, see `fer_keras.data.votes.majority`.
-        clean: leave out training images that stand in another split, those whose copies carry different labels,
-            and further copies of one image, see `fer_keras.data.clean`.
+        deduplicate: leave out training images that are also in another split, those whose copies carry
+            different labels, and further copies of one image, see `fer_keras.data.clean`.
         normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
         augmentation: names of `fer_keras.models.preprocessing.AUGMENTATIONS`, applied in order, in training only.
         mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.
@@ -66,7 +66,7 @@ class Experiment:
     model: str = "nn"
     model_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     labels: str = "original"
-    clean: bool = False
+    deduplicate: bool = False
     normalization: bool = False
     augmentation: tuple[str, ...] = ()
     mixup: float = 0.0
@@ -88,7 +88,7 @@ class Experiment:
     def __post_init__(self):
         expected = {
             "labels": (self.labels in LABELS, f"one of: {', '.join(LABELS)}"),
-            "clean": (isinstance(self.clean, bool), "True or False"),
+            "deduplicate": (isinstance(self.deduplicate, bool), "True or False"),
             "normalization": (isinstance(self.normalization, bool), "True or False"),
             "name": (
                 isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name),

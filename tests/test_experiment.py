@@ -12,7 +12,7 @@ DEFAULTS = {
     "model": "nn",
     "model_options": {},
     "labels": "original",
-    "clean": False,
+    "deduplicate": False,
     "normalization": False,
     "augmentation": (),
     "mixup": 0.0,
@@ -59,7 +59,7 @@ def test_accepts_names_that_are_safe_as_folders(name):
         ({"name": "a\n"}, r"Received 'a\n'."),
         ({"name": None}, "Received None."),
         ({"labels": "soft"}, "labels must be one of: original, fer+. Received 'soft'."),
-        ({"clean": 1}, "clean must be True or False. Received 1."),
+        ({"deduplicate": 1}, "deduplicate must be True or False. Received 1."),
         (
             {"teachers": "a.keras"},
             "teachers must be a tuple of paths, such as ('teacher.keras',). Received 'a.keras'.",

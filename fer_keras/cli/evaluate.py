@@ -5,7 +5,7 @@ import pathlib
 
 import click
 
-from fer_keras.cli.options import class_order_option, data_option, demo_note, parse_classes
+from fer_keras.cli.options import class_order_option, data_option, parse_classes, synthetic_note
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import LABELS
 
@@ -79,7 +79,7 @@ def evaluate(models, data, part, flip, crops, class_order, labels, seed, output)
         path, told = pathlib.Path("ensemble"), [str(model) for model in models]
         name = drawn = f"ensemble of {len(models)}"
     views = "by ten crops" if crops else f"{'with' if flip else 'without'} mirrored images"
-    title = f"{name} on the {part} split{demo_note(about)}, {views}"
+    title = f"{name} on the {part} split{synthetic_note(about)}, {views}"
     title += ", by FER+ labels" if labels == "fer+" else ""
     click.echo(title)
     click.echo(evaluation.table(scores))

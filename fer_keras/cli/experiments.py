@@ -9,13 +9,13 @@ import click
 
 from fer_keras.cli.options import (
     data_option,
-    demo_note,
     end_interrupted,
     epochs_option,
     file_argument,
     output_option,
     read_experiment,
     seed_option,
+    synthetic_note,
     wandb_option,
 )
 from fer_keras.core.errors import InputError
@@ -54,7 +54,7 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
         end_interrupted()
     if record is None:
         return  # process 0 of torchrun's tells
-    click.echo(f"{experiment.name} on the test split{demo_note(record['data'])}, without mirrored images")
+    click.echo(f"{experiment.name} on the test split{synthetic_note(record['data'])}, without mirrored images")
     click.echo(evaluation.table(record["scores"]))
     click.echo(f"record: {folder}")
 

@@ -82,5 +82,5 @@ def end_interrupted():
     sys.exit(INTERRUPTED)
 
 
-def demo_note(about):
-    return " of the DRAWN demo faces" if about["demo"] else ""
+def synthetic_note(about):
+    return " of the SYNTHETIC faces" if about["synthetic"] else ""

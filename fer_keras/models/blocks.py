@@ -1,25 +1,54 @@
 """Blocks that two or more architectures use: a tensor in, a tensor out."""
 
-from keras import layers, regularizers
+import math
+
+from keras import initializers, layers, regularizers
 
 from fer_keras.backend.layers import BatchNormalization, Conv2D, Dropout, ReLU
 from fer_keras.core.errors import InputError
 
-NORMALIZATIONS = {None: None, "batch": BatchNormalization, "layer": layers.LayerNormalization}
-ACTIVATIONS = {"relu": ReLU, "leaky_relu": layers.LeakyReLU}
+NORMALIZATIONS = (None, "batch", "layer")
+ACTIVATIONS = ("relu", "leaky_relu")
+INITIALIZATIONS = ("keras", "pytorch")
 
 
-def classifier(x, num_classes, *, units, normalization, activation, dropout, l2):
-    """Dense layers of the widths `units` on flattened features, then the logits; (n, ...) to (n, num_classes)."""
+def classifier(x, num_classes, *, units, dropout, dense, normalize, activate):
+    """Dense layers of the widths `units` on flattened features, then the logits; (n, ...) to (n, num_classes).
+
+    Args:
+        x: features.
+        num_classes: `int`.
+        units: widths.
+        dropout: fraction dropped after each layer but the logits.
+        dense: keywords of each `Dense` layer as a function of its inputs.
+        normalize, activate: functions of a tensor and the layer's name.
+    """
     x = layers.Flatten(name="flatten")(x)
     for i, width in enumerate(units, 1):
         name = f"dense_{i}"
-        x = layers.Dense(width, kernel_regularizer=l2_penalty(l2), name=name)(x)
-        x = normalize(x, normalization, name)
-        x = activate(x, activation, name)
+        x = layers.Dense(width, **dense(x.shape[-1]), name=name)(x)
+        x = activate(normalize(x, name), name)
         if dropout:
             x = Dropout(dropout, name=f"{name}_dropout")(x)
-    return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
+    return layers.Dense(num_classes, **dense(x.shape[-1]), dtype="float32", name="logits")(x)
+
+
+def weights(fan_in, initialization, l2):
+    """Return the keywords of a layer that say how its weights start and what penalty they pay.
+
+    Args:
+        fan_in: inputs of each unit.
+        initialization: `"keras"` for Glorot uniform kernels and biases of 0, `"pytorch"` for both uniform within
+            ±1/√fan_in, as `torch.nn.Linear` and `torch.nn.Conv2d` start.
+        l2: factor of the penalty on the squared kernel.
+    """
+    check(initialization, INITIALIZATIONS, "initialization")
+    penalty = {"kernel_regularizer": l2_penalty(l2)}
+    if initialization == "keras":
+        return penalty
+    bound = 1 / math.sqrt(fan_in)
+    uniform = {f"{kind}_initializer": initializers.RandomUniform(-bound, bound) for kind in ("kernel", "bias")}
+    return penalty | uniform
 
 
 def convolution(x, channels, size, stride, name, l2=0.0):
@@ -36,15 +65,20 @@ def convolution(x, channels, size, stride, name, l2=0.0):
     )(x)
 
 
-def normalize(x, normalization, name):
-    """Apply `None`, `"batch"` or `"layer"` normalization."""
-    layer = lookup(NORMALIZATIONS, normalization, "normalization")
-    return layer(name=f"{name}_{normalization}norm")(x) if layer else x
+def normalize(x, name, *, normalization, momentum, epsilon):
+    """Apply `None`, `"batch"` or `"layer"` normalization; `momentum` is that of BatchNorm's moving statistics."""
+    check(normalization, NORMALIZATIONS, "normalization")
+    name = f"{name}_{normalization}norm"
+    if normalization == "batch":
+        return BatchNormalization(momentum=momentum, epsilon=epsilon, name=name)(x)
+    return layers.LayerNormalization(epsilon=epsilon, name=name)(x) if normalization else x
 
 
-def activate(x, activation, name):
-    """Apply `"relu"` or `"leaky_relu"`."""
-    return lookup(ACTIVATIONS, activation, "activation")(name=f"{name}_{activation}")(x)
+def activate(x, name, *, activation, negative_slope):
+    """Apply `"relu"`, or `"leaky_relu"` with `negative_slope`."""
+    check(activation, ACTIVATIONS, "activation")
+    name = f"{name}_{activation}"
+    return (ReLU(name=name) if activation == "relu" else layers.LeakyReLU(negative_slope, name=name))(x)
 
 
 def l2_penalty(factor):
@@ -52,8 +86,7 @@ def l2_penalty(factor):
     return regularizers.L2(factor) if factor else None
 
 
-def lookup(table, key, what):
-    """Return `table[key]`, or tell which keys there are."""
-    if key not in table:
-        raise InputError(f"Unknown {what} {key!r}. Expected one of: {', '.join(map(repr, table))}.")
-    return table[key]
+def check(value, known, what):
+    """Raise `InputError` if `value` is not one of `known`."""
+    if value not in known:
+        raise InputError(f"Unknown {what} {value!r}. Expected one of: {', '.join(map(repr, known))}.")

@@ -1,9 +1,11 @@
 """Convolutional networks with dense layers at the end."""
 
+import functools
+
 from keras import layers
 
 from fer_keras.backend.layers import Conv2D, Dropout, MaxPooling2D
-from fer_keras.models.blocks import activate, classifier, l2_penalty, normalize
+from fer_keras.models import blocks
 
 
 def cnn(
@@ -21,6 +23,10 @@ def cnn(
     activation="relu",
     dropout=0.0,
     l2=0.0,
+    initialization="pytorch",
+    momentum=0.9,
+    epsilon=1e-5,
+    negative_slope=0.01,
 ):
     """Stages of 3x3 convolutions, then dense layers.
 
@@ -38,14 +44,25 @@ def cnn(
         activation: `"relu"` or `"leaky_relu"`.
         dropout: fraction dropped after each dense layer.
         l2: factor of the penalty on the squared weights of every kernel.
+        initialization: `"keras"` or `"pytorch"`: the default of each, see `blocks.weights`.
+        momentum: of BatchNorm's moving statistics, the share that stays at each step.
+        epsilon: added to the variance by BatchNorm and LayerNorm.
+        negative_slope: of LeakyReLU.
+
+    The defaults of the last four are PyTorch's in Keras' terms; docs/study.md gives the reasons.
 
     Returns:
         Logits, (n, num_classes).
     """
 
+    weights = functools.partial(blocks.weights, initialization=initialization, l2=l2)
+    normalize = functools.partial(blocks.normalize, momentum=momentum, epsilon=epsilon)
+    activate = functools.partial(blocks.activate, activation=activation, negative_slope=negative_slope)
+
     def convolve(x, channels, size, name):
-        x = Conv2D(channels, size, padding="same", kernel_regularizer=l2_penalty(l2), name=name)(x)
-        return normalize(x, convolution_normalization, name)
+        fan_in = size**2 * x.shape[-1]
+        x = Conv2D(channels, size, padding="same", **weights(fan_in), name=name)(x)
+        return normalize(x, name, normalization=convolution_normalization)
 
     for i, channels in enumerate(filters, 1):
         shortcut = x
@@ -55,11 +72,17 @@ def cnn(
                 if shortcut.shape[-1] != channels:
                     shortcut = convolve(shortcut, channels, 1, f"conv_{i}_shortcut")
                 x = layers.Add(name=f"add_{i}")([x, shortcut])
-            x = activate(x, activation, f"conv_{i}_{j}")
+            x = activate(x, f"conv_{i}_{j}")
         if max_pooling:
             x = MaxPooling2D(name=f"pool_{i}")(x)
         if convolution_dropout:
             x = Dropout(convolution_dropout, name=f"conv_{i}_dropout")(x)
-    return classifier(
-        x, num_classes, units=units, normalization=normalization, activation=activation, dropout=dropout, l2=l2
+    return blocks.classifier(
+        x,
+        num_classes,
+        units=units,
+        dropout=dropout,
+        dense=weights,
+        normalize=functools.partial(normalize, normalization=normalization),
+        activate=activate,
     )

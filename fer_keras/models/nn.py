@@ -1,6 +1,8 @@
 """Fully connected networks."""
 
-from fer_keras.models.blocks import classifier
+import functools
+
+from fer_keras.models import blocks
 
 
 def nn(
@@ -12,6 +14,10 @@ def nn(
     activation="relu",
     dropout=0.0,
     l2=0.0,
+    initialization="pytorch",
+    momentum=0.9,
+    epsilon=1e-5,
+    negative_slope=0.01,
 ):
     """Dense layers on the flattened image.
 
@@ -23,10 +29,24 @@ def nn(
         activation: `"relu"` or `"leaky_relu"`.
         dropout: fraction dropped after each hidden layer.
         l2: factor of the penalty on the squared weights of every kernel.
+        initialization: `"keras"` or `"pytorch"`: the default of each, see `blocks.weights`.
+        momentum: of BatchNorm's moving statistics, the share that stays at each step.
+        epsilon: added to the variance by BatchNorm and LayerNorm.
+        negative_slope: of LeakyReLU.
+
+    The defaults of the last four are PyTorch's in Keras' terms; docs/study.md gives the reasons.
 
     Returns:
         Logits, (n, num_classes).
     """
-    return classifier(
-        x, num_classes, units=units, normalization=normalization, activation=activation, dropout=dropout, l2=l2
+    return blocks.classifier(
+        x,
+        num_classes,
+        units=units,
+        dropout=dropout,
+        dense=functools.partial(blocks.weights, initialization=initialization, l2=l2),
+        normalize=functools.partial(
+            blocks.normalize, normalization=normalization, momentum=momentum, epsilon=epsilon
+        ),
+        activate=functools.partial(blocks.activate, activation=activation, negative_slope=negative_slope),
     )

@@ -83,7 +83,7 @@ def refit(run, *, data=None):
     if experiment.schedule == "plateau":
         raise InputError(f"{run} changed its learning rate by validation, which a refit does not have.")
     parts = split(faces, experiment.seed, merged=True)
-    used = clean(parts)[0] if experiment.clean else parts
+    used = clean(parts)[0] if experiment.deduplicate else parts
     folder = pathlib.Path(run, "refit")
     folder.mkdir(exist_ok=True)
     with records.locked(folder), device.training_in(_precision_of(run)):
@@ -136,11 +136,11 @@ def _prepared(experiment, data):
     """Return the splits to judge by, the `Faces` to train on, and what the record tells of them."""
     faces = load(data, labels=experiment.labels)
     parts = split(faces, experiment.seed)
-    used, left_out = clean(parts) if experiment.clean else (parts, {})
+    used, left_out = clean(parts) if experiment.deduplicate else (parts, {})
     for warning in quality_checks(used):
         log.warning(warning)
     about = describe(faces, used)
-    if experiment.clean:
+    if experiment.deduplicate:
         about["left_out"] = left_out
         log.info("Training images left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
     if experiment.teachers:
@@ -171,7 +171,7 @@ def describe(faces, parts):
     return {
         "source": pathlib.Path(faces.source).name,
         "digest": faces.digest,
-        "demo": faces.demo,
+        "synthetic": faces.demo,
         "images": {name: len(part.labels) for name, part in parts.items()},
     }
 
@@ -202,7 +202,7 @@ def _train_and_judge(model, experiment, train, taught, parts, folder, mode, envi
         log.info("%s goes on after epoch %d with other %s.", folder, epochs_done, ", ".join(changes))
     record = records.read(folder)
     config = {key: record[key] for key in ("experiment", "data", "environment")}
-    project = "fer-keras-demo" if record["data"]["demo"] else "fer-keras"
+    project = "fer-keras-synthetic" if record["data"]["synthetic"] else "fer-keras"
     with Tracker(mode, folder, project=project, name=experiment.name, config=config) as tracker:
         overfit = record["overfit"]
         if overfit is None:

@@ -21,7 +21,7 @@ def draw(record, folder):
     Returns:
         {name in the study: `Path`}, such as {"Loss Progress": folder/loss_progress.png}.
     """
-    name = record["experiment"]["name"] + (" (demo faces)" if record["data"]["demo"] else "")
+    name = record["experiment"]["name"] + (" (synthetic faces)" if record["data"]["synthetic"] else "")
     history, overfit, scores = record["history"], record["overfit"], record["scores"]
     drawings = {}
     if history:

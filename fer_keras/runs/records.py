@@ -18,15 +18,19 @@ from fer_keras.experiment import Experiment
 
 HISTORY = "history.jsonl"
 HISTOGRAMS = "histograms.jsonl"
+RENAMED = {"clean": "deduplicate", "demo": "synthetic"}  # of settings and of what a record says of its data
+# Keras' defaults, which `nn` and `cnn` had when these were no options of theirs.
+BEFORE_NAMED = {"initialization": "keras", "momentum": 0.99, "epsilon": 1e-3, "negative_slope": 0.3}
 
 
 def create(root, experiment, data, environment):
-    """Make a new run directory `root/<name>/<UTC time>`, for demo data `root/demo/<name>/<UTC time>`.
+    """Make a new run directory `root/<name>/<UTC time>`, for synthetic data
+    `root/synthetic/<name>/<UTC time>`.
 
     Args:
         root: folder of all runs, usually `runs`.
         experiment: `dict` of all resolved settings, with `name`.
-        data: `dict` on the data, with `digest` and `demo`, and where it has teachers the digests of these.
+        data: `dict` on the data, with `digest` and `synthetic`, and with teachers the digests of these.
         environment: what `environment()` returned.
 
     Returns:
@@ -45,7 +49,7 @@ def find_unfinished(root, experiment, data, precision=None):
     defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
     for folder in sorted(_home(root, experiment, data).glob("*"), reverse=True):
         if (folder / "run.json").is_file() and not is_complete(folder):
-            run = _read_json(folder / "run.json")
+            run = current(_read_json(folder / "run.json"))
             same = defaults | run["experiment"] == defaults | plain(experiment)
             same &= all(run["data"].get(key) == data.get(key) for key in ("digest", "teachers"))
             if same and precision in (None, run["environment"].get("precision")):
@@ -107,10 +111,24 @@ def read(folder):
     record = _read_json(folder / "run.json")
     if missing := {"experiment", "data", "environment"} - record.keys():
         raise InputError(f"{folder / 'run.json'} lacks {', '.join(sorted(missing))}. Train the run again.")
+    record = current(record)
     record["overfit"] = _read_json(folder / "overfit.json")
     record["history"] = rows(folder / HISTORY)
     record["scores"] = _read_json(folder / "scores.json")
     return record
+
+
+def current(record):
+    """Return `record` under today's names, with the values that its settings had before they could be named.
+
+    Args:
+        record: `dict` with `experiment` and `data`, of a run directory or a result of any version.
+    """
+    experiment = {RENAMED.get(name, name): value for name, value in record["experiment"].items()}
+    if experiment.get("model") in ("nn", "cnn"):
+        experiment["model_options"] = BEFORE_NAMED | experiment["model_options"]
+    data = {RENAMED.get(name, name): value for name, value in record["data"].items()}
+    return record | {"experiment": experiment, "data": data}
 
 
 def rows(path):
@@ -166,7 +184,7 @@ def plain(value):
 
 
 def _home(root, experiment, data):
-    return pathlib.Path(root, *(["demo"] if data["demo"] else []), experiment["name"])
+    return pathlib.Path(root, *(["synthetic"] if data["synthetic"] else []), experiment["name"])
 
 
 def _new_folder(home, now):

@@ -5,6 +5,7 @@ import pathlib
 
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import write_text
+from fer_keras.runs import records
 
 ENVIRONMENT = (
     "fer_keras",
@@ -27,8 +28,10 @@ HISTORY = (
     "grad_ratio",
     "weight_norm",
     "learning_rate",
+    "train_acc_inference",
+    "val_acc_recalibrated",
 )
-LAYER = "grad_ratio/"
+SPREAD = ("gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
 
 
 def compact(record, parameters):
@@ -41,11 +44,11 @@ def compact(record, parameters):
     Returns:
         `dict` with `experiment`, `data`, `environment`, `overfit` and `scores` as in the record, floats of the
         last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no times;
-        `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); and `cost` (`parameters`,
-        `minutes` of training and validation). `continued`, as in the record, only where it is there.
+        `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); `spread` (the same for each
+        of `SPREAD`); and `cost` (`parameters`, `minutes` of training and validation). `continued`, as in the
+        record, only if the record has it.
     """
     history = record["history"]
-    layers = [key for key in history[0] if key.startswith(LAYER)]
     continued = [row | {"environment": _kept(row["environment"])} for row in record.get("continued", [])]
     return {
         "experiment": record["experiment"],
@@ -57,12 +60,16 @@ def compact(record, parameters):
             "minutes": rounded(sum(row["epoch_time"] for row in history) / 60, 3),
         },
         "overfit": rounded(record["overfit"], 6),
-        "history": [{key: row[key] for key in HISTORY} for row in history],
-        "gradient_ratios": {
-            layer.removeprefix(LAYER): [rounded(row[layer], 4) for row in history] for layer in layers
-        },
+        "history": [{key: row[key] for key in HISTORY if key in row} for row in history],
+        "gradient_ratios": _by_layer(history, "grad_ratio"),
+        "spread": {kind: _by_layer(history, kind) for kind in SPREAD},
         "scores": rounded(record["scores"], 6),
     }
+
+
+def _by_layer(history, kind):
+    names = [name for name in history[0] if name.startswith(f"{kind}/")]
+    return {name.removeprefix(f"{kind}/"): [rounded(row[name], 4) for row in history] for name in names}
 
 
 def _kept(environment):
@@ -104,7 +111,7 @@ def read_one(path):
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_bytes())
+        return records.current(json.loads(path.read_bytes()))
     except ValueError as error:
         raise InputError(f"{path} is damaged: {error}. Delete it and run `fer-keras study` again.") from None
 

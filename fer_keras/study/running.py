@@ -54,7 +54,7 @@ def run(
     """Run what is missing of the study and keep its results in `folder`/results.
 
     A run is done if its result has the same resolved experiment and the same data. An interrupted one continues.
-    Results of the drawn demo faces go to results/demo, those of other `epochs` to results/epochs-N.
+    Results of synthetic faces go to results/synthetic, those of other `epochs` to results/epochs-N.
 
     Args:
         names: run names or file stems; none for all.
@@ -132,9 +132,9 @@ def select(files, names=(), step=None):
     }
 
 
-def home(folder, demo, epochs):
-    """Return where results go: apart from the study's own if of drawn faces or of other epochs."""
-    apart = [*(["demo"] if demo else []), *([f"epochs-{epochs}"] if epochs else [])]
+def home(folder, synthetic, epochs):
+    """Return where results go: apart from the study's own if of synthetic faces or of other epochs."""
+    apart = [*(["synthetic"] if synthetic else []), *([f"epochs-{epochs}"] if epochs else [])]
     return pathlib.Path(folder, "results", *apart)
 
 

@@ -13,6 +13,8 @@ from keras import ops
 from fer_keras.backend.gradients import batch_gradients
 from fer_keras.core.errors import InputError
 
+LAST_EPOCHS = 3  # a run is judged by their mean
+
 
 class EpochTime(keras.callbacks.Callback):
     """Adds `epoch_time`: seconds of the epoch, training and validation."""
@@ -90,8 +92,62 @@ class LearningRate(keras.callbacks.Callback):
         logs["learning_rate"] = float(ops.convert_to_numpy(rate))
 
 
+class InferenceAccuracy(keras.callbacks.Callback):
+    """Adds `train_acc_inference` to the last epochs: accuracy on training images without dropout and augmentation.
+
+    Args:
+        images: fixed training images, (n, 48, 48, 1).
+        targets: as the loss takes them.
+        averaging: callbacks that put averaged weights in place while a model is evaluated.
+    """
+
+    def __init__(self, images, targets, averaging=()):
+        super().__init__()
+        self.images, self.targets, self.averaging = images, targets, list(averaging)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch >= self.params["epochs"] - LAST_EPOCHS:
+            logs["train_acc_inference"] = accuracy(self.model, self.images, self.targets, self.averaging)
+
+
+class RecalibratedAccuracy(keras.callbacks.Callback):
+    """Adds `val_acc_recalibrated` to the last epoch: validation accuracy with new statistics for BatchNorm.
+
+    They are the mean of the batch statistics over one pass through the training batches, dropout and
+    augmentation included, the weights fixed. All variables are put back. Without BatchNorm nothing is added.
+
+    Args:
+        batches: `fer_keras.batches.Batches`.
+        images: validation images, (n, 48, 48, 1).
+        targets: as the loss takes them.
+    """
+
+    def __init__(self, batches, images, targets):
+        super().__init__()
+        self.batches, self.images, self.targets = batches, images, targets
+
+    def on_epoch_end(self, epoch, logs=None):
+        layers = [x for x in self.model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+        if not layers or epoch < self.params["epochs"] - 1:
+            return
+        kept = [ops.convert_to_numpy(v).copy() for v in self.model.non_trainable_variables]
+        momenta = [layer.momentum for layer in layers]
+        for step in range(len(self.batches)):
+            for layer in layers:
+                layer.momentum = step / (step + 1)  # the moving average becomes the mean so far
+            self.model(ops.convert_to_tensor(self.batches[step][0]), training=True)
+        logs["val_acc_recalibrated"] = accuracy(self.model, self.images, self.targets)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        for variable, value in zip(self.model.non_trainable_variables, kept, strict=True):
+            variable.assign(value)
+
+
 class Histograms(keras.callbacks.Callback):
-    """Hands on histograms of gradients and parameters by layer after each epoch.
+    """Hands on histograms of gradients and parameters by layer after each epoch, and adds their spread to `logs`.
+
+    `gradient_sd/<layer>` and `weight_sd/<layer>` are standard deviations over a kernel's elements,
+    `gradient_iqr/<layer>` and `weight_iqr/<layer>` the widths of the middle half, which outliers do not move.
 
     Args:
         images: fixed training images, (n, 48, 48, 1), whose gradients are shown.
@@ -109,6 +165,7 @@ class Histograms(keras.callbacks.Callback):
         gradients = batch_gradients(model, self.images, self.labels)
         parameters = {v.path: ops.convert_to_numpy(v) for v in model.trainable_variables}
         kinds = {"gradients": gradients, "parameters": parameters}
+        logs.update(_spread("gradient", gradients) | _spread("weight", parameters))
         self.on_histograms(epoch + 1, {kind: _histograms(arrays) for kind, arrays in kinds.items()})
 
 
@@ -123,6 +180,21 @@ def _histograms(arrays):
                 "counts": counts.tolist(),
             }
     return histograms
+
+
+def _spread(kind, arrays):
+    spread = {}
+    for path, array in arrays.items():
+        if array.ndim > 1:
+            low, high = np.percentile(array, [25, 75])
+            spread[f"{kind}_sd/{layer_name(path)}"] = float(array.std(dtype="float64"))
+            spread[f"{kind}_iqr/{layer_name(path)}"] = float(high - low)
+    return spread
+
+
+def accuracy(model, images, targets, averaging=()):
+    """Return the model's compiled accuracy on images, a fraction, in inference mode."""
+    return model.evaluate(images, targets, batch_size=512, verbose=0, return_dict=True, callbacks=averaging)["acc"]
 
 
 def layer_name(path):

@@ -37,6 +37,7 @@ LOSSES = {
 OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
 OVERFIT_EPOCHS = 100
 PROBE = 128  # training images that the gradient histograms are taken from
+INFERENCE_IMAGES = 2870  # training images scored in inference mode, as many as FER-2013's validation images
 
 
 def build(experiment, train):
@@ -145,6 +146,12 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
     recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
     if on_histograms:
         recording.append(callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms))
+        if scored and distribution.size() == 1:
+            rows = stratified(train.labels, INFERENCE_IMAGES)
+            known = train.images[rows], targets_of(train.labels[rows], experiment)
+            recording.append(callbacks.InferenceAccuracy(*known, averaging))
+            if not averaging:
+                recording.append(callbacks.RecalibratedAccuracy(batches, *scored))
     recording.append(EpochRows(on_epoch))
     if checkpoint:
         recording.append(checkpoints.Checkpoint(checkpoint))
@@ -172,11 +179,17 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
         )
 
 
+def stratified(labels, count):
+    """Return up to `count` places in `labels`, each class with its share, always the same ones."""
+    by_class = np.argsort(labels, kind="stable")
+    return np.sort(by_class[np.linspace(0, len(labels), min(count, len(labels)), endpoint=False).astype(int)])
+
+
 def overfit_losses(experiment, train):
     """Return the losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
 
-    Cross-entropy of each training step in nats, without the L2 penalty, which never goes down to 0. Stops when it
-    has come below 0.01, where nothing is left to see.
+    Trains at the experiment's own learning rate, constant. Cross-entropy of each training step in nats, without
+    the L2 penalty, which never goes down to 0. Stops below 0.01, where nothing is left to see.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
     images = np.asarray(subset.images)

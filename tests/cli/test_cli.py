@@ -73,6 +73,10 @@ def test_show_prints_defaults_too(tiny):
         "activation": "relu",
         "dropout": 0.0,
         "l2": 0.0,
+        "initialization": "pytorch",
+        "momentum": 0.9,
+        "epsilon": 1e-5,
+        "negative_slope": 0.01,
     }
 
 
@@ -277,8 +281,8 @@ def test_doubts_are_told_before_figures(tiny, tmp_path):
 def test_the_demo_is_announced_and_kept_apart(tiny, tmp_path):
     result = call("run", tiny, "--output", tmp_path / "runs", "--wandb", "disabled")
     assert result.exit_code == 0, result.output
-    assert "tiny on the test split of the DRAWN demo faces" in result.output
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["demo"]
+    assert "tiny on the test split of the SYNTHETIC faces" in result.output
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["synthetic"]
 
 
 def test_an_experiment_file_does_what_run_does(tiny, small_data, tmp_path):

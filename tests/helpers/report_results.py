@@ -26,7 +26,7 @@ def result(name, seed, val_acc, test_acc):
         "data": {
             "source": "fer2013.csv",
             "digest": FACES.digest,
-            "demo": False,
+            "synthetic": False,
             "images": {"train": 25838, "test": 3589},
         },
         "environment": ENVIRONMENT,

@@ -172,6 +172,25 @@ def test_l2_penalty_is_the_factor_times_the_squared_kernels():
     assert build("cnn", {"filters": (2,), "units": (3,)}).losses == []
 
 
+def test_pytorch_initialization_is_uniform_within_the_root_of_the_inputs():
+    model = build("cnn", {"filters": (16, 16), "units": (8,), "initialization": "pytorch"})
+    # 9 x 1 and 9 x 16 inputs of a convolution's unit; 12 x 12 x 16 and 8 of a dense one's.
+    for name, fan_in in (("conv_1_1", 9), ("conv_2_1", 144), ("dense_1", 2304), ("logits", 8)):
+        kernel, bias = (keras.ops.convert_to_numpy(v) for v in model.get_layer(name).weights)
+        bound = fan_in**-0.5
+        assert 0.8 * bound < abs(kernel).max() <= bound and abs(bias).max() <= bound
+        assert len(set(bias.tolist())) == len(bias)
+        assert kernel.std() == pytest.approx(bound / 3**0.5, rel=0.2)
+
+
+def test_settings_of_normalization_and_leaky_relu_reach_their_layers():
+    settings = {"momentum": 0.7, "epsilon": 0.1, "negative_slope": 0.2}
+    model = build("cnn", SMALL_CNN | EVERYTHING | {"convolution_normalization": "layer"} | settings)
+    assert model.get_layer("dense_1_batchnorm").momentum == 0.7
+    assert model.get_layer("dense_1_batchnorm").epsilon == model.get_layer("conv_1_1_layernorm").epsilon == 0.1
+    assert model.get_layer("conv_1_1_leaky_relu").negative_slope == 0.2
+
+
 def test_resolved_options_hold_the_defaults():
     assert models.resolved_options("nn", {"units": (4,)}) == {
         "units": (4,),
@@ -179,6 +198,10 @@ def test_resolved_options_hold_the_defaults():
         "activation": "relu",
         "dropout": 0.0,
         "l2": 0.0,
+        "initialization": "pytorch",
+        "momentum": 0.9,
+        "epsilon": 1e-5,
+        "negative_slope": 0.01,
     }
 
 
@@ -195,6 +218,7 @@ def test_resolved_options_hold_the_defaults():
         ),
         ("cnn", {"activation": "gelu"}, "Unknown activation 'gelu'. Expected one of: 'relu', 'leaky_relu'."),
         ("cnn", {"convolution_normalization": 1}, "Unknown normalization 1."),
+        ("nn", {"initialization": "he"}, "Unknown initialization 'he'. Expected one of: 'keras', 'pytorch'."),
         ("nn", {"units": 1024}, "Model 'nn' cannot be built with units=1024: "),
         ("nn", {"units": (0,)}, "Model 'nn' cannot be built with units=(0,): "),
         ("nn", {"dropout": 1.5}, "Model 'nn' cannot be built with dropout=1.5: "),

@@ -78,12 +78,13 @@ def test_run_writes_every_file_of_the_record(tmp_path, csv):
     assert record == records.read(folder)
     assert record["experiment"] == json.loads(json.dumps(dataclasses.asdict(TINY))) | {
         "model_options": {"units": [6], "normalization": None, "activation": "relu", "dropout": 0.2, "l2": 0.0}
+        | {"initialization": "pytorch", "momentum": 0.9, "epsilon": 1e-5, "negative_slope": 0.01}
     }
     faces = load(csv)
     assert record["data"] == {
         "source": "faces.csv",
         "digest": faces.digest,
-        "demo": False,
+        "synthetic": False,
         "images": {"train": 42, "validation": 9, "test": 9},
     }
     assert record["environment"]["backend"] == keras.backend.backend()
@@ -324,7 +325,7 @@ def test_cleaned_run_trains_without_the_images_and_is_judged_like_any_other(tmp_
     faces.images[41] = faces.images[40]  # of other classes
     faces.images[7] = faces.images[14]  # of the same class
     csv = write_csv(tmp_path / "faces.csv", faces)
-    _, record = go(changed(TINY, clean=True), csv, tmp_path / "runs")
+    _, record = go(changed(TINY, deduplicate=True), csv, tmp_path / "runs")
     assert record["data"]["left_out"] == {"in_other_splits": 1, "conflicting": 2, "copies": 1}
     assert record["data"]["images"] == {"train": 38, "validation": 9, "test": 9}
     assert record["scores"]["images"] == 9 and record["scores"]["leak_free_images"] == 8
@@ -350,5 +351,5 @@ def test_run_on_ferplus_labels(tmp_path):
 
 def test_drawn_faces_are_kept_apart(tmp_path):
     about = pipeline.describe(dataclasses.replace(tiny(), source="demo"), split(tiny()))
-    assert about["demo"] and about["source"] == "demo"
+    assert about["synthetic"] and about["source"] == "demo"
     assert about["images"] == {"train": 14, "validation": 7, "test": 7}

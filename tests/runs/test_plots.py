@@ -26,7 +26,7 @@ SCORES = evaluation.scores([0, 0, 0, 6], np.eye(7)[[0, 1, 0, 6]])
 def record(**parts):
     empty = {
         "experiment": {"name": "3-2-Best"},
-        "data": {"demo": False},
+        "data": {"synthetic": False},
         "overfit": None,
         "history": [],
         "scores": None,
@@ -99,9 +99,9 @@ def test_confusion_shows_counts_and_percent_of_the_true_class():
     assert (counts.get_xlabel(), counts.get_ylabel()) == ("predicted", "true")
 
 
-@pytest.mark.parametrize("demo", [False, True])
-def test_demo_data_is_said_in_the_title(tmp_path, monkeypatch, demo):
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_synthetic_data_is_named_in_the_title(tmp_path, monkeypatch, synthetic):
     titles = []
     monkeypatch.setattr(plotting, "_save", lambda figure, path: titles.append(figure.get_suptitle()))
-    plots.draw(record(scores=SCORES, data={"demo": demo}), tmp_path)
-    assert titles == [f"3-2-Best{' (demo faces)' if demo else ''}: Confusion Matrix Curve"]
+    plots.draw(record(scores=SCORES, data={"synthetic": synthetic}), tmp_path)
+    assert titles == [f"3-2-Best{' (synthetic faces)' if synthetic else ''}: Confusion Matrix Curve"]

@@ -9,7 +9,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.runs import records
 
 EXPERIMENT = {"name": "3-2-Best", "model_options": {"filters": (32, 64)}, "seed": 0}
-DATA = {"source": "fer2013.csv", "digest": "abc", "demo": False, "counts": {"train": 3}}
+DATA = {"source": "fer2013.csv", "digest": "abc", "synthetic": False, "counts": {"train": 3}}
 
 
 def new(root, experiment=EXPERIMENT, data=DATA):
@@ -20,7 +20,7 @@ def test_directory_is_named_after_run_and_time(tmp_path):
     folder = new(tmp_path)
     assert folder.parent == tmp_path / "3-2-Best"
     assert re.fullmatch(r"\d{8}-\d{6}", folder.name)
-    assert new(tmp_path, data=DATA | {"demo": True}).parent == tmp_path / "demo" / "3-2-Best"
+    assert new(tmp_path, data=DATA | {"synthetic": True}).parent == tmp_path / "synthetic" / "3-2-Best"
 
 
 def test_record_is_what_was_written(tmp_path):
@@ -68,13 +68,24 @@ def test_unfinished_run_is_found_by_experiment_and_data(tmp_path):
     older, newer = new(tmp_path), new(tmp_path)
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"source": "elsewhere.csv"}) == newer
     assert records.find_unfinished(tmp_path, EXPERIMENT | {"seed": 1}, DATA) is None
-    assert records.find_unfinished(tmp_path, EXPERIMENT | {"clean": False}, DATA) == newer  # the default
-    assert records.find_unfinished(tmp_path, EXPERIMENT | {"clean": True}, DATA) is None
+    assert records.find_unfinished(tmp_path, EXPERIMENT | {"deduplicate": False}, DATA) == newer  # the default
+    assert records.find_unfinished(tmp_path, EXPERIMENT | {"deduplicate": True}, DATA) is None
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"teachers": ["abc"]}) is None
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"digest": "other"}) is None
-    assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"demo": True}) is None
+    assert records.find_unfinished(tmp_path, EXPERIMENT, DATA | {"synthetic": True}) is None
     records.write(newer, "scores", {})
     assert records.find_unfinished(tmp_path, EXPERIMENT, DATA) == older
+
+
+def test_older_run_keeps_the_settings_that_it_could_not_name(tmp_path):
+    older = {"name": "3-2-Best", "model": "cnn", "model_options": {"dropout": 0.1}, "clean": True}
+    folder = new(tmp_path, older)
+    named = {"initialization": "keras", "momentum": 0.99, "epsilon": 1e-3, "negative_slope": 0.3}
+    today = {"name": "3-2-Best", "model": "cnn", "model_options": {"dropout": 0.1} | named, "deduplicate": True}
+    assert records.read(folder)["experiment"] == today
+    assert records.find_unfinished(tmp_path, today, DATA) == folder
+    faster = today | {"model_options": today["model_options"] | {"momentum": 0.9}}
+    assert records.find_unfinished(tmp_path, faster, DATA) is None
 
 
 def test_directory_of_a_run_killed_at_its_start_is_passed_over(tmp_path):

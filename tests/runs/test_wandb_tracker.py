@@ -31,7 +31,7 @@ def finished_record():
     ]
     return {
         "experiment": {"name": "3-2-Best"},
-        "data": {"demo": False, "digest": "abc"},
+        "data": {"synthetic": False, "digest": "abc"},
         "environment": {"cores": 2},
         "overfit": evaluation.overfit_verdict([2.0, 0.01]),
         "history": history,

@@ -21,13 +21,17 @@ ROW = {
     "grad_ratio/dense_1": 1.23456,
     "grad_ratio/logits": 60.0,
     "weight_norm/dense_1": 39.0,
+    "gradient_sd/dense_1": 0.0123456,
+    "gradient_iqr/dense_1": 0.01,
+    "weight_sd/dense_1": 0.05,
+    "weight_iqr/dense_1": 0.06,
 }
 RECORD = {
     "experiment": {"name": "1-Layer-NN", "seed": 3},
-    "data": {"digest": "d", "demo": False},
+    "data": {"digest": "d", "synthetic": False},
     "environment": {"python": "3.11", "threads": 2, "platform": "Linux", "commit": "c0ffee"},
     "overfit": {"verdict": "learns well", "epochs_to_zero": 2, "losses": [2.12345678, 0.01]},
-    "history": [ROW, {**ROW, "epoch": 2}],
+    "history": [ROW, {**ROW, "epoch": 2, "train_acc_inference": 0.35, "val_acc_recalibrated": 0.34}],
     "scores": {"accuracy": 0.123456789, "confusion": [[1, 2]], "leak_free_accuracy": None},
 }
 
@@ -42,6 +46,7 @@ def test_compact():
         "overfit",
         "history",
         "gradient_ratios",
+        "spread",
         "scores",
     ]
     assert result["history"][0] == {
@@ -53,6 +58,14 @@ def test_compact():
         "grad_ratio": 2.5,
         "weight_norm": 40.0,
         "learning_rate": 0.001,
+    }
+    assert result["history"][1]["train_acc_inference"] == 0.35
+    assert result["history"][1]["val_acc_recalibrated"] == 0.34
+    assert result["spread"] == {
+        "gradient_sd": {"dense_1": [0.01235, 0.01235]},
+        "gradient_iqr": {"dense_1": [0.01, 0.01]},
+        "weight_sd": {"dense_1": [0.05, 0.05]},
+        "weight_iqr": {"dense_1": [0.06, 0.06]},
     }
     assert result["gradient_ratios"] == {"dense_1": [1.235, 1.235], "logits": [60.0, 60.0]}
     assert result["cost"] == {"parameters": 7, "minutes": 1.0}
@@ -76,7 +89,7 @@ def test_written_and_read_bit_for_bit_one_line_an_epoch(tmp_path):
     results.write(path, result)
     assert path == tmp_path / "nn_1_layer" / "3.json"
     assert results.read_one(path) == result
-    assert len(path.read_text().splitlines()) == 2 + 8 + 3  # braces, parts, two epochs and a bracket
+    assert len(path.read_text().splitlines()) == 2 + 9 + 3  # braces, parts, two epochs and a bracket
     assert results.read(tmp_path) == {"nn_1_layer": [result]}
 
 
@@ -100,6 +113,26 @@ def test_damaged_file_is_named(tmp_path):
     path.write_text('{"history": [')
     with pytest.raises(InputError, match=r"0\.json is damaged: .* Delete it"):
         results.read(tmp_path)
+
+
+def test_older_result_is_read_under_todays_names(tmp_path):
+    older = {"name": "a", "model": "nn", "model_options": {"units": [4]}, "clean": True}
+    results.write(tmp_path / "0.json", {"experiment": older, "data": {"digest": "d", "demo": False}})
+    assert results.read_one(tmp_path / "0.json") == {
+        "experiment": {
+            "name": "a",
+            "model": "nn",
+            "model_options": {
+                "units": [4],
+                "initialization": "keras",
+                "momentum": 0.99,
+                "epsilon": 1e-3,
+                "negative_slope": 0.3,
+            },
+            "deduplicate": True,
+        },
+        "data": {"digest": "d", "synthetic": False},
+    }
 
 
 def test_absent(tmp_path):

@@ -64,7 +64,7 @@ def test_plan_takes_every_first_seed_first(tmp_path):
 def test_quick_looks_and_demos_leave_the_studys_results_alone():
     assert running.home("experiments", False, None) == pathlib.Path("experiments/results")
     assert running.home("experiments", False, 1) == pathlib.Path("experiments/results/epochs-1")
-    assert running.home("experiments", True, 2) == pathlib.Path("experiments/results/demo/epochs-2")
+    assert running.home("experiments", True, 2) == pathlib.Path("experiments/results/synthetic/epochs-2")
 
 
 def test_missing_compares_settings_and_data(tmp_path):

@@ -107,6 +107,50 @@ def test_histograms_count_every_weight_and_gradient_of_each_kernel():
         assert sum(kinds[kind]["first"]["counts"]) == 2
 
 
+def test_spread_of_gradients_and_weights_by_layer():
+    model = squared_weights()
+    images, labels = np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32")
+    logs = history(model, callbacks.Histograms(images, labels, lambda *row: None))
+    for kind in ("gradient", "weight"):  # the gradient of half the square is the weight itself
+        # 3 and 4: 0.5 from their mean, the quartiles 3.25 and 3.75; 0 and 12: 6, and 3 and 9.
+        for layer, width in (("first", 0.5), ("second", 6)):
+            assert logs[f"{kind}_sd/{layer}"] == pytest.approx([width])
+            assert logs[f"{kind}_iqr/{layer}"] == pytest.approx([width])
+
+
+def test_inference_accuracy_is_without_dropout_and_of_the_last_three_epochs():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.9), keras.layers.Dense(2, use_bias=False)])
+    model.layers[-1].set_weights([np.eye(2)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")])
+    images, labels = np.eye(2)[[0, 1, 0, 1]], np.array([0, 1, 0, 0])
+    added = callbacks.InferenceAccuracy(images, labels)
+    fitted = model.fit(images, labels, epochs=5, callbacks=[added], verbose=0)
+    assert fitted.history["train_acc_inference"] == [0.75] * 3
+
+
+def test_recalibrated_accuracy_is_by_the_mean_of_the_batch_statistics():
+    # 3 and 5 in one batch, 7 and 9 in the other: mean 6, variance 1. By the moving mean of 0 all are positive.
+    norm = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.99)
+    dense = keras.layers.Dense(2, use_bias=False)
+    model = keras.Sequential([keras.Input((1,)), norm, dense])
+    dense.set_weights([np.array([[-1.0, 1.0]])])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")])
+    batches = [(np.array([[3.0], [5.0]]), None), (np.array([[7.0], [9.0]]), None)]
+    images, labels = np.array([[3.0], [5.5], [6.5], [9.0]]), np.array([0, 0, 1, 1])
+    before = [keras.ops.convert_to_numpy(v).copy() for v in norm.weights]
+    callback, logs = callbacks.RecalibratedAccuracy(batches, images, labels), {}
+    callback.set_model(model)
+    callback.set_params({"epochs": 1})
+    assert callbacks.accuracy(model, images, labels) == 0.5
+    callback.on_epoch_end(0, logs)
+    assert logs == {"val_acc_recalibrated": 1.0}
+    after = [keras.ops.convert_to_numpy(v) for v in norm.weights]
+    assert [a.tolist() for a in after] == [b.tolist() for b in before] and norm.momentum == 0.99
+
+
 def test_layer_name_is_the_path_without_the_variable():
     assert callbacks.layer_name("dense_1/kernel") == "dense_1"
     assert callbacks.layer_name("block/conv/kernel") == "block/conv"

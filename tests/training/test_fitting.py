@@ -101,9 +101,11 @@ def precision():
 def test_row_of_an_epoch_has_every_metric_of_the_study(tmp_path):
     rows = []
     train(NN, tmp_path / "c.npz", rows.append)
-    layers = [f"{metric}/{layer}" for metric in ("grad_ratio", "weight_norm") for layer in ("dense_1", "logits")]
+    metrics = ("grad_ratio", "weight_norm", "gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
+    layers = [f"{metric}/{layer}" for metric in metrics for layer in ("dense_1", "logits")]
     for row in rows:
-        assert set(row) == {*EPOCH_KEYS, *layers}
+        of_the_last = {"train_acc_inference"} if row["epoch"] > 1 else set()
+        assert set(row) == {*EPOCH_KEYS, *layers, *of_the_last}
         assert all(type(value) is float and math.isfinite(value) for key, value in row.items() if key != "epoch")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3] * 4)
@@ -249,12 +251,25 @@ def test_histograms_come_each_epoch_by_layer(tmp_path):
         assert sum(kinds["gradients"]["logits"]["counts"]) == 8 * 7
 
 
-def test_histograms_do_not_change_the_training(tmp_path, monkeypatch):
-    with_histograms, rows = train(STATEFUL, tmp_path / "a.npz")
-    monkeypatch.setattr(fitting.callbacks.Histograms, "on_epoch_end", lambda self, epoch, logs=None: None)
-    without, same = train(STATEFUL, tmp_path / "b.npz")
-    assert rows == same
-    assert_equal(state(with_histograms), state(without))
+def test_measuring_does_not_change_the_training(tmp_path, monkeypatch):
+    measured, rows = train(STATEFUL, tmp_path / "a.npz")
+    for callback in ("Histograms", "InferenceAccuracy", "RecalibratedAccuracy"):
+        monkeypatch.setattr(getattr(fitting.callbacks, callback), "on_epoch_end", lambda *_, logs=None: None)
+    plain, fewer = train(STATEFUL, tmp_path / "b.npz")
+    assert [{key: row[key] for key in same} for row, same in zip(rows, fewer, strict=True)] == fewer
+    assert_equal(state(measured), state(plain))
+
+
+def test_recalibrated_accuracy_is_of_the_last_epoch_and_of_batchnorm_alone(tmp_path):
+    _, rows = train(STATEFUL, tmp_path / "a.npz")
+    assert ["val_acc_recalibrated" in row for row in rows] == [False, False, False, True]
+
+
+def test_stratified_takes_each_classs_share_and_always_the_same():
+    labels = np.array([1, 0, 0, 1, 0, 0, 2, 2])
+    # By class: places 1 2 4 5, then 0 3, then 6 7; every second of them.
+    np.testing.assert_array_equal(fitting.stratified(labels, 4), [0, 1, 4, 6])
+    np.testing.assert_array_equal(fitting.stratified(labels, 99), np.arange(8))
 
 
 def test_learns_14_images_by_heart(tmp_path):

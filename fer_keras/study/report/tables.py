@@ -16,9 +16,9 @@ def about(found):
     images = ", ".join(f"{count:,} {name}" for name, count in data["images"].items())
     hours = sum(result["cost"]["minutes"] for result in group) / 60
     machines = sorted({machine(result["environment"]) for result in group})
-    demo = "DRAWN DEMO FACES, not FER-2013: " if data["demo"] else ""
+    synthetic = "SYNTHETIC FACES, not FER-2013: " if data["synthetic"] else ""
     text = (
-        f"{demo}{len(found)} runs, {len(group)} trainings, {hours:.1f} hours of training in all, each on "
+        f"{synthetic}{len(found)} runs, {len(group)} trainings, {hours:.1f} hours of training in all, each on "
         f"{' or '.join(machines)}. Data: {data['source']} ({images} images). Figures are means ± standard "
         "deviation over seeds; a seed also decides the split, initial weights and order. Runs are sorted by "
         "validation accuracy, which chooses; the gap is training minus validation accuracy, in points. Minutes "

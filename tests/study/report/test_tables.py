@@ -48,12 +48,12 @@ def test_about_names_machine_data_and_hours():
     )
 
 
-def test_demo_results_say_so():
-    demo = found()
-    for group in demo.values():
+def test_synthetic_results_say_so():
+    synthetic = found()
+    for group in synthetic.values():
         for one in group:
-            one["data"]["demo"] = True
-    assert tables.about(demo).startswith("DRAWN DEMO FACES, not FER-2013")
+            one["data"]["synthetic"] = True
+    assert tables.about(synthetic).startswith("SYNTHETIC FACES, not FER-2013")
 
 
 def test_frame_has_a_row_for_each_run_and_seed():
