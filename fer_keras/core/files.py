@@ -1,10 +1,13 @@
 """Files written whole or not at all."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
 import tempfile
+
+from fer_keras.core.errors import InputError
 
 
 @contextlib.contextmanager
@@ -59,3 +62,17 @@ def write_text(path, text):
 def write_json(path, value):
     """Write `value` as indented JSON to `path`, whole or not at all; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def check_digest(path, expected):
+    """Compare the SHA-256 of the file `path` with `expected`, in hex.
+
+    Raises:
+        InputError: if it is another.
+    """
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected.lower():
+        raise InputError(
+            f"{path} is not the published file: its SHA-256 is {found}, expected {expected:.64}. Get it again."
+        )

@@ -53,7 +53,8 @@ class OnnxEngine:
     """
 
     def __init__(self, path, threads=0):
-        self.session = _session(path, threads)
+        self.path, self.threads = path, threads
+        self.session = session(path, threads)
         _check(self.session, path)
         try:
             probabilities = self(np.zeros((2, *SHAPE), "uint8"))
@@ -61,6 +62,9 @@ class OnnxEngine:
             raise InputError(f"{path} does not run: {_first_line(error)} Export it again.") from error
         if probabilities.shape != (2, len(EMOTIONS)) or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
             raise InputError(f"{path} does not give probabilities of {len(EMOTIONS)} emotions. Export it again.")
+
+    def __reduce__(self):
+        return OnnxEngine, (self.path, self.threads)
 
     def __call__(self, images):
         return _in_batches(lambda batch: self.session.run(["probabilities"], {"images": batch})[0], images)
@@ -122,7 +126,7 @@ def _in_batches(classify, images):
     return np.concatenate(results) if results else np.empty((0, len(EMOTIONS)), "float32")
 
 
-def _session(path, threads):
+def session(path, threads):
     if not pathlib.Path(path).is_file():
         raise InputError(f"No model file {str(path)!r}. Expected an .onnx file that `fer-keras export` wrote.")
     try:

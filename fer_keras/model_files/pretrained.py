@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import write_json, writing
+from fer_keras.core.files import check_digest, write_json, writing
 
 FOLDER = pathlib.Path(__file__).with_name("weights")
 
@@ -31,7 +31,6 @@ def pretrained(name="best", *, folder=FOLDER):
     import keras
 
     from fer_keras.backend.layers import fast_config
-    from fer_keras.model_files.safe_loading import check_digest
 
     about = card(name, folder=folder)
     path = pathlib.Path(folder, f"{name}.npz")

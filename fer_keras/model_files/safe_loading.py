@@ -5,7 +5,6 @@ listed here and everything else is refused; docs/reliability.md has the publishe
 """
 
 import copy
-import hashlib
 import io
 import json
 import math
@@ -49,20 +48,6 @@ MODULES = {  # and the classes in them, None for all
 OPERATIONS = "keras.src.ops."  # what `x + 1` in a graph of layers becomes
 FUNCTIONS = {"builtins", "keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints"}
 VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
-
-
-def check_digest(path, expected):
-    """Compare the SHA-256 of the file `path` with `expected`, in hex.
-
-    Raises:
-        InputError: if it is another.
-    """
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected.lower():
-        raise InputError(
-            f"{path} is not the published file: its SHA-256 is {found}, expected {expected:.64}. Get it again."
-        )
 
 
 def read(path):

@@ -9,7 +9,7 @@ import keras
 
 from fer_keras.backend import layers
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import writing
+from fer_keras.core.files import check_digest, writing
 from fer_keras.data import EMOTIONS
 from fer_keras.data.aliases import emotion_code
 from fer_keras.model_files import safe_loading
@@ -81,7 +81,7 @@ def load(path, *, classes=None, digest=None):
         )
     digest = _digest_beside(path) if digest is None else digest
     if digest is not None:
-        safe_loading.check_digest(path, digest)
+        check_digest(path, digest)
     config, weights = safe_loading.read(path)
     try:
         model = _built(layers.fast_config(config), weights)

@@ -1,0 +1,117 @@
+"""Where a face is in an image, and the check of what a detector returns."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fer_keras.core.errors import InputError
+
+EXPECTED = (
+    "A detector must return one row for each face: x, y, width, height in pixels and, if it has them, a score "
+    "and five landmarks."
+)
+
+
+class Point(NamedTuple):
+    """A place in an image: pixels from its left and its upper edge."""
+
+    x: float
+    y: float
+
+
+class Landmarks(NamedTuple):
+    """Five places of a face; left and right are those of the viewer."""
+
+    left_eye: Point
+    right_eye: Point
+    nose: Point
+    mouth_left: Point
+    mouth_right: Point
+
+
+class Box(NamedTuple):
+    """A face in an image: left upper corner and size in pixels, the detector's score, the face's landmarks.
+
+    The score is the probability of a face in [0, 1] for `Mtcnn`, a fraction in [0, 1] for `YuNet`, OpenCV's stage
+    weight for `Haar` (from 2, seldom above 12; more is surer), and None where nothing was detected. Only `Mtcnn`
+    and `YuNet` have landmarks.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    score: float | None = None
+    landmarks: Landmarks | None = None
+
+
+def checked(found, shape):
+    """Return what a detector returned as a list of `Box`, the largest first, cut off at the edges of the image.
+
+    Args:
+        found: None for no face, or an iterable of rows of four to six values: x, y, width, height, and optionally
+            score and landmarks. Fractions of a pixel are rounded.
+        shape: (height, width, …) of the image.
+
+    Raises:
+        InputError: if a row has other values, or a box has no pixel of the image.
+    """
+    if found is None:
+        return []
+    try:
+        rows = [tuple(row) for row in found]
+    except TypeError as error:
+        raise InputError(f"{EXPECTED} Received {found!r:.200}.") from error
+    return sorted((_checked_row(row, shape) for row in rows), key=lambda box: -box.width * box.height)
+
+
+def _checked_row(row, shape):
+    if not 4 <= len(row) <= 6:
+        raise InputError(f"{EXPECTED} Received a row of {len(row)} values: {row!r:.200}.")
+    box, score, landmarks = row[:4], *(*row[4:], None, None)[:2]
+    try:
+        score = None if score is None else float(score)
+        landmarks = None if landmarks is None else Landmarks(*(Point(float(x), float(y)) for x, y in landmarks))
+        left, top, width, height = (round(float(value)) for value in box)
+    except (TypeError, ValueError, OverflowError) as error:  # no numbers, not five points, NaN, infinite
+        raise InputError(f"{EXPECTED} Received {row!r:.200}.") from error
+    if not all(map(math.isfinite, [*([] if score is None else [score]), *np.ravel(landmarks or [])])):
+        raise InputError(f"A detector's score and landmarks must be finite numbers. Received {row!r:.200}.")
+    right, bottom = min(left + width, shape[1]), min(top + height, shape[0])
+    left, top = max(left, 0), max(top, 0)
+    if right <= left or bottom <= top:
+        raise InputError(
+            f"A detector returned a box without a pixel of the image, which has {shape[1]} x {shape[0]} pixels: "
+            f"x, y, width, height = {', '.join(str(value) for value in box)}. Leave such boxes out."
+        )
+    return Box(left, top, right - left, bottom - top, score, landmarks)
+
+
+def visible(corners, shape):
+    """Return whether a pixel of the image of `shape` (height, width, …) lies between the corners, (4,)."""
+    left, top, right, bottom = np.round(corners)
+    return max(left, 0) < min(right, shape[1]) and max(top, 0) < min(bottom, shape[0])
+
+
+def best(corners, scores, limit, *, of_smaller=False):
+    """Return the indices of the boxes that stay after non-maximum suppression, by falling score.
+
+    Args:
+        corners: (n, 4) float, left, top, right, bottom.
+        scores: (n,) float.
+        limit: a box is dropped if it shares more than this with a better one: intersection over union.
+        of_smaller: intersection over the area of the smaller box instead.
+    """
+    left, top, right, bottom = np.asarray(corners, float).T
+    areas = (right - left) * (bottom - top)
+    order, kept = np.argsort(-scores, kind="stable"), []
+    while len(order):
+        i, rest = order[0], order[1:]
+        width = np.minimum(right[i], right[rest]) - np.maximum(left[i], left[rest])
+        height = np.minimum(bottom[i], bottom[rest]) - np.maximum(top[i], top[rest])
+        common = np.maximum(width, 0) * np.maximum(height, 0)
+        whole = np.minimum(areas[i], areas[rest]) if of_smaller else areas[i] + areas[rest] - common
+        kept.append(i)
+        order = rest[common <= limit * whole]
+    return np.array(kept, int)
