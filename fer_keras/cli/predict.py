@@ -5,7 +5,14 @@ import sys
 
 import click
 
-from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option, parse_classes
+from fer_keras.cli.options import (
+    class_order_option,
+    detector_option,
+    engine_option,
+    min_face_option,
+    model_option,
+    parse_classes,
+)
 from fer_keras.core.errors import InputError
 
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
@@ -16,6 +23,14 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 @model_option
 @class_order_option
 @detector_option
+@min_face_option
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=1 << 26,
+    show_default=True,
+    help="Larger images are rejected before they are decoded.",
+)
 @click.option("--json", "form", flag_value="json", help="Print JSON instead of a table.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV instead of a table, one row for each face.")
 @click.option("--annotate", type=folder, metavar="DIR", help="Draw boxes and bars; for videos also a timeline.")
@@ -31,7 +46,9 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
     "--camera", is_flag=False, flag_value="0", metavar="[NUMBER]", help="Show this camera live in a window."
 )
 @engine_option
-def predict(paths, model, class_order, engine, detector, form, annotate, explain, every, camera):
+def predict(
+    paths, model, class_order, engine, detector, min_face, max_pixels, form, annotate, explain, every, camera
+):
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
     Ends with 1 if some of the files could not be read, with 2 if none could.
@@ -43,14 +60,14 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
     """
     if bool(paths) == (camera is not None):
         raise InputError("Name pictures, videos or folders, or give --camera, and not both.")
-    from fer_keras.recognition import FER, batches
+    from fer_keras.recognition import batches
 
+    files = [] if camera is not None else batches.expand(paths)
+    fer = recognizer(model, class_order, engine, detector, min_face, max_pixels)
     if camera is not None:
         from fer_keras.recognition import camera as cameras
 
-        return cameras.show(FER(classifier(model, class_order, engine), detector=detector), camera)
-    files = batches.expand(paths)
-    fer = FER(classifier(model, class_order, engine), detector=detector)
+        return cameras.show(fer, camera)
     stdin = sys.stdin.buffer.read() if "-" in files else None
     results = []
     from fer_keras.data.loading import bar
@@ -65,6 +82,15 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
     failed = sum(result.error is not None for result in results)
     if failed:
         sys.exit(2 if failed == len(results) else 1)
+
+
+def recognizer(model, class_order, engine, detector, min_face, max_pixels):
+    """Return the `FER` of a command's options."""
+    from fer_keras.recognition import FER, detection
+
+    model = classifier(model, class_order, engine)
+    detector = detection.detector(detector, min_face=min_face, engine=engine or "auto")
+    return FER(model, detector=detector, max_pixels=max_pixels)
 
 
 def classifier(model, class_order, engine):

@@ -2,7 +2,7 @@
 
 import click
 
-from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option
+from fer_keras.cli.options import class_order_option, detector_option, engine_option, min_face_option, model_option
 from fer_keras.core.errors import InputError
 
 
@@ -13,7 +13,8 @@ from fer_keras.core.errors import InputError
 @class_order_option
 @engine_option
 @detector_option
-def serve(host, port, model, class_order, engine, detector):
+@min_face_option
+def serve(host, port, model, class_order, engine, detector, min_face):
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
     \b
@@ -24,8 +25,6 @@ def serve(host, port, model, class_order, engine, detector):
         from fer_keras import server
     except ImportError as error:
         raise InputError(f"Serving needs {error.name}: pip install 'fer-keras[serve]'.") from error
-    from fer_keras.cli.predict import classifier
-    from fer_keras.recognition import FER
+    from fer_keras.cli.predict import recognizer
 
-    fer = FER(classifier(model, class_order, engine), detector=detector, max_pixels=server.MAX_PIXELS)
-    server.serve(fer, host, port)
+    server.serve(recognizer(model, class_order, engine, detector, min_face, server.MAX_PIXELS), host, port)

@@ -18,12 +18,16 @@ BATCH_SIZE = 32  # files whose faces go through the model together
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a file gave: `faces` for a photograph, `frames` (without their images) for a video, else `error`."""
+    """What a file gave: `faces` for a photograph, `frames` (without their images) for a video, else `error`.
+
+    `min_face` is the side in pixels of the smallest face that was searched for, None if the detector does not say.
+    """
 
     path: str
     faces: list[Face] | None = None
     frames: list[Frame] | None = None
     error: str | None = None
+    min_face: int | None = None
 
     def as_dict(self):
         """Return what JSON can hold."""
@@ -31,8 +35,8 @@ class Result:
             return {"path": self.path, "error": self.error}
         if self.frames is not None:
             frames = [{"time": f.time, "faces": [face.as_dict() for face in f.faces]} for f in self.frames]
-            return {"path": self.path, "frames": frames}
-        return {"path": self.path, "faces": [face.as_dict() for face in self.faces]}
+            return {"path": self.path, "min_face": self.min_face, "frames": frames}
+        return {"path": self.path, "min_face": self.min_face, "faces": [face.as_dict() for face in self.faces]}
 
 
 def expand(paths):
@@ -103,13 +107,13 @@ def photograph(fer, path, image, faces, pictures):
     if pictures.explain:
         for i, (face, heat) in enumerate(zip(faces, fer.explain(faces), strict=True), start=1):
             save(drawing.explanation(face, heat), pictures.file(pictures.explain, path, f"_face{i}.png"))
-    return Result(path, faces=faces)
+    return Result(path, faces=faces, min_face=fer.min_face)
 
 
 def video(fer, path, every, pictures, meter):
     frames = meter.watch(fer.analyze_video(path, every=every), videos.length(path))
     if not pictures.annotate:
-        return Result(path, frames=[light(frame) for frame in frames])
+        return Result(path, frames=[light(frame) for frame in frames], min_face=fer.min_face)
     kept = []
     rate = 1 / every if every else videos.rate(path)
     with videos.writer(pictures.file(pictures.annotate, path, ".mp4"), rate) as append:
@@ -121,7 +125,7 @@ def video(fer, path, every, pictures, meter):
     figure = timelines.timeline(os.path.basename(path), [(f.time, face) for f in kept for face in f.faces])
     with writing(pictures.file(pictures.annotate, path, "_timeline.png")) as temporary:
         figure.savefig(temporary, metadata={"Software": None})
-    return Result(path, frames=kept)
+    return Result(path, frames=kept, min_face=fer.min_face)
 
 
 def light(frame):

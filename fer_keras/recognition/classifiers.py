@@ -16,6 +16,7 @@ from fer_keras.inference import engines
 from fer_keras.model_files import pretrained
 
 LOG = logging.getLogger("fer_keras")
+TOLERANCE = 0.01  # of a probability and of the sum of seven; half precision rounds by less
 
 
 def classifier(model=None):
@@ -82,13 +83,26 @@ def classify(classifier, crops, batch_size=256):
     """Return the probabilities (n, 7) float32 of `crops`, uint8 (n, 48, 48, 1), in batches.
 
     Raises:
-        InputError: if the classifier gives another shape.
+        InputError: if the classifier returns another shape, or what are no probabilities.
     """
     batches = [np.zeros((0, len(EMOTIONS)), np.float32)]
     for start in range(0, len(crops), batch_size):
         batch = crops[start : start + batch_size]
-        rows = np.asarray(classifier(batch), np.float32)
-        if rows.shape != (len(batch), len(EMOTIONS)):
-            raise InputError(f"The classifier must give shape {(len(batch), 7)}. Received {rows.shape}.")
-        batches.append(rows)
+        batches.append(_checked(classifier(batch), len(batch)))
     return np.concatenate(batches)
+
+
+def _checked(answer, count):
+    try:
+        rows = np.asarray(answer, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The classifier must return an array of numbers. Received {answer!r:.200}.") from error
+    if rows.shape != (count, len(EMOTIONS)):
+        raise InputError(f"The classifier must return shape {(count, len(EMOTIONS))}. Received {rows.shape}.")
+    wrong = ~((rows >= -TOLERANCE).all(axis=1) & (abs(rows.sum(axis=1) - 1) <= TOLERANCE))
+    if wrong.any():
+        raise InputError(
+            "The classifier must return probabilities: seven fractions with sum 1 for each face. "
+            f"Received {rows[wrong][0].tolist()}. A network that ends in logits needs a softmax."
+        )
+    return rows

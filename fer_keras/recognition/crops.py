@@ -8,7 +8,7 @@ from PIL import Image
 from fer_keras.data.faces import SIDE
 
 
-def crop(rgb, box, margin=0.0):
+def crop(rgb, box, margin=0.0, angle=0.0):
     """Return the face in `box` as FER-2013 has it: square, grey, reduced to 48 × 48 pixels.
 
     Args:
@@ -16,13 +16,26 @@ def crop(rgb, box, margin=0.0):
         box: x, y, width, height in pixels; the shorter side is widened to the longer one about the middle.
         margin: share of the side that is added, half of it on either side; below 0 cuts closer. What lies beyond
             the photograph repeats its edge.
+        angle: degrees by which the face is turned clockwise; the crop is turned back about its middle.
 
     Returns:
         uint8 (48, 48, 1).
     """
     x, y, width, height = box[:4]
-    side = max(width, height) * (1 + margin)
-    left, top = x + (width - side) / 2, y + (height - side) / 2
+    side, middle = max(width, height) * (1 + margin), (x + width / 2, y + height / 2)
+    if not angle:
+        return np.asarray(square(rgb, middle, side, SIDE))[..., None]
+    turn = math.radians(angle)
+    reach = abs(math.cos(turn)) + abs(math.sin(turn))  # sides of the upright square around the turned one
+    upright = square(rgb, middle, side * reach, round(2 * SIDE * reach)).rotate(angle, Image.Resampling.BICUBIC)
+    border = (upright.width - 2 * SIDE) / 2
+    inner = (border, border, upright.width - border, upright.width - border)
+    return np.asarray(upright.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=inner))[..., None]
+
+
+def square(rgb, middle, side, size):
+    """Return the square of `side` about the `middle` (x, y) as a grey PIL image of `size` pixels a side."""
+    left, top = middle[0] - side / 2, middle[1] - side / 2
     first_column, first_row = math.floor(left), math.floor(top)
     region = rgb[
         within(first_row, math.ceil(top + side), rgb.shape[0])[:, None],
@@ -30,10 +43,17 @@ def crop(rgb, box, margin=0.0):
     ]
     left, top = left - first_column, top - first_row
     grey = Image.fromarray(region).convert("L")
-    small = grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    return np.asarray(small)[..., None]
+    return grey.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
 
 
 def within(start, stop, length):
     """Return the indices from `start` to `stop`, the first and the last repeated beyond the image."""
     return np.clip(np.arange(start, stop), 0, length - 1)
+
+
+def roll(landmarks):
+    """Return the degrees by which the line through the eyes is turned clockwise; 0 without landmarks."""
+    if landmarks is None:
+        return 0.0
+    left, right = landmarks.left_eye, landmarks.right_eye
+    return math.degrees(math.atan2(right.y - left.y, right.x - left.x))

@@ -1,66 +1,78 @@
-"""Where the faces are: one protocol, `detect(rgb)`, and what fulfils it."""
+"""Detectors: one protocol, `detect(rgb)`, and what fulfils it."""
 
 import os
 import pathlib
 import threading
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from fer_keras.core.errors import InputError
+from fer_keras.recognition.boxes import Box, best, checked, visible
 
-LONGEST_SIDE = 800  # pixels; larger photographs are searched in a reduced copy
-SMALLEST_FACE = 30  # pixels of that copy
-# Of Haar. Below it lie 2 % of the faces it finds in FER-2013 and most of what it takes for one in large pictures.
+LEAST_MIN_FACE = 20  # pixels; smaller faces cannot be classified
+MIN_FACE = 40  # pixels; smaller faces have too little detail for the classifier
+# Of Haar. Below it lie 2 % of the faces it finds in FER-2013 and most of its false detections in large pictures.
 LEAST_SCORE = 2.0
 
 
-class Box(NamedTuple):
-    """A face in an image: left upper corner and size in pixels, and the detector's score.
-
-    The score is None where nothing was detected, OpenCV's stage weight for `Haar` (from 2, seldom above 12; more
-    is surer), a fraction in [0, 1] for `YuNet`.
-    """
-
-    x: int
-    y: int
-    width: int
-    height: int
-    score: float | None
-
-
 class Detector(Protocol):
-    """What finds faces: called with uint8 (height, width, 3), red first, returns `Box`es or such tuples."""
+    """Called with uint8 (height, width, 3), red first; returns what `boxes.checked` takes."""
 
     def __call__(self, rgb: np.ndarray) -> list[Box]: ...
 
 
-def detector(choice):
-    """Return the `Detector` of that name: "haar", "none", the path of a YuNet file; callables are returned.
+def detector(choice="mtcnn", *, min_face=MIN_FACE, engine="auto"):
+    """Return a `Detector`: "mtcnn", "haar", "none", the path of a YuNet file; callables are returned as they are.
+
+    Args:
+        choice: as above.
+        min_face: pixels of the side of the smallest face that is searched for; callables know their own.
+        engine: of MTCNN, see `Mtcnn`.
 
     Raises:
-        InputError: if it is none of these, OpenCV is missing, or the file is not YuNet.
+        InputError: if there is no such detector, OpenCV is missing for "haar" and YuNet, or the file is not YuNet.
     """
     if callable(choice):
         return choice
+    if not isinstance(min_face, int | np.integer) or min_face < LEAST_MIN_FACE:
+        raise InputError(
+            f"min_face must be a whole number of pixels, at least {LEAST_MIN_FACE}. Received {min_face!r}."
+        )
+    if choice == "mtcnn":
+        from fer_keras.recognition.mtcnn import Mtcnn
+
+        return Mtcnn(min_face, engine)
     if choice == "haar":
-        return Haar()
+        return Haar(min_face)
     if choice == "none":
         return whole
     if str(choice).endswith(".onnx"):
-        return YuNet(choice)
-    raise InputError(f"Unknown detector {choice!r}. Expected 'haar', 'none' or the path of a YuNet .onnx file.")
+        return YuNet(choice, min_face)
+    raise InputError(
+        f"Unknown detector {choice!r}. Expected 'mtcnn', 'haar', 'none' or the path of a YuNet .onnx file."
+    )
 
 
 def whole(rgb):
-    """Return the whole image as the one face, for crops already cut."""
-    return [Box(0, 0, rgb.shape[1], rgb.shape[0], None)]
+    """Return the whole image as the one face, for images that are crops of faces."""
+    return [Box(0, 0, rgb.shape[1], rgb.shape[0])]
 
 
 class Haar:
-    """OpenCV's Viola-Jones detector of frontal faces, which FER-2013 was cut with. May be shared by threads."""
+    """OpenCV's Viola-Jones detector of frontal faces, which FER-2013 was cut with. May be shared by threads.
 
-    def __init__(self):
+    Args:
+        min_face: pixels of the side of the smallest face that is searched for.
+
+    Raises:
+        InputError: if OpenCV is missing or comes without the cascade.
+    """
+
+    WINDOW = 24  # pixels of the side of the smallest face that the cascade can find
+
+    def __init__(self, min_face=MIN_FACE):
         cv2 = opencv()
         folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
         path = pathlib.Path(folder, "haarcascade_frontalface_default.xml")
@@ -69,75 +81,87 @@ class Haar:
                 f"OpenCV {cv2.__version__} comes without its Haar cascades. "
                 "Install one that has them: pip install 'opencv-python-headless<5'."
             )
+        self.min_face = min_face
         self.cascade = cv2.CascadeClassifier(str(path))
         self.lock = threading.Lock()
 
     def __call__(self, rgb):
-        cv2 = opencv()
-        small, scale = reduced(rgb)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        small, scale = reduced(Image.fromarray(rgb).convert("L"), self.min_face / self.WINDOW)
         with self.lock:
-            boxes, _, scores = self.cascade.detectMultiScale3(
-                grey,
-                scaleFactor=1.1,
-                minNeighbors=5,
-                minSize=(SMALLEST_FACE, SMALLEST_FACE),
-                outputRejectLevels=True,
+            found, _, scores = self.cascade.detectMultiScale3(
+                np.asarray(small), scaleFactor=1.1, minNeighbors=5, outputRejectLevels=True
             )
-        sure = [(box, score) for box, score in zip(boxes, scores, strict=True) if score >= LEAST_SCORE]
-        return largest_first(sure, scale, rgb.shape)
+        rows = [(*box * scale, score) for box, score in zip(found, scores, strict=True) if score >= LEAST_SCORE]
+        return checked(rows, rgb.shape)
+
+    def __reduce__(self):
+        return Haar, (self.min_face,)
 
 
 class YuNet:
     """OpenCV's neural face detector from the file that the user names. May be shared by threads.
 
     The file is `face_detection_yunet_2023mar.onnx` of OpenCV's model zoo (Wu, Peng and Yu 2023, "YuNet: A Tiny
-    Millisecond-level Face Detector").
+    Millisecond-level Face Detector"). It finds faces of 10 to about 300 pixels, so that the image is searched in
+    several sizes, each half of the one before.
+
+    Args:
+        path: of the file.
+        min_face: pixels of the side of the smallest face that is searched for.
+
+    Raises:
+        InputError: if OpenCV or the file is missing, or the file is not YuNet.
     """
 
-    def __init__(self, path):
+    WINDOW = 10  # pixels of the side of the smallest face that the network can find
+    LONGEST_SIDE = 640  # pixels of the smallest copy that is searched
+    OVERLAP = 0.5  # of two boxes, above which one is dropped
+
+    def __init__(self, path, min_face=MIN_FACE):
         if not os.path.isfile(path):
             raise InputError(f"There is no {path}. Name YuNet's file, face_detection_yunet_2023mar.onnx.")
         cv2 = opencv()
+        self.path, self.min_face = path, min_face
         self.lock = threading.Lock()
         try:
             self.network = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
-            self(np.zeros((64, 64, 3), np.uint8))
+            self.search(np.zeros((64, 64, 3), np.uint8))
         except cv2.error as error:
             raise InputError(
                 f"{path} is not YuNet, or damaged. Expected OpenCV's face_detection_yunet_2023mar.onnx."
             ) from error
 
     def __call__(self, rgb):
-        cv2 = opencv()
-        small, scale = reduced(rgb)
-        bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+        image, rows = Image.fromarray(rgb), []
+        times = self.min_face / self.WINDOW
+        while True:
+            small, scale = reduced(image, times)
+            rows += [(*face[:14] * np.tile(scale[:2], 7), face[14]) for face in self.search(np.asarray(small))]
+            if max(small.size) <= self.LONGEST_SIDE:
+                break
+            times *= 2
+        rows = np.array(rows).reshape(-1, 15)
+        corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+        kept = [i for i in best(corners, rows[:, 14], self.OVERLAP) if visible(corners[i], rgb.shape)]
+        faces = [(*row[:4], row[14], row[4:14].reshape(5, 2)) for row in rows[kept]]
+        return checked(faces, rgb.shape)
+
+    def search(self, rgb):
+        """Return rows of box, landmarks in the order of `boxes.Landmarks`, and score."""
         with self.lock:
-            self.network.setInputSize(bgr.shape[1::-1])
-            _, faces = self.network.detect(bgr)  # rows of box, five landmarks, score; or None
-        return largest_first([(face[:4], face[14]) for face in ([] if faces is None else faces)], scale, rgb.shape)
+            self.network.setInputSize(rgb.shape[1::-1])
+            _, faces = self.network.detect(np.ascontiguousarray(rgb[..., ::-1]))
+        return [] if faces is None else faces
+
+    def __reduce__(self):
+        return YuNet, (self.path, self.min_face)
 
 
-def reduced(rgb):
-    """Return `rgb` with no side longer than `LONGEST_SIDE`, and the original's size as a multiple of it."""
-    cv2 = opencv()
-    scale = max(1.0, max(rgb.shape[:2]) / LONGEST_SIDE)
-    if scale == 1:
-        return rgb, scale
-    size = [max(1, round(side / scale)) for side in rgb.shape[1::-1]]
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), scale
-
-
-def largest_first(boxes, scale, shape):
-    """Return the (box, score) as `Box` in pixels of the whole image, cut off at its edges."""
-    found = []
-    for box, score in boxes:
-        left, top, width, height = (int(round(float(value) * scale)) for value in box)
-        right, bottom = min(left + width, shape[1]), min(top + height, shape[0])
-        left, top = max(left, 0), max(top, 0)
-        if right > left and bottom > top:
-            found.append(Box(left, top, right - left, bottom - top, float(score)))
-    return sorted(found, key=lambda box: (-box.width * box.height, box.x, box.y))
+def reduced(image, times):
+    """Return the PIL image in a size so many times smaller, and the original's size as a multiple of it, (4,)."""
+    size = [max(1, round(side / times)) for side in image.size]
+    small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    return small, np.array([image.width / size[0], image.height / size[1]] * 2)
 
 
 def opencv():
@@ -145,7 +169,7 @@ def opencv():
         import cv2
     except ImportError as error:
         raise InputError(
-            "Finding faces and reading videos needs OpenCV: pip install 'fer-keras[faces]'. "
-            "Crops already cut need no detector: detector 'none'."
+            "The detector haar, videos and cameras need OpenCV: pip install 'fer-keras[faces]'. "
+            "The detector mtcnn finds faces in photographs without it."
         ) from error
     return cv2

@@ -1,7 +1,7 @@
 """`FER`: from photographs to faces and their expressions."""
 
 import dataclasses
-import itertools
+import logging
 import threading
 from typing import NamedTuple
 
@@ -9,8 +9,11 @@ import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
-from fer_keras.recognition import classifiers, crops, detection, photos, saliency, videos
+from fer_keras.recognition import boxes, classifiers, crops, detection, photos, saliency, videos
 from fer_keras.recognition.tracking import Tracks
+
+LOG = logging.getLogger("fer_keras")
+SMALL = 100  # pixels of the longer side of an image below which it may be the crop of a face
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,17 +22,19 @@ class Face:
 
     Args:
         box: x, y, width, height in pixels of the upright image.
-        score: the detector's, see `detection.Box`; None where nothing was detected.
+        score: the detector's, see `boxes.Box`; None where nothing was detected.
         probabilities: `{emotion: fraction}`, in the order of `fer_keras.data.EMOTIONS`, with sum 1.
         crop: what the classifier saw, uint8 (48, 48, 1).
         track: the number, from 1, of this face in a video; None in a photograph.
+        landmarks: eyes, nose and corners of the mouth, see `boxes.Landmarks`; None where the detector gives none.
     """
 
     box: tuple[int, int, int, int]
     score: float | None
-    probabilities: dict[str, float]
+    probabilities: dict[str, float] = dataclasses.field(hash=False)
     crop: np.ndarray = dataclasses.field(repr=False, compare=False)
     track: int | None = None
+    landmarks: boxes.Landmarks | None = None
 
     @property
     def emotion(self) -> str:
@@ -37,11 +42,12 @@ class Face:
         return max(self.probabilities, key=self.probabilities.get)
 
     def as_dict(self):
-        """Return what JSON can hold: box, score, emotion, probabilities, and in a video track."""
-        told = {"box": list(self.box), "score": self.score}
+        """Return what JSON can hold: box, score, landmarks, emotion, probabilities, and in a video track."""
+        points = self.landmarks and {name: list(point) for name, point in self.landmarks._asdict().items()}
+        values = {"box": list(self.box), "score": self.score, "landmarks": points}
         if self.track is not None:
-            told["track"] = self.track
-        return told | {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
+            values["track"] = self.track
+        return values | {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Frame:
 class Found(NamedTuple):
     """A face that is not classified yet."""
 
-    box: detection.Box
+    box: boxes.Box
     crop: np.ndarray
 
 
@@ -71,21 +77,44 @@ class FER:
     Args:
         model: what classifies; None, "best" or "tiny" for a network that comes with this package, a `.keras` or
             `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, 7).
-        detector: what finds the faces: "haar", "none" for images that are crops of faces, the path of a YuNet
-            `.onnx` file, or a callable (see `detection.Detector`).
-        margin: share of a box's side that is added to it. FER-2013's own frames are Haar's boxes: 0.
+        detector: what finds the faces: "mtcnn", "haar", "none" for images that are crops of faces, the path of a
+            YuNet `.onnx` file, or a callable (see `detection.Detector`).
+        min_face: pixels of the side of the smallest face that is searched for, from 20; not for callables.
+        margin: share of a box's longer side that is added to it. FER-2013's own frames are the squares around the
+            boxes of "mtcnn" and "haar": 0.
         max_pixels: larger images are refused.
 
     Raises:
         InputError: if the model or the detector cannot be had.
     """
 
-    def __init__(self, model=None, *, detector="haar", margin=0.0, max_pixels=photos.MAX_PIXELS):
-        self.detector = detection.detector(detector)
+    def __init__(
+        self,
+        model=None,
+        *,
+        detector="mtcnn",
+        min_face=detection.MIN_FACE,
+        margin=0.0,
+        max_pixels=photos.MAX_PIXELS,
+    ):
+        self.detector = detection.detector(detector, min_face=min_face)
         self.classifier = classifiers.classifier(model)
         self.margin = margin
         self.max_pixels = max_pixels
+        self._hinted = False
         self._lock = threading.Lock()  # Keras models are not made to be called by several threads at a time
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._lock = threading.Lock()
+
+    @property
+    def min_face(self):
+        """Pixels of the side of the smallest face that the detector searches for; None if it does not say."""
+        return getattr(self.detector, "min_face", None)
 
     def analyze(self, image, *, bgr=False):
         """Return the list of `Face` in the image, the largest first; empty where there is none.
@@ -95,7 +124,7 @@ class FER:
             bgr: the array has blue first, as OpenCV reads it.
 
         Raises:
-            InputError: if the image cannot be read.
+            InputError: if the image cannot be read, or a detector or classifier of yours returns what it must not.
         """
         return self.analyze_many([image], bgr=bgr)[0]
 
@@ -148,8 +177,9 @@ class FER:
     def find(self, image, *, bgr=False):
         """Return the faces of an image as `Found`, not yet classified."""
         rgb = photos.read(image, bgr=bgr, max_pixels=self.max_pixels)
-        boxes = itertools.starmap(detection.Box, self.detector(rgb))
-        return [Found(box, crops.crop(rgb, box, self.margin)) for box in boxes]
+        self._hint(rgb)
+        found = boxes.checked(self.detector(rgb), rgb.shape)
+        return [Found(box, crops.crop(rgb, box, self.margin, crops.roll(box.landmarks))) for box in found]
 
     def classify(self, found):
         """Return a `Face` for each `Found`, all in as few calls of the model as can be."""
@@ -157,9 +187,25 @@ class FER:
             return []
         rows = self._probabilities(np.stack([face.crop for face in found]))
         return [
-            Face(tuple(box[:4]), box.score, dict(zip(EMOTIONS, map(float, row), strict=True)), crop)
+            Face(
+                box=box[:4],
+                score=box.score,
+                probabilities=dict(zip(EMOTIONS, map(float, row), strict=True)),
+                crop=crop,
+                landmarks=box.landmarks,
+            )
             for (box, crop), row in zip(found, rows, strict=True)
         ]
+
+    def _hint(self, rgb):
+        """Say once that an image may be the crop of a face, which no detector needs to search."""
+        if self.min_face and not self._hinted and max(rgb.shape[:2]) < SMALL:
+            self._hinted = True
+            LOG.warning(
+                "An image has only %d x %d pixels. The detector 'none' takes images that are crops of a single "
+                "face as they are.",
+                *rgb.shape[1::-1],
+            )
 
     def _probabilities(self, crops):
         with self._lock:

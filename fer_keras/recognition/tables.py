@@ -1,8 +1,10 @@
 """Faces as rows and tables."""
 
 from fer_keras.data import EMOTIONS
+from fer_keras.recognition.boxes import Landmarks, Point
 
-COLUMNS = ("image", "time", "track", "x", "y", "width", "height", "score", "emotion", *EMOTIONS)
+POINTS = [f"{name}_{axis}" for name in Landmarks._fields for axis in Point._fields]
+COLUMNS = ("image", "time", "track", "x", "y", "width", "height", "score", "emotion", *EMOTIONS, *POINTS)
 
 
 def rows(name, faces, time=None):
@@ -13,11 +15,12 @@ def rows(name, faces, time=None):
         faces: list of `Face`.
         time: seconds from the start of the video.
     """
-    return [
-        dict(zip(COLUMNS, (name, time, face.track, *face.box, face.score, face.emotion), strict=False))
-        | face.probabilities
-        for face in faces
-    ]
+    return [dict(zip(COLUMNS, (name, time, *values(face)), strict=True)) for face in faces]
+
+
+def values(face):
+    points = [value for point in face.landmarks or [(None, None)] * 5 for value in point]
+    return face.track, *face.box, face.score, face.emotion, *face.probabilities.values(), *points
 
 
 def table(results):
@@ -59,7 +62,8 @@ def described(result):
         lines = [photographed(face) for face in result.faces]
     else:
         lines = [filmed(*track) for track in sorted(tracks(result.frames).items())]
-    return [(result.path, *line) for line in lines or [("no face", "", "")]]
+    none = "no face" if result.min_face is None else f"no face of {result.min_face} pixels or more"
+    return [(result.path, *line) for line in lines or [(none, "", "")]]
 
 
 def photographed(face):

@@ -9,9 +9,18 @@ from fer_keras.data import EMOTIONS
 Emotion = StrEnum("Emotion", EMOTIONS)
 
 
+class Landmarks(BaseModel):
+    left_eye: tuple[float, float] = Field(description="x, y in pixels; left and right as the viewer sees them")
+    right_eye: tuple[float, float]
+    nose: tuple[float, float]
+    mouth_left: tuple[float, float]
+    mouth_right: tuple[float, float]
+
+
 class Face(BaseModel):
     box: tuple[int, int, int, int] = Field(description="x, y, width, height in pixels of the upright image")
     score: float | None = Field(description="the detector's; null where the whole image is the face")
+    landmarks: Landmarks | None = Field(description="null where the detector gives none")
     emotion: Emotion = Field(description="the likeliest")
     probabilities: dict[Emotion, float] = Field(description="fractions with sum 1")
 

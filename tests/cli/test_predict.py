@@ -29,7 +29,7 @@ def test_a_table():
     result = call(PORTRAIT)
     assert result.exit_code == 0
     path, box, emotion, rest = result.stdout.split("  ", 3)
-    assert (path, box) == (str(PORTRAIT), "95x95 at 177,66")
+    assert (path, box) == (str(PORTRAIT), "85x109 at 182,64")
     assert emotion in ("happy", "neutral") and rest.startswith(emotion)
 
 
@@ -37,7 +37,7 @@ def test_json_of_standard_input():
     result = call("-", "--json", input=PORTRAIT.read_bytes())
     (told,) = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert told["path"] == "-" and told["faces"][0]["box"] == [177, 66, 95, 95]
+    assert told["path"] == "-" and told["faces"][0]["box"] == [182, 64, 85, 109]
     assert list(told["faces"][0]["probabilities"]) == list(EMOTIONS)
 
 
@@ -64,9 +64,19 @@ def test_some_bad_files_end_with_1_and_all_bad_with_2(tmp_path):
 def test_no_face_is_said_and_no_failure(tmp_path):
     Image.fromarray(plain(51)).save(tmp_path / "grey.png")
     result = call(tmp_path / "grey.png")
-    assert result.exit_code == 0 and result.stdout.endswith("grey.png  no face\n")
+    assert result.exit_code == 0 and result.stdout.endswith("grey.png  no face of 40 pixels or more\n")
     assert call(tmp_path / "grey.png", "--csv").stdout.startswith("image,time,track,x,y,")
-    assert json.loads(call(tmp_path / "grey.png", "--json").stdout)[0]["faces"] == []
+    (answer,) = json.loads(call(tmp_path / "grey.png", "--json").stdout)
+    assert answer["faces"] == [] and answer["min_face"] == 40
+    assert call(tmp_path / "grey.png", "--min-face", "25").stdout.endswith("  no face of 25 pixels or more\n")
+    assert call(tmp_path / "grey.png", "--min-face", "19").exit_code == 2
+
+
+def test_large_pictures_are_read_when_asked(tmp_path):
+    Image.fromarray(plain(51)).save(tmp_path / "grey.png")
+    result = call(tmp_path / "grey.png", "--max-pixels", "3000")
+    assert result.exit_code == 2 and "grey.png has 64 x 48 pixels, more than 3,000" in result.stderr
+    assert call(tmp_path / "grey.png", "--max-pixels", "3072").exit_code == 0
 
 
 def test_annotated_and_explained(tmp_path):

@@ -1,7 +1,10 @@
 """`FER` with a classifier of the tests' own: faces, batches, order, what it loads."""
 
+import copy
 import json
+import logging
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -25,7 +28,7 @@ def two_halves(rgb):
 
 def test_one_face_of_a_photograph():
     (face,) = FER(brightness).analyze(PORTRAIT)
-    assert face.box == BOX and face.score == pytest.approx(5.83, abs=0.1)
+    assert face.box == BOX and face.score == pytest.approx(0.9985, abs=1e-3)
     assert tuple(face.probabilities) == EMOTIONS
     assert sum(face.probabilities.values()) == pytest.approx(1)
     assert face.probabilities["happy"] == pytest.approx(face.crop.mean() / 255, abs=1e-6)
@@ -88,8 +91,12 @@ def test_margin_shows_the_model_more():
 def test_as_dict_is_json():
     face = FER(brightness, detector="none").analyze(plain(51, 48, 48))[0]
     told = json.loads(json.dumps(face.as_dict()))
-    assert list(told) == ["box", "score", "emotion", "probabilities"]
-    assert told["box"] == [0, 0, 48, 48] and told["score"] is None and told["emotion"] == "neutral"
+    assert list(told) == ["box", "score", "landmarks", "emotion", "probabilities"]
+    assert (
+        told["box"] == [0, 0, 48, 48]
+        and told["score"] is told["landmarks"] is None
+        and told["emotion"] == "neutral"
+    )
     assert told["probabilities"]["happy"] == pytest.approx(0.2)
 
 
@@ -98,7 +105,7 @@ def test_table_has_a_row_for_each_face():
     frames = fer.follow([(0.5, np.concatenate([plain(0), plain(255)], axis=1))])
     found = table({"a.jpg": fer.analyze(plain(51)), "b.jpg": [], "c.mp4": frames})
     assert list(found.columns[:9]) == "image time track x y width height score emotion".split()
-    assert list(found.columns[9:]) == list(EMOTIONS)
+    assert list(found.columns[9:16]) == list(EMOTIONS)
     assert found["image"].tolist() == ["a.jpg", "a.jpg", "c.mp4", "c.mp4"]
     assert found["x"].tolist() == [32, 0, 64, 0]
     assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [1, 2]
@@ -125,8 +132,125 @@ def test_explains_by_the_pixels_of_the_crop():
         fer.explain(fer.analyze(picture), "joy")
 
 
+def test_landmarks_in_faces_json_and_tables():
+    face = FER(brightness).analyze(PORTRAIT)[0]
+    assert face.landmarks._fields == ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+    np.testing.assert_allclose(
+        face.landmarks, [(204, 101), (247, 103), (225, 128), (202, 139), (245, 142)], atol=1
+    )
+    points = json.loads(json.dumps(face.as_dict()))["landmarks"]
+    assert points["nose"] == list(face.landmarks.nose)
+    found = table({"a.png": [face], "b.png": FER(brightness, detector="none").analyze(plain(0))})
+    assert found["mouth_left_x"][0] == face.landmarks.mouth_left.x and found["right_eye_y"][0] > 100
+    assert found.iloc[1, -10:].isna().all()
+
+
+def test_faces_are_turned_upright_by_their_landmarks():
+    def bar(crops):
+        rows = np.zeros((len(crops), 7))
+        rows[:, 3] = crops[:, :, 22:26, 0].mean(axis=(1, 2)) > 200  # happy: a bright bar, upright
+        rows[:, 6] = 1 - rows[:, 3]
+        return rows
+
+    picture = plain(0, 96, 96)
+    picture[44:52] = 255  # a level bar: upright if the face lies on its side
+    eyes = [(48, 20), (48, 70), (0, 0), (0, 0), (0, 0)]
+    assert FER(bar, detector=lambda rgb: [(0, 0, 96, 96, 1, eyes)]).analyze(picture)[0].emotion == "happy"
+    assert FER(bar, detector=lambda rgb: [(0, 0, 96, 96, 1)]).analyze(picture)[0].emotion == "neutral"
+
+
+def test_faces_are_hashed_as_they_are_compared():
+    one, other = FER(brightness).analyze(PORTRAIT)[0], FER(brightness).analyze(PORTRAIT)[0]
+    assert one == other and hash(one) == hash(other) and len({one, other}) == 1
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "haar", "none"])
+def test_copies_and_pickles_answer_alike(detector):
+    fer = FER(brightness, detector=detector, min_face=60, margin=0.1)
+    expected = fer.analyze(PORTRAIT)
+    for other in (pickle.loads(pickle.dumps(fer)), copy.deepcopy(fer), copy.copy(fer)):
+        assert other.analyze(PORTRAIT) == expected and other.margin == 0.1
+        assert other._lock is not fer._lock
+
+
+def test_a_copy_has_a_keras_model_of_its_own():
+    import keras
+
+    inputs = keras.Input((48, 48, 1))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    fer = FER(keras.Model(inputs, keras.layers.Dense(7, activation="softmax")(x)), detector="none")
+    expected = list(fer.analyze(PORTRAIT)[0].probabilities.values())
+    for other in (pickle.loads(pickle.dumps(fer)), copy.deepcopy(fer)):
+        assert list(other.analyze(PORTRAIT)[0].probabilities.values()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("found", [[(10, 20, 0, 40)], [(64, 0, 9, 9)], [(10, 20, 30)], [(0, 0, np.nan, 9)], 7])
+def test_boxes_that_cannot_be_are_refused(found):
+    with pytest.raises(InputError, match="A detector (must return|returned)"):
+        FER(brightness, detector=lambda rgb: found).analyze(plain(0))
+
+
+def test_own_detectors_may_return_what_others_return():
+    for found in (None, (), np.zeros((0, 5))):
+        assert FER(brightness, detector=lambda rgb, found=found: found).analyze(plain(0)) == []
+    small_first = np.array([[0, 0, 10, 10, 0.5], [20, 20, 40, 400, 0.9]], np.float32)
+    large, small = FER(brightness, detector=lambda rgb: small_first).analyze(plain(0))
+    assert large.box == (20, 20, 40, 28) and small.box == (0, 0, 10, 10)
+    json.dumps([large.as_dict(), small.as_dict()])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [np.nan] * 7,
+        [0.5, np.inf, 0, 0, 0, 0, 0],
+        [2, -1, 0, 0, 0, 0, 0],
+        [0.1] * 7,
+        [3, 1, 0.2, 0, 0, 0, 0],
+        [0] * 7,
+    ],
+)
+def test_what_are_no_probabilities_is_refused(row):
+    with pytest.raises(InputError, match=r"must return probabilities: seven fractions with sum 1 .* Received \["):
+        FER(lambda crops: np.array([row] * len(crops)), detector="none").analyze(plain(0))
+
+
+@pytest.mark.parametrize("answer", [None, "happy", [["x"] * 7], [[1], [2, 3]]])
+def test_what_is_no_array_is_refused(answer):
+    with pytest.raises(InputError, match="The classifier must return"):
+        FER(lambda crops: answer, detector="none").analyze(plain(0))
+
+
+def test_own_callables_are_called_once_for_each_image():
+    images, crops = [], []
+
+    def detector(rgb):
+        images.append(rgb.shape)
+        return [(0, 0, 9, 9)]
+
+    def classifier(faces):
+        crops.append(len(faces))
+        return brightness(faces)
+
+    FER(classifier, detector=detector).analyze(plain(0))
+    assert images == [(48, 64, 3)] and crops == [1]
+
+
+def test_crops_of_faces_are_hinted_at_once(caplog):
+    caplog.set_level(logging.WARNING, "fer_keras")
+    fer = FER(brightness)
+    fer.analyze_many([plain(0, 100, 100), plain(0, 48, 48), plain(0, 48, 48)])
+    (record,) = caplog.records
+    assert record.getMessage().startswith(
+        "An image has only 48 x 48 pixels. The detector 'none' takes images that"
+    )
+    caplog.clear()
+    FER(brightness, detector="none").analyze(plain(0, 48, 48))
+    assert caplog.records == []
+
+
 def test_a_classifier_of_another_shape_is_told():
-    with pytest.raises(InputError, match=r"must give shape \(1, 7\). Received \(1, 2\)"):
+    with pytest.raises(InputError, match=r"must return shape \(1, 7\). Received \(1, 2\)"):
         FER(lambda crops: np.zeros((1, 2)), detector="none").analyze(plain(0))
     with pytest.raises(InputError, match="5 is no classifier. Expected a .keras or .onnx file"):
         FER(5, detector="none")
