@@ -1,10 +1,12 @@
-"""How a face must be cut for a model of FER-2013: where Haar's box lies in its images, and what other cuts cost.
+"""How a face must be cut for a model of FER-2013: what each detector finds in its images, and what each cut costs.
 
-    python benchmarks/crops.py MODEL.keras [--data fer2013.csv] [--faces 1500]
+    python benchmarks/crops.py MODEL [--data fer2013.csv] [--split validation] [--seed 0] [--faces 3000]
 
-Test images are enlarged four times, surrounded by a repeated edge, and searched by the default detector. The frame
-of the image is what FER-2013's makers cut; the box is what this package would cut. Then the model judges the same
-faces recut with different margins, reduced to few pixels, and narrow ones widened or stretched.
+MODEL is a .keras file or the name of a pretrained network. The images are enlarged four times, surrounded by a
+repeated edge, and searched by both detectors. The frame of the image is what FER-2013's makers cut. The model
+classifies the faces cut in different ways; a face that was not found counts as wrong in "all", and "both" are the
+faces that both detectors find. Then it classifies the images themselves reduced to few pixels, and narrow ones
+widened or stretched. Choose by a split that the model was not trained on.
 """
 
 import pathlib
@@ -15,44 +17,56 @@ from PIL import Image
 
 from fer_keras import data
 from fer_keras.inference import prediction
-from fer_keras.model_files import saving
-from fer_keras.recognition.crops import crop
-from fer_keras.recognition.detection import Box, Haar, whole
+from fer_keras.model_files import pretrained, saving
+from fer_keras.recognition.crops import crop, roll
+from fer_keras.recognition.detection import detector
 
 SCALE, BORDER = 4, 96  # pixels of border on each side of the enlarged image of 192 pixels
-MARGINS = (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.5)
+MARGINS = (-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2)
 SIZES = (48, 36, 24, 18, 12)
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.argument("model", type=click.Path(path_type=pathlib.Path))
 @click.option("--data", "path", type=click.Path())
-@click.option("--faces", "count", default=1500, show_default=True)
-def main(model, path, count):
-    model = saving.load(model)
-    test = data.split(data.load(path))["test"]
-    chosen = np.sort(np.random.default_rng(0).choice(len(test), min(count, len(test)), replace=False))
-    images, labels = test.images[chosen, :, :, 0], test.labels[chosen]
-    scenes = [scene(image) for image in images]
-    boxes = [main_face(boxes) for boxes in map(Haar(), scenes)]
-    found = np.array([box is not None for box in boxes])
-    print(f"{found.sum()} of {len(images)} faces found")
-    geometry([box for box in boxes if box])
+@click.option("--split", type=click.Choice(["validation", "test"]), default="validation", show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Of the draw of the validation images, as in training.")
+@click.option("--faces", "count", default=3000, show_default=True)
+def main(model, path, split, seed, count):
+    model = saving.load(model) if model.is_file() else pretrained.pretrained(str(model))
+    faces = data.split(data.load(path), seed)[split]
+    chosen = np.sort(np.random.default_rng(0).choice(len(faces), min(count, len(faces)), replace=False))
+    images, labels = faces.images[chosen], faces.labels[chosen]
+    scenes = [scene(image[..., 0]) for image in images]
+    boxes = {name: [main_face(boxes) for boxes in map(detector(name), scenes)] for name in ("mtcnn", "haar")}
+    both = [all(pair) for pair in zip(*boxes.values(), strict=True)]
 
-    def accuracy(faces, some=slice(None)):
-        judged = prediction.probabilities(model, np.stack(faces)).argmax(axis=1)
-        return f"{100 * np.mean(judged == labels[some]):.2f} %"
+    def right(cuts, some=slice(None)):
+        """Return for each image whether its face was found and is classified rightly."""
+        result = np.zeros(len(labels), bool)
+        result[some] = prediction.probabilities(model, np.stack(cuts)).argmax(axis=1) == labels[some]
+        return result
 
-    kept = [(rgb, box) for rgb, box in zip(scenes, boxes, strict=True) if box]
-    print(f"as they are, the found faces: {accuracy(images[found][..., None], found)}")
-    for margin in MARGINS:
-        print(f"  recut, margin {margin:+.1f}: {accuracy([crop(rgb, box, margin) for rgb, box in kept], found)}")
-    print("all faces, reduced to a side of … pixels and enlarged again:")
+    def show(name, result):
+        click.echo(f"| {name} | {100 * result.mean():.2f} | {100 * result[both].mean():.2f} |")
+
+    for name, found in boxes.items():
+        describe(name, [box for box in found if box])
+    click.echo(f"\n{split}, {len(labels)} images, {sum(both)} found by both; accuracy, %\n")
+    click.echo("| cut | all | both |\n|---|--:|--:|")
+    show("FER-2013's frame", right(images))
+    for name, found in boxes.items():
+        some = [i for i, box in enumerate(found) if box]
+        for margin in MARGINS:
+            show(f"{name}, margin {margin:+.2f}", right([crop(scenes[i], found[i], margin) for i in some], some))
+        if name == "mtcnn":
+            level = [crop(scenes[i], found[i], angle=roll(found[i].landmarks)) for i in some]
+            show("mtcnn, eyes level", right(level, some))
     for size in SIZES:
-        print(f"  {size}: {accuracy([recut(resized(image, size, size)) for image in images])}")
+        show(f"the frame reduced to {size} pixels", right([recut(resized(image, size, size)) for image in images]))
     narrow = images[:, :, 6:42]
-    print(f"narrow, 36 x 48: widened {accuracy([recut(image) for image in narrow])}, "
-          f"stretched {accuracy([resized(image, 48, 48)[..., None] for image in narrow])}")  # fmt: skip
+    show("the frame's middle, 36 x 48, widened", right([recut(image[..., 0]) for image in narrow]))
+    show("the frame's middle, stretched", right([resized(image, 48, 48)[..., None] for image in narrow]))
 
 
 def scene(image):
@@ -69,21 +83,23 @@ def main_face(boxes):
     return None
 
 
-def geometry(boxes):
-    sides = np.array([192 / box.width for box in boxes])
+def describe(name, boxes):
+    sides = np.array([192 / max(box.width, box.height) for box in boxes])
     middles = np.array([(box.x + box.width / 2 - BORDER, box.y + box.height / 2 - BORDER) for box in boxes]) / 192
-    print(f"frame / box: quartiles {np.percentile(sides, [25, 50, 75]).round(3)}")
-    print(f"middle of the box in the frame, median: {np.median(middles, axis=0).round(3)}")
+    click.echo(
+        f"{name}: {len(boxes)} found; frame / longer side of the box, quartiles "
+        f"{np.percentile(sides, [25, 50, 75]).round(3)}; middle of the box in the frame, median "
+        f"{np.median(middles, axis=0).round(3)}"
+    )
 
 
 def resized(image, width, height):
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    return np.asarray(Image.fromarray(image.squeeze()).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def recut(image):
-    rgb = np.repeat(image[..., None], 3, axis=2)
-    box: Box = whole(rgb)[0]
-    return crop(rgb, box)
+    """Return what the package sees of the whole image, (height, width)."""
+    return crop(np.repeat(image[..., None], 3, axis=2), (0, 0, image.shape[1], image.shape[0]))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def commands(photo):
         "`fer-keras predict PHOTO`, Keras on torch": [*PREDICT, photo],
         "the same with the network `tiny`": [*PREDICT, photo, "--model", "tiny"],
         "`fer-keras predict PHOTO --engine onnx`": [*PREDICT, photo, "--engine", "onnx"],
+        "the same with `--detector haar`": [*PREDICT, photo, "--engine", "onnx", "--detector", "haar"],
         "`import torch`": ["-c", "import torch"],
         "`import keras`": ["-c", "import keras"],
     }
