@@ -66,7 +66,7 @@ min_face_option = click.option(
     type=click.IntRange(20),
     default=40,
     show_default=True,
-    help="Pixels of the side of the smallest face that is searched for. 20 takes four times as long as 40.",
+    help="Pixels of the side of the smallest face that is searched for. Half as many take four times as long.",
 )
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
 

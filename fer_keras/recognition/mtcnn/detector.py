@@ -15,6 +15,9 @@ LEAST_SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.9}
 OVERLAP = 0.7  # of two boxes, above which one is dropped
 STRIP = 1 << 18  # pixels of a level that go through P-Net at a time, which bounds the memory
 BATCH = 256  # windows that go through R-Net and O-Net at a time
+# Windows, the best ones, that go through R-Net and through O-Net at most, which bounds the time: a group of 350 faces
+# in 24 megapixels has 12,500 and 2,300.
+MOST = {"rnet": 1 << 15, "onet": 1 << 13}
 
 
 class Mtcnn:
@@ -57,13 +60,15 @@ class Mtcnn:
 
     def propose(self, image):
         """Return P-Net's windows, (n, 4) float: left, top, right, bottom in pixels of the image."""
-        found = [np.zeros((0, 4))]
+        found, certain = [np.zeros((0, 4))], [np.zeros(0)]
         for level, scale in pyramid(image, self.min_face):
             changes, scores = self.search(np.asarray(level))
             rows, columns = peaks(scores, LEAST_SCORES["pnet"])
             corners = np.stack([columns, rows, columns, rows], axis=1) * STRIDE + [0, 0, WINDOW, WINDOW]
             found.append(moved(corners, changes[rows, columns]) * scale)
-        return np.concatenate(found)
+            certain.append(scores[rows, columns])
+        order = np.argsort(-np.concatenate(certain), kind="stable")
+        return np.concatenate(found)[order[: MOST["rnet"]]]
 
     def search(self, pixels):
         """Return P-Net's changes (rows, columns, 4) and scores (rows, columns) of all windows of a level."""
@@ -80,7 +85,7 @@ class Mtcnn:
         changes, faces = in_batches(self.rnet, cut(image, windows, networks.SIDES["rnet"]))
         sure = faces[:, 1] > LEAST_SCORES["rnet"]
         windows, changes, scores = windows[sure], changes[sure], faces[sure, 1]
-        kept = best(windows, scores, OVERLAP)
+        kept = best(windows, scores, OVERLAP)[: MOST["onet"]]
         return moved(windows[kept], changes[kept])
 
 
