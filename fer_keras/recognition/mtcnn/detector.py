@@ -15,8 +15,8 @@ LEAST_SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.9}
 OVERLAP = 0.7  # of two boxes, above which one is dropped
 STRIP = 1 << 18  # pixels of a level that go through P-Net at a time, which bounds the memory
 BATCH = 256  # windows that go through R-Net and O-Net at a time
-# Windows, the best ones, that go through R-Net and through O-Net at most, which bounds the time: a group of 350 faces
-# in 24 megapixels has 12,500 and 2,300.
+# The best windows that go through R-Net and through O-Net at most, which bounds the time. A group of 350 faces in
+# 24 megapixels has 12,500 and 2,300.
 MOST = {"rnet": 1 << 15, "onet": 1 << 13}
 
 
