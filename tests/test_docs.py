@@ -28,7 +28,7 @@ def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path
 
 def test_figures_of_the_comparison_are_those_of_the_networks_card():
     card = pretrained.card("best")
-    scores = card["scores"]["test"]["plain"]
+    scores = card["scores"]["test"]["none"]
     row = re.search(r"^\| measured here,[^|]*\|([^|]*)\|", text := (ROOT / "docs/peers.md").read_text(), re.M)[1]
     assert row.strip(" *") == f"{100 * scores['accuracy']:.1f} %"
     error = re.search(r"^\| calibration error there,[^|]*\|([^|]*)\|", text, re.M)[1]

@@ -54,7 +54,7 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
         end_interrupted()
     if record is None:
         return  # process 0 of torchrun's tells
-    click.echo(f"{experiment.name} on the test split{synthetic_note(record['data'])}, without mirrored images")
+    click.echo(f"{experiment.name} on the test split{synthetic_note(record['data'])}")
     click.echo(evaluation.table(record["scores"]))
     click.echo(f"record: {folder}")
 

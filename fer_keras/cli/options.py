@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from fer_keras.core.choices import TTA
 from fer_keras.experiment import load
 
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
@@ -43,6 +44,13 @@ class_order_option = click.option(
     metavar="ORDER",
     help="Order of the model's outputs: fer2013, alphabetical, or seven names with commas. "
     "[default: what the model's last layer is called]",
+)
+tta_option = click.option(
+    "--tta",
+    type=click.Choice(TTA),
+    default="none",
+    show_default=True,
+    help="Test-time augmentation: average over the image and its mirror image, or over ten crops.",
 )
 model_option = click.option(
     "--model", type=click.Path(), help="best or tiny, which come along, or a .keras or .onnx file. [default: best]"

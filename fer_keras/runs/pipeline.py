@@ -176,7 +176,7 @@ def describe(faces, parts):
     }
 
 
-def judge(model, parts, part, *, flip=False, crops=False):
+def judge(model, parts, part, *, tta="none"):
     """Return the `evaluation.scores` of `model` on one split.
 
     The leak-free figures leave out images of which an exact copy stands in the splits before it.
@@ -185,13 +185,13 @@ def judge(model, parts, part, *, flip=False, crops=False):
         model: `keras.Model` or a list of them, see `prediction.probabilities`.
         parts: the splits, as `data.split` returned them.
         part: `"train"`, `"validation"` or `"test"`.
-        flip: average over each image and its mirror image; crops: over ten crops. See `prediction.probabilities`.
+        tta: test-time augmentation, see `prediction.probabilities`.
     """
     names = list(parts)
     seen = [parts[name] for name in names[: names.index(part)]]
     faces = parts[part]
     mask = leak_free(faces, *seen) if seen else None
-    return evaluation.scores(faces.labels, probabilities(model, faces.images, flip=flip, crops=crops), mask)
+    return evaluation.scores(faces.labels, probabilities(model, faces.images, tta=tta), mask)
 
 
 def _train_and_judge(model, experiment, train, taught, parts, folder, mode, environment):

@@ -52,6 +52,6 @@ def soft_labels(experiment, train):
             batches.start(draw)
             for step in range(batches.steps):
                 rows = batches.rows(step)
-                said[draw, rows] = probabilities(teachers, batches.blended(step)[0], flip=True)
+                said[draw, rows] = probabilities(teachers, batches.blended(step)[0], tta="flip")
                 advance(len(rows))
     return said

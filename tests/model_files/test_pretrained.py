@@ -66,7 +66,7 @@ def test_networks_of_the_package_load_and_are_small(name):
     assert answers.shape == (5, 7)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert (FOLDER / f"{name}.npz").stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
-    assert card(name)["scores"]["test"]["plain"]["images"] == 3589
+    assert card(name)["scores"]["test"]["none"]["images"] == 3589
 
 
 def test_touched_file_is_refused(packed):
@@ -94,13 +94,13 @@ def test_release_of_a_run(tmp_path, small_faces):
     _, text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
     about = json.loads(text.read_text())
     assert about["experiment"] == record["experiment"]
-    assert about["scores"]["test"]["plain"]["images"] == record["scores"]["images"]
-    accuracy = about["scores"]["test"]["plain"]["accuracy"]
-    assert f"| as it is | {accuracy:.4f} |" in told.read_text()
+    assert about["scores"]["test"]["none"]["images"] == record["scores"]["images"]
+    accuracy = about["scores"]["test"]["none"]["accuracy"]
+    assert f"| one view | {accuracy:.4f} |" in told.read_text()
     shipped = pretrained("tiny", folder=tmp_path / "weights")
     test = split(load(small_faces), TINY.seed)["test"]
-    for how, row in (("flip", "mean with the mirrored image"), ("crops", "by ten crops")):
-        found = scores(test.labels, probabilities(shipped, test.images, **{how: True}))
+    for how, row in (("flip", "image and mirror image"), ("ten-crop", "ten crops")):
+        found = scores(test.labels, probabilities(shipped, test.images, tta=how))
         assert about["scores"]["test"][how]["loss"] == pytest.approx(found["loss"])
         assert f"| {row} | {found['accuracy']:.4f} |" in told.read_text()
     trained = keras.models.load_model(run / "model.keras")
@@ -129,7 +129,7 @@ def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
     found = scores(
         faces.labels[37:], probabilities(pretrained("refit", folder=tmp_path / "weights"), faces.images[37:])
     )
-    assert about["scores"]["test"]["plain"]["loss"] == pytest.approx(found["loss"])
+    assert about["scores"]["test"]["none"]["loss"] == pytest.approx(found["loss"])
 
 
 def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_faces, monkeypatch):

@@ -291,8 +291,8 @@ def test_judge_leaves_out_copies_of_earlier_splits_from_the_leak_free_figures(tm
     found = probabilities(model, parts["test"].images).argmax(axis=1) == parts["test"].labels
     assert scores["accuracy"] == pytest.approx(found.mean())
     assert scores["leak_free_accuracy"] == pytest.approx(found[1:].mean())
-    train = pipeline.judge(model, parts, "train", flip=True)
-    mirrored = probabilities(model, parts["train"].images, flip=True).argmax(axis=1) == parts["train"].labels
+    train = pipeline.judge(model, parts, "train", tta="flip")
+    mirrored = probabilities(model, parts["train"].images, tta="flip").argmax(axis=1) == parts["train"].labels
     assert train["accuracy"] == pytest.approx(mirrored.mean())
 
 
