@@ -90,7 +90,8 @@ def train_all(jobs, workers, data, output):
 
 def table(runs):
     """Return the Markdown table of {label: {seed: result}}."""
-    metrics = {name: judging.METRICS[name].of for name in ("val_acc", "test_acc", "macro_f1", "gap")}
+    names = ("val_acc", "test_acc", "macro_f1", "gap")
+    metrics = {name: judging.LAST_EPOCH_METRICS[name].of for name in names}
     lines = [
         "| changed | validation | against as it is | test | macro F1 | gap |",
         "|---|--:|--:|--:|--:|--:|",
@@ -99,10 +100,15 @@ def table(runs):
         means = {name: 100 * statistics.fmean(map(metric, found.values())) for name, metric in metrics.items()}
         difference = ""
         if label != BASE:
-            against = judging.compare(label, BASE, metrics["val_acc"], (0, 1), runs)
-            difference = f"{100 * against.mean:+.1f}"
-            if against.low is not None:
-                difference += f", {100 * against.low:+.1f} to {100 * against.high:+.1f}"
+            base = runs[BASE]
+            common = [
+                metrics["val_acc"](found[s]) - metrics["val_acc"](base[s]) for s in found.keys() & base.keys()
+            ]
+            mean = statistics.fmean(common)
+            difference = f"{100 * mean:+.1f}"
+            if len(common) > 2:
+                low, high = judging.interval(mean, statistics.stdev(common), len(common), 0.05)
+                difference += f", {100 * low:+.1f} to {100 * high:+.1f}"
         lines.append(
             f"| {label} | {means['val_acc']:.1f} | {difference} | {means['test_acc']:.1f} | "
             f"{means['macro_f1']:.1f} | {means['gap']:.1f} |"

@@ -39,7 +39,7 @@ INITIALIZATIONS = ("pytorch", "keras")
 
 
 def jobs():
-    """Return [(stem of the file, settings, seed)]: rates on one seed, pairs on each seed."""
+    """Return [(stem, settings, seed)]: rates on one seed and both kinds of inputs, the rest on each seed."""
     rates = [
         (stem, [*settings, f"learning_rate={rate}"], SEEDS[0])
         for settings, grid in OPTIMIZERS.values()

@@ -17,6 +17,7 @@ OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
 LABELS = ("original", "fer+")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
+LAST_EPOCHS = 3  # a run is judged by their mean
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 

@@ -19,7 +19,9 @@ from fer_keras.cli.options import (
 @click.argument("names", nargs=-1)
 @data_option
 @click.option("--step", type=int, help="Only the runs of this step of the study.")
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of each run, from 0.")
+@click.option(
+    "--seeds", type=click.IntRange(1), help="Seeds of each run. [default: those of the first look at the findings]"
+)
 @epochs_option
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time. [default: one for each core]")
 @output_option
@@ -36,7 +38,8 @@ def study(names, data, step, seeds, epochs, workers, output, wandb):
     """
     from fer_keras.study import running
 
-    options = {"step": step, "seeds": seeds, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    options = {"step": step, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    options |= {"seeds": seeds} if seeds else {}
     try:
         done, failed = running.run(names, tracking=wandb, **options)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import pathlib
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import write_text
 from fer_keras.runs import records
+from fer_keras.study.plan import FIRST_SEED, STEPS
 
 ENVIRONMENT = (
     "fer_keras",
@@ -134,6 +135,27 @@ def read(folder):
             f"{' and '.join(list(digests.values())[:2])}. Expected one: finish `fer-keras study` on one of them."
         )
     return results
+
+
+def pilot(found):
+    """Return the part of `found` that shaped the rule: the first seeds of the study's runs."""
+    return _part(found, lambda seed: seed < FIRST_SEED)
+
+
+def latest(found):
+    """Return `found` with each run's new seeds alone, or its pilot's as long as it has no new ones."""
+    new = _part(found, lambda seed: seed >= FIRST_SEED)
+    return {stem: new.get(stem, group) for stem, group in found.items()}
+
+
+def _part(found, wanted):
+    runs = {name for step in STEPS for name in step.runs}
+    part = {
+        stem: [r for r in group if wanted(r["experiment"]["seed"])]
+        for stem, group in found.items()
+        if group[0]["experiment"]["name"] in runs
+    }
+    return {stem: group for stem, group in part.items() if group}
 
 
 def _json(value):

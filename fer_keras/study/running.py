@@ -43,7 +43,7 @@ def run(
     names=(),
     *,
     step=None,
-    seeds=3,
+    seeds=study.LOOKS[0],
     epochs=None,
     workers=None,
     data=None,
@@ -59,7 +59,7 @@ def run(
     Args:
         names: run names or file stems; none for all.
         step: number of a step, to run that one only.
-        seeds: how many, from 0.
+        seeds: how many, for runs of the study from `fer_keras.study.FIRST_SEED` on, for others from 0.
         epochs: instead of each experiment's own, for a quick look.
         workers: processes at a time, which share the cores evenly; by default one for each core.
         data: path of FER-2013, see `fer_keras.data.load`.
@@ -141,11 +141,17 @@ def home(folder, synthetic, epochs):
 def plan(files, seeds, epochs, folder):
     """Return the `Job`s of all files and seeds: every file's first seed, then every file's second."""
     changes = {"epochs": epochs} if epochs else {}
-    return [
-        Job(path, dataclasses.replace(experiment, seed=seed, **changes), results.path(folder, path.stem, seed))
-        for seed in range(seeds)
+    seeded = [
+        (path, dataclasses.replace(experiment, seed=first_seed(experiment.name) + number, **changes))
+        for number in range(seeds)
         for path, experiment in files.items()
     ]
+    return [Job(path, job, results.path(folder, path.stem, job.seed)) for path, job in seeded]
+
+
+def first_seed(name):
+    """Return the first seed of a run: those before it are the study's pilot."""
+    return study.FIRST_SEED if any(name in step.runs for step in study.STEPS) else 0
 
 
 def missing(jobs, digest):

@@ -12,8 +12,7 @@ from keras import ops
 
 from fer_keras.backend.gradients import batch_gradients
 from fer_keras.core.errors import InputError
-
-LAST_EPOCHS = 3  # a run is judged by their mean
+from fer_keras.experiment import LAST_EPOCHS
 
 
 class EpochTime(keras.callbacks.Callback):

@@ -1,13 +1,14 @@
 """The steps and findings, against the experiment files."""
 
 import ast
+import hashlib
 import pathlib
 import re
 
 import pytest
 
-from fer_keras.experiment import load
-from fer_keras.study import FINDINGS, STEPS
+from fer_keras.experiment import LAST_EPOCHS, load
+from fer_keras.study import FINDINGS, STEPS, plan
 from fer_keras.study.judging import METRICS
 
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
@@ -45,6 +46,23 @@ def test_finding_names_runs_of_its_step_or_before(finding):
     assert finding.metric in METRICS
     assert finding.claimed[0] < finding.claimed[1]
     assert finding.claim.endswith(".")
+
+
+def test_claims_and_rule_are_those_that_were_fixed_before_the_runs():
+    rule = (plan.FIRST_SEED, plan.LOOKS, plan.LEVEL, plan.MATTERS, LAST_EPOCHS, plan.FINDINGS, plan.RUN_FINDINGS)
+    labels = [(name, metric.label, metric.points, metric.censored) for name, metric in METRICS.items()]
+    text = repr((rule, labels)).encode()
+    assert hashlib.sha256(text).hexdigest() == "4d1aa18a2671a6213b11d5c42c2c7b38fc0ca123155574edf84e6217041a909f"
+
+
+def test_each_claim_on_a_gap_is_judged_by_both_readings():
+    gaps = {finding.claim.removesuffix("."): finding.pairs for finding in FINDINGS if finding.metric == "gap"}
+    both = {
+        finding.claim.removesuffix(" (training accuracy in inference mode)."): finding.pairs
+        for finding in FINDINGS
+        if finding.metric == "inference_gap"
+    }
+    assert gaps == both and len(gaps) > 10
 
 
 def test_normalization_compares_exactly_the_runs_that_the_report_names():

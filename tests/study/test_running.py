@@ -57,6 +57,7 @@ def write_experiments(folder, *stems):
 def test_plan_takes_every_first_seed_first(tmp_path):
     jobs = running.plan(write_experiments(tmp_path, "a", "b"), 2, None, tmp_path / "results")
     assert [job.title for job in jobs] == ["a seed 0", "b seed 0", "a seed 1", "b seed 1"]
+    assert running.first_seed("1-Layer-NN") == 3  # after the pilot's
     assert jobs[3].result == tmp_path / "results" / "b" / "1.json"
     assert {job.experiment.epochs for job in jobs} == {2}
 

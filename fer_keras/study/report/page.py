@@ -26,13 +26,14 @@ def html(found, faces=None):
 
 def content(found, faces=None):
     """Return what the page shows, as plain values; `pictures` are `None` without `faces`."""
+    latest = results.latest(found)
     return {
         "about": about(found),
         "emotions": EMOTIONS,
         "steps": [{"number": s.number, "question": s.question, "runs": shown(s)} for s in study.STEPS],
-        "runs": [row | _course(found[row["stem"]]) for row in rows(found)],
+        "runs": [row | _course(latest[row["stem"]]) for row in rows(found)],
         "findings": [_finding(*item) for item in judged(found)],
-        "pictures": None if faces is None else pictures(found, faces),
+        "pictures": None if faces is None else pictures(latest, faces),
     }
 
 

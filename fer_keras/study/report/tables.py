@@ -6,7 +6,7 @@ import textwrap
 import pandas
 
 from fer_keras import study
-from fer_keras.study import judging
+from fer_keras.study import judging, results
 
 
 def about(found):
@@ -65,22 +65,44 @@ def leaderboard(found, links=True):
     return "\n".join(lines)
 
 
+def pilot_leaderboard(found):
+    """Return the `leaderboard` of the pilot: the study's seeds that shaped its rule and judge nothing."""
+    return leaderboard(results.pilot(found))
+
+
 def findings(found):
-    """Return a Markdown table of the findings, each with its verdict and its differences."""
-    lines = ["| step | finding | verdict | difference (95 % confidence interval) |", "|--:|---|---|---|"]
+    """Return a Markdown table of the findings, each with its verdict, the pilot's and its differences."""
+    lines = [
+        "| step | finding | verdict | pilot's verdict | difference (97.8 % confidence interval) |",
+        "|--:|---|---|---|---|",
+    ]
+    pilot = judging.figures(results.pilot(found), judging.LAST_EPOCH_METRICS)
     for finding, verdict, judgements in judged(found):
         metric = judging.METRICS[finding.metric]
         pairs = "<br>".join(f"{pair(j, metric.points)}: {difference(j, metric.points)}" for j in judgements)
         if not any(j.seeds for j in judgements):
-            pairs = "not run with the same seeds"
-        lines.append(f"| {finding.step} | {finding.claim} | **{verdict}** | {metric.label}:<br>{pairs} |")
+            pairs = "not run yet"
+        before = judging.judge_pilot(finding, pilot) or "not judged"
+        lines.append(
+            f"| {finding.step} | {finding.claim} | **{verdict}** | {before} | {metric.label}:<br>{pairs} |"
+        )
     return "\n".join(lines)
 
 
 def judged(found):
     """Return [(`Finding`, verdict, [`Judgement`])] of all findings."""
-    runs = judging.by_run(result for group in found.values() for result in group)
-    return [(finding, *judging.judge(finding, runs)) for finding in study.FINDINGS]
+    table = judging.figures(found)
+    return [(finding, *judging.judge(finding, table)) for finding in study.FINDINGS]
+
+
+def associations(found):
+    """Return a Markdown table of how the overfit check goes together with other figures of the study's runs."""
+    lines = ["| claim | verdict | rank correlation (97.8 % bootstrap interval over runs) |", "|---|---|---|"]
+    for one in judging.associations(judging.figures(found), found):
+        figures = f"{one.rho:+.2f} ({one.low:+.2f} to {one.high:+.2f}), " if one.rho is not None else ""
+        unfinished = f"; most checks unfinished: {', '.join(one.unfinished)}" if one.unfinished else ""
+        lines.append(f"| {one.claim} | **{one.verdict}** | {figures}{one.runs} runs{unfinished} |")
+    return "\n".join(lines)
 
 
 def pair(judgement, points):
@@ -96,9 +118,11 @@ def difference(judgement, points):
     count = len(judgement.seeds)
     seeds = f"{count} seed{'s' if count != 1 else ''}"
     if judgement.mean is None:
-        return "not run with the same seeds"
+        return "not run yet"
     scale, unit = (100, " points") if points else (1, "")
     mean = f"{scale * judgement.mean:+.2f}{unit}"
+    if judgement.p is not None:
+        return f"{mean}, SD {judgement.sd:.2f}, p = {judgement.p:.3f} by ranks, {seeds}"
     if judgement.low is None:
         return f"{mean}, {seeds}"
     low, high = scale * judgement.low, scale * judgement.high
@@ -120,13 +144,14 @@ def rows(found):
     the overfit checks) and `figures` ({name: values by seed}: the keys of `judging.METRICS`, and `leak_free`).
     """
     steps = {name: step.number for step in study.STEPS for name in step.runs}
-    table = [_row(stem, group, steps) for stem, group in found.items()]
+    table = [_row(stem, group, steps) for stem, group in results.latest(found).items()]
     return sorted(table, key=lambda row: -statistics.fmean(row["figures"]["val_acc"]))
 
 
 def _row(stem, group, steps):
     name = group[0]["experiment"]["name"]
-    figures = {key: [metric.of(result) for result in group] for key, metric in judging.METRICS.items()}
+    figures = {key: [metric.of(result) for result in group] for key, metric in judging.LAST_EPOCH_METRICS.items()}
+    figures = {key: [value for value in values if value is not None] for key, values in figures.items()}
     leak_free = [result["scores"].get("leak_free_accuracy") for result in group]
     return {
         "name": name,

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers.report_results import FACES, found
+from helpers.report_results import FACES, found, new_seeds
 from PIL import Image
 
 from fer_keras.core.errors import InputError
@@ -55,9 +55,9 @@ def test_content():
     assert run["curves"]["overfit"] == [[2.0, 0.05]] * 3
     assert run["ratios"][0] == {"dense_1": [1.0, 3.0], "logits": [9.0, 7.0]}
     assert run["confusion"] == [[0 + 1 + 2] * 7] * 7
-    finding = data["findings"][0]
+    finding = page.content(new_seeds())["findings"][0]
     assert (finding["verdict"], finding["claimed"]) == ("holds", [None, 0.0])
-    assert finding["pairs"][0]["mean"] == pytest.approx(-0.1)
+    assert finding["pairs"][0]["mean"] == pytest.approx(-0.05)
     # Step 10 adds one run; its curves are shown with the run that it is compared with.
     assert data["steps"][9]["runs"] == [
         "3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip",
