@@ -25,9 +25,9 @@ INPUTS = {"nn_3_1024_layer_down": "plain inputs", "nn_3_layer_down_adam": "norma
 RMSPROP = ["optimizer=rmsprop", "optimizer_options.rho=0.99", "optimizer_options.epsilon=1e-16"]
 OPTIMIZERS = {
     "sgd": (["optimizer=sgd"], (1e-3, 1e-2, 3e-2, 1e-1)),
-    "sgd, momentum 0.9": (["optimizer=sgd", "optimizer_options.momentum=0.9"], (1e-3, 3e-3, 1e-2, 3e-2)),
     "adam": ([], (1e-4, 3e-4, 1e-3, 3e-3)),
     "rmsprop": (RMSPROP, (1e-4, 3e-4, 1e-3, 3e-3)),
+    "sgd, momentum 0.9": (["optimizer=sgd", "optimizer_options.momentum=0.9"], (1e-3, 3e-3, 1e-2, 3e-2)),
 }
 PAIRS = {  # step: one of its pairs of runs
     1: ("nn_3_1024_layer", "nn_1_layer"),
