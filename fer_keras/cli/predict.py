@@ -1,5 +1,6 @@
 """The command that reads faces in photographs, videos and a camera's picture."""
 
+import logging
 import pathlib
 import sys
 
@@ -8,6 +9,7 @@ import click
 from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option, parse_classes
 from fer_keras.core.errors import InputError
 
+LOG = logging.getLogger("fer_keras")
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
 
 
@@ -43,20 +45,23 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
     """
     if bool(paths) == (camera is not None):
         raise InputError("Name pictures, videos or folders, or give --camera, and not both.")
-    from fer_keras.recognition import FER, batches
+    from fer_keras.recognition import FER, batches, inputs
 
     if camera is not None:
         from fer_keras.recognition import camera as cameras
 
         return cameras.show(FER(classifier(model, class_order, engine), detector=detector), camera)
-    files = batches.expand(paths)
+    found = inputs.expand(paths)
+    if found.skipped:
+        LOG.info(inputs.summary(found.skipped))
+    files = found.files
     fer = FER(classifier(model, class_order, engine), detector=detector)
     stdin = sys.stdin.buffer.read() if "-" in files else None
     results = []
     from fer_keras.data.loading import bar
 
     with bar("Reading faces", len(files), True) as advance:
-        options = {"every": every, "annotate": annotate, "explain": explain, "advance": advance}
+        options = {"every": every, "annotate": annotate, "saliency": explain, "advance": advance}
         for result in batches.analyze(fer, files, stdin=stdin, **options):
             results.append(result)
             if result.error:

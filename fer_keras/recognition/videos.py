@@ -8,7 +8,12 @@ from fer_keras.core.files import writing
 from fer_keras.recognition.detection import opencv
 from fer_keras.recognition.photos import MAX_PIXELS, check_size
 
-SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv")
+# What cameras, telephones, screen recorders and web sites write, and streams without a container.
+SUFFIXES = (
+    *(".264", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".h264", ".m2ts", ".m2v", ".m4v", ".mjpeg"),
+    *(".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".ts", ".vob"),
+    *(".webm", ".wmv", ".y4m"),
+)
 
 
 def frames(path, *, every=0.0, max_pixels=MAX_PIXELS):
