@@ -2,9 +2,10 @@
 
 import os
 
+from fer_keras.core import renames
 from fer_keras.experiment import Experiment
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Experiment", "FER", "main", "pretrained", "run"]
 
 LATE = {"FER": "fer_keras.recognition", "pretrained": "fer_keras.model_files.pretrained"}
@@ -13,6 +14,8 @@ LATE = {"FER": "fer_keras.recognition", "pretrained": "fer_keras.model_files.pre
 os.environ.setdefault("KERAS_BACKEND", "torch")
 # TensorFlow 2.21's fusion of a convolution, an addition and LeakyReLU on processors takes every slope for 0.2.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+renames.refuse_old_imports()
 
 
 def run(experiment, **options):

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import difflib
+import functools
 import math
 import os
 import pathlib
@@ -11,6 +12,7 @@ import runpy
 from collections.abc import Mapping
 from typing import Any
 
+from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
@@ -18,9 +20,25 @@ SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
 LABELS = ("original", "fer+")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 LAST_EPOCHS = 3  # a run is judged by their mean
+ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "batch": "batch_size", "lr_schedule": "schedule"}
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
+def _naming_settings(cls):
+    """Class decorator: a keyword that is no setting ends in an `InputError` that names the right one."""
+    init = cls.__init__
+
+    @functools.wraps(init)
+    def __init__(self, *values, **settings):
+        for name in settings.keys() - cls.__dataclass_fields__.keys():
+            raise _unknown_setting(name)
+        init(self, *values, **settings)
+
+    cls.__init__ = __init__
+    return cls
+
+
+@_naming_settings
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """Settings of one run. The defaults are the study's protocol; an experiment file states its differences.
@@ -167,16 +185,22 @@ def override(experiment, assignments):
         if not (key and sign):
             raise InputError(f"A setting must be KEY=VALUE, such as learning_rate=0.01. Received {assignment!r}.")
         field, _, option = key.partition(".")
-        fields = [f.name for f in dataclasses.fields(experiment)]
-        if field not in fields:
-            close = difflib.get_close_matches(field, fields, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Expected one of: {', '.join(fields)}."
-            raise InputError(f"An experiment has no setting {field!r}. {hint}")
+        if field not in Experiment.__dataclass_fields__:
+            raise _unknown_setting(field)
         value, old = text if field == "name" else _value(text), getattr(experiment, field)
         if option and not isinstance(old, Mapping):
             raise InputError(f"The setting {field!r} has no options in it. Received {assignment!r}.")
         experiment = dataclasses.replace(experiment, **{field: {**old, option: value} if option else value})
     return experiment
+
+
+def _unknown_setting(name):
+    if name in renames.SETTINGS:
+        return InputError(f"The setting {name!r} of an experiment is now {renames.SETTINGS[name]!r}.")
+    fields = list(Experiment.__dataclass_fields__)
+    close = [ABBREVIATIONS[name]] if name in ABBREVIATIONS else difflib.get_close_matches(name, fields, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Expected one of: {', '.join(fields)}."
+    return InputError(f"An experiment has no setting {name!r}. {hint}")
 
 
 def _value(text):

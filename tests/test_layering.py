@@ -45,7 +45,8 @@ ONLY_IN = {
 KERAS = {"backend", "models", "model_files", "inference", "training", "runs"}
 LIGHT = [  # import nothing heavy at their top
     *("__init__.py", "__main__.py", "experiment.py", "backend/__init__.py", "backend/selection.py"),
-    *("core/__init__.py", "core/choices.py", "core/errors.py", "core/files.py", "core/logs.py"),
+    "core/__init__.py",
+    *(f"core/{name}.py" for name in ("choices", "errors", "files", "logs", "renames")),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("cli/*.py"))),
 ]
 

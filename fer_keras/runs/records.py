@@ -12,13 +12,13 @@ import pathlib
 import filelock
 import numpy as np
 
+from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import sync_folder, write_json, writing
 from fer_keras.experiment import Experiment
 
 HISTORY = "history.jsonl"
 HISTOGRAMS = "histograms.jsonl"
-RENAMED = {"clean": "deduplicate", "demo": "synthetic"}  # of settings and of what a record says of its data
 # Keras' defaults, which `nn` and `cnn` had when these were no options of theirs.
 BEFORE_NAMED = {"initialization": "keras", "momentum": 0.99, "epsilon": 1e-3, "negative_slope": 0.3}
 
@@ -36,7 +36,7 @@ def create(root, experiment, data, environment):
     Returns:
         `Path` of the directory, which holds `run.json`.
     """
-    folder = _new_folder(_home(root, experiment, data), datetime.datetime.now(datetime.UTC))
+    folder = _new_folder(_homes(root, experiment, data)[0], datetime.datetime.now(datetime.UTC))
     write_json(folder / "run.json", plain({"experiment": experiment, "data": data, "environment": environment}))
     return folder
 
@@ -47,7 +47,8 @@ def find_unfinished(root, experiment, data, precision=None):
     Backend, device and versions may differ, since a checkpoint fits them all; precision only where it is `None`.
     """
     defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
-    for folder in sorted(_home(root, experiment, data).glob("*"), reverse=True):
+    folders = [folder for home in _homes(root, experiment, data) for folder in home.glob("*")]
+    for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
         if (folder / "run.json").is_file() and not is_complete(folder):
             run = current(_read_json(folder / "run.json"))
             same = defaults | run["experiment"] == defaults | plain(experiment)
@@ -124,11 +125,11 @@ def current(record):
     Args:
         record: `dict` with `experiment` and `data`, of a run directory or a result of any version.
     """
-    experiment = {RENAMED.get(name, name): value for name, value in record["experiment"].items()}
+    record = renames.read_record(record)
+    experiment = record["experiment"]
     if experiment.get("model") in ("nn", "cnn"):
         experiment["model_options"] = BEFORE_NAMED | experiment["model_options"]
-    data = {RENAMED.get(name, name): value for name, value in record["data"].items()}
-    return record | {"experiment": experiment, "data": data}
+    return record
 
 
 def rows(path):
@@ -183,8 +184,10 @@ def plain(value):
     return value
 
 
-def _home(root, experiment, data):
-    return pathlib.Path(root, *(["synthetic"] if data["synthetic"] else []), experiment["name"])
+def _homes(root, experiment, data):
+    """Return the folders of the experiment's runs: first that of new runs, then those of earlier versions."""
+    kinds = ["synthetic", *(old for old, new in renames.VALUES.items() if new == "synthetic")]
+    return [pathlib.Path(root, kind, experiment["name"]) for kind in (kinds if data["synthetic"] else [""])]
 
 
 def _new_folder(home, now):

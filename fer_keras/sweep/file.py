@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import Experiment, override
 from fer_keras.experiment import load as load_experiment
@@ -101,7 +102,7 @@ def parse(config, stem):
     method = _one_of("method", config["method"], METHODS)
     metric = _known("metric", config["metric"], ("name", "goal"))
     parameters = _mapping("parameters", config["parameters"])
-    kinds = {key: _parameter(key, spec) for key, spec in parameters.items()}
+    kinds = {renames.setting(str(key)): _parameter(key, spec) for key, spec in parameters.items()}
     distributions = {key: kind for key, kind in kinds.items() if isinstance(kind, BaseDistribution)}
     if not distributions:
         raise InputError("The sweep varies nothing. Expected a parameter with values, or with min and max.")
