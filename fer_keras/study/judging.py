@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 import math
 import statistics
@@ -12,7 +13,7 @@ from scipy.special import stdtrit
 from scipy.stats import rankdata, spearmanr
 
 from fer_keras.experiment import LAST_EPOCHS
-from fer_keras.study.plan import FIRST_SEED, LEVEL, LOOKS, MATTERS, RUN_FINDINGS, STEPS
+from fer_keras.study.plan import FINDINGS, FIRST_SEED, LEVEL, LOOKS, MATTERS, RUN_FINDINGS, STEPS
 
 HOLDS, FAILS, EQUAL, INCONCLUSIVE = "holds", "does not hold", "no difference that matters", "inconclusive"
 PILOT_SEEDS = range(FIRST_SEED)
@@ -137,6 +138,24 @@ LAST_EPOCH_METRICS = METRICS | {
         lambda result: result["history"][-1]["train_acc"] - result["history"][-1]["val_acc"],
     ),
 }
+
+
+def rule_hash(run=None):
+    """Return the SHA-256 of the rule and of what it judges: metrics, margins and pairs, without their words.
+
+    Every result of the study holds that of its run, taken when it was recorded: a later change of a claim on the
+    run shows.
+
+    Args:
+        run: a run name, for the findings that compare this run alone; `None` for all findings.
+    """
+    chosen = [one for one in FINDINGS if run is None or any(run in pair for pair in one.pairs)]
+    claims = [(one.metric, one.claimed, one.pairs) for one in chosen]
+    of_runs = [(one.metric, one.other, one.claimed) for one in RUN_FINDINGS]
+    names = sorted({claim[0] for claim in claims} | {name for claim in of_runs for name in claim[:2]})
+    metrics = [(name, METRICS[name].points, METRICS[name].censored) for name in names]
+    rule = (FIRST_SEED, LOOKS, LEVEL, MATTERS, LAST_EPOCHS, claims, of_runs, metrics)
+    return hashlib.sha256(repr(rule).encode()).hexdigest()
 
 
 def figures(found, metrics=METRICS):

@@ -35,23 +35,25 @@ HISTORY = (
 SPREAD = ("gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
 
 
-def compact(record, parameters):
+def compact(record, parameters, rule=None):
     """Return the result of a finished run.
 
     Args:
         record: what `fer_keras.runs.records.read` returned.
         parameters: number of weights of the model.
+        rule: `fer_keras.study.judging.rule_hash` of the run, for runs of the study.
 
     Returns:
-        `dict` with `experiment`, `data`, `environment`, `overfit` and `scores` as in the record, floats of the
-        last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no times;
-        `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); `spread` (the same for each
-        of `SPREAD`); and `cost` (`parameters`, `minutes` of training and validation). `continued`, as in the
-        record, only if the record has it.
+        `dict` with `rule` if given; `experiment`, `data`, `environment`, `overfit` and `scores` as in the record,
+        floats of the last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no
+        times; `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); `spread` (the same
+        for each of `SPREAD`); and `cost` (`parameters`, `minutes` of training and validation).
+        `continued`, as in the record, only if the record has it.
     """
     history = record["history"]
     continued = [row | {"environment": _kept(row["environment"])} for row in record.get("continued", [])]
     return {
+        **({"rule": rule} if rule else {}),
         "experiment": record["experiment"],
         "data": record["data"],
         "environment": _kept(record["environment"]),

@@ -19,7 +19,7 @@ from fer_keras.data import load as load_data
 from fer_keras.experiment import Experiment
 from fer_keras.experiment import load as load_experiment
 from fer_keras.runs import pipeline, records
-from fer_keras.study import results
+from fer_keras.study import judging, results
 
 EPOCH = re.compile(r"^epoch (\d+)/\d+ ")
 RECORD = re.compile(r"^record: (.+)$")
@@ -151,7 +151,12 @@ def plan(files, seeds, epochs, folder):
 
 def first_seed(name):
     """Return the first seed of a run: those before it are the study's pilot."""
-    return study.FIRST_SEED if any(name in step.runs for step in study.STEPS) else 0
+    return study.FIRST_SEED if is_of_study(name) else 0
+
+
+def is_of_study(name):
+    """Return whether a step of the study has a run of this name."""
+    return any(name in step.runs for step in study.STEPS)
 
 
 def missing(jobs, digest):
@@ -247,7 +252,9 @@ class Pool:
         return True
 
     def _keep(self, job, record):
-        result = results.compact(record, parameters(job.experiment))
+        name = job.experiment.name
+        rule = judging.rule_hash(name) if is_of_study(name) else None
+        result = results.compact(record, parameters(job.experiment), rule)
         results.write(job.result, result)
         self.done.append(job)
         self._say(

@@ -1,14 +1,14 @@
 """The steps and findings, against the experiment files."""
 
 import ast
-import hashlib
+import dataclasses
 import pathlib
 import re
 
 import pytest
 
-from fer_keras.experiment import LAST_EPOCHS, load
-from fer_keras.study import FINDINGS, STEPS, plan
+from fer_keras.experiment import load
+from fer_keras.study import FINDINGS, STEPS, judging, plan, results, running
 from fer_keras.study.judging import METRICS
 
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
@@ -48,11 +48,24 @@ def test_finding_names_runs_of_its_step_or_before(finding):
     assert finding.claim.endswith(".")
 
 
-def test_claims_and_rule_are_those_that_were_fixed_before_the_runs():
-    rule = (plan.FIRST_SEED, plan.LOOKS, plan.LEVEL, plan.MATTERS, LAST_EPOCHS, plan.FINDINGS, plan.RUN_FINDINGS)
-    labels = [(name, metric.label, metric.points, metric.censored) for name, metric in METRICS.items()]
-    text = repr((rule, labels)).encode()
-    assert hashlib.sha256(text).hexdigest() == "4d1aa18a2671a6213b11d5c42c2c7b38fc0ca123155574edf84e6217041a909f"
+def test_rule_metrics_margins_and_pairs_are_those_that_were_fixed_before_the_runs():
+    assert judging.rule_hash() == "c218cf501472f11cdcc4cfcbdb2e40b3a9d6510171f9e63d378ae2b59401fd83"
+
+
+def test_every_result_was_recorded_under_the_rule_that_judges_it():
+    for stem, group in results.read(FOLDER / "results").items():
+        for result in group:
+            name, seed = result["experiment"]["name"], result["experiment"]["seed"]
+            if running.is_of_study(name) and seed >= plan.FIRST_SEED:
+                assert result["rule"] == judging.rule_hash(name), f"{stem}/{seed}.json"
+
+
+def test_rule_of_a_run_is_that_of_its_own_findings(monkeypatch):
+    before = {name: judging.rule_hash(name) for name in ("1-Layer-NN", "3-2-Best")}
+    changed = tuple(dataclasses.replace(f, claimed=(0.0, 0.5)) if f.step == 12 else f for f in plan.FINDINGS)
+    monkeypatch.setattr(judging, "FINDINGS", changed)
+    assert judging.rule_hash("1-Layer-NN") == before["1-Layer-NN"]
+    assert judging.rule_hash("3-2-Best") != before["3-2-Best"]
 
 
 def test_each_claim_on_a_gap_is_judged_by_both_readings():
