@@ -125,8 +125,8 @@ def main(seeds, workers, data, output):
     jobs = {label: plan(label, seeds, output) for label in VARIANTS}
     if workers:
         faces = faces_data.load(data)
-        if faces.demo:
-            raise click.UsageError("The drawn faces tell nothing of these settings. Name FER-2013 with --data.")
+        if faces.synthetic:
+            raise click.UsageError("Synthetic faces show nothing about these settings. Give FER-2013 with --data.")
         os.environ["OMP_NUM_THREADS"] = "1"
         # Teachers come before their pupils, and in each part every variant's first seed, then every one's second.
         for part in ([jobs[BASE]], [group for label, group in jobs.items() if label != BASE]):

@@ -50,7 +50,7 @@ class Experiment:
         labels: `"original"`, or `"fer+"` for the majority of FER+'s votes, which must be with the data; images
             without one are left out of every split, see `fer_keras.data.votes.majority`.
         deduplicate: leave out training images that are also in another split, those whose copies carry
-            different labels, and further copies of one image, see `fer_keras.data.clean`.
+            different labels, and further copies of one image, see `fer_keras.data.deduplicate`.
         normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
         augmentation: names of `fer_keras.models.preprocessing.AUGMENTATIONS`, applied in order, in training only.
         mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.

@@ -16,8 +16,8 @@ file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
 data_option = click.option(
     "--data",
     type=click.Path(),
-    help="FER-2013 in any form: CSV, folder, archive, parquet; 'demo' for the drawn faces. "
-    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the drawn faces]",
+    help="FER-2013 in any form: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
+    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the synthetic faces]",
 )
 seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
 output_option = click.option(

@@ -15,7 +15,7 @@ def audit(faces):
     """Return what is wrong with `faces`, ready for JSON. Rows count from 0; usages go by name.
 
     Returns:
-        `dict` with `images`, `source`, `digest`, `demo` and
+        `dict` with `images`, `source`, `digest`, `synthetic` and
 
         - `counts`: `{usage: {emotion or "unlabelled": images}}`.
         - `duplicates`: exact ones. `within` each usage, and `all`: `unique` images, `surplus` ones, `groups` of
@@ -35,7 +35,7 @@ def audit(faces):
         "images": len(faces),
         "source": faces.source,
         "digest": faces.digest,
-        "demo": faces.demo,
+        "synthetic": faces.synthetic,
         "counts": {name: class_counts(faces.labels[mask]) for name, mask in usages.items()},
         "duplicates": {
             "within": {name: duplicates(group[mask]) for name, mask in usages.items()},
@@ -140,7 +140,9 @@ def instead(votes, code):
 def audit_text(report):
     """Return the report of `audit` as lines for a terminal."""
     all_copies, conflicts = report["duplicates"]["all"], report["conflicts"]["all"]
-    lines = [f"{report['images']:,} images from {report['source']}" + (" (drawn faces)" if report["demo"] else "")]
+    lines = [
+        f"{report['images']:,} images from {report['source']}" + (" (synthetic)" if report["synthetic"] else "")
+    ]
     lines += [
         f"{usage}: {sum(counts.values()):,} images: " + ", ".join(f"{n:,} {name}" for name, n in counts.items())
         for usage, counts in report["counts"].items()

@@ -20,7 +20,7 @@ def audit_picture(report, faces, path):
 
     figure = Figure(figsize=(12, 13), layout="constrained")
     rows = figure.add_gridspec(4, 2, height_ratios=[2.6, 5.4, 1.6, 1.0])
-    figure.suptitle(f"{len(faces):,} images" + (", DEMO: drawn faces" if faces.demo else ""))
+    figure.suptitle(f"{len(faces):,} images" + (", SYNTHETIC faces" if faces.synthetic else ""))
     draw_counts(figure.add_subplot(rows[0, 0]), report["counts"])
     draw_agreement(figure.add_subplot(rows[0, 1]), report["agreement"])
     draw_samples(figure.add_subplot(rows[1, :]), faces)

@@ -1,4 +1,4 @@
-"""The data set in memory: `Faces`, the names of its classes and usages, and what tells two images apart."""
+"""The data set in memory: `Faces`, the names of its classes and usages, and fingerprints of images."""
 
 import dataclasses
 import hashlib
@@ -21,11 +21,12 @@ class Faces:
             `np.asarray` makes an array of them.
         labels: int64 `(n,)`, index into `EMOTIONS`; -1 where the image has no label.
         usages: int8 `(n,)`, index into `USAGES`; -1 where it is not known.
-        source: the path the images came from, or `"demo"`.
+        source: the path the images came from, or `"synthetic"`.
         digest: SHA-256 in hex of images, labels and usages: the same for every form of the same data.
         votes: `(n, 10)`, the FER+ votes in the order of `fer_keras.data.votes.COLUMNS`; a row of zeros has none.
         soft_labels: float32 `(n, 7)`, rows that sum to 1: the share of votes of each emotion, for
             `load(labels="soft")`; else None.
+        synthetic: whether `fer_keras.data.synthetic` generated the faces: nothing measured on them is a result.
     """
 
     images: np.ndarray
@@ -35,14 +36,10 @@ class Faces:
     digest: str
     votes: np.ndarray | None = None
     soft_labels: np.ndarray | None = None
+    synthetic: bool = False
 
     def __len__(self):
         return len(self.labels)
-
-    @property
-    def demo(self):
-        """Whether these are the drawn faces, not photographs."""
-        return self.source == "demo"
 
     def take(self, indices):
         """Return the rows of `indices` (integers, a slice or a boolean mask), with their own digest.

@@ -19,8 +19,9 @@ def load(path=None, *, labels="original", votes=None, progress=True):
     """Return FER-2013 as `Faces`, from whichever form of it is at hand.
 
     Args:
-        path: `str` or `Path` of a file or folder, or `"demo"` for the drawn faces. Default: the environment's
-            `FER_DATA`, else what `fetch` put into the user's cache, else the drawn faces, announced as such.
+        path: `str` or `Path` of a file or folder, or `"synthetic"` for generated faces (`"./synthetic"`: a folder
+            of that name). Default: the environment's `FER_DATA`, else what `fetch` downloaded to the user's
+            cache, else the synthetic faces, with a warning.
         labels: `"original"`, or with FER+ votes `"fer+"`, `"majority"` or `"soft"`; see
             `fer_keras.data.votes.relabel`.
         votes: path of FER+'s `fer2013new.csv`. Default: the one beside the data, if there is one.
@@ -42,20 +43,22 @@ def load(path=None, *, labels="original", votes=None, progress=True):
 
 
 def locate(path=None):
-    """Return the `Path` that `load` would read, or None for the drawn faces."""
+    """Return the `Path` that `load` would read, or None for the synthetic faces."""
     given = path or os.environ.get("FER_DATA")
-    if given == "demo":
+    if given == "synthetic":
         return None
+    if given == "demo" and not os.path.exists(given):
+        raise InputError("--data demo is now --data synthetic.")
     if given:
         place = pathlib.Path(given).expanduser()
         if not (place.is_dir() or place.is_file()):
             origin = "" if path else ", which FER_DATA names"
-            raise InputError(f"There is no {place}{origin}. Give a file or folder of FER-2013, or 'demo'.")
+            raise InputError(f"There is no {place}{origin}. Give a file or folder of FER-2013, or 'synthetic'.")
         return place
     if fetched().exists():
         return fetched()
     log.warning(
-        "DEMO: no data was given, so these are drawn faces, not photographs. "
+        "SYNTHETIC: no data was given, so these are generated faces, not photographs. "
         "For FER-2013 set FER_DATA or run 'fer-keras data fetch'."
     )
     return None

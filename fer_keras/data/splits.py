@@ -68,7 +68,7 @@ def draw(faces, rows, seed, parts):
     return [rows[~np.isin(side, tenths)], *(rows[side == tenth] for tenth in tenths)]
 
 
-def clean(parts):
+def deduplicate(parts):
     """Return `parts` without the training images that do harm, and how many those are.
 
     Each image is counted for the first that holds: `"in_other_splits"`, an exact copy stands in another split;
@@ -97,7 +97,7 @@ def clean(parts):
         kept &= ~holds
     if not kept.any():
         raise InputError(
-            f"clean leaves no training image of {train.source}: {counts}. Give other images to train on."
+            f"deduplicate leaves no training image of {train.source}: {counts}. Give other images to train on."
         )
     return parts | {"train": train.take(kept)}, counts
 

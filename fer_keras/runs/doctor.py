@@ -110,13 +110,13 @@ def _data():
     given = os.environ.get("FER_DATA")
     origin = f"FER_DATA is {given!r}" if given else f"FER_DATA is not set, {loading.fetched()} is looked at"
     if not given and not loading.fetched().exists():
-        todo = "runs take drawn demo faces. Set FER_DATA or run `fer-keras data fetch`."
+        todo = "runs take synthetic faces. Set FER_DATA or run `fer-keras data fetch`."
         return Finding("note", "data", f"{origin} and not there: {todo}")
     try:
         place = loading.locate()
     except InputError as error:
         return Finding("wrong", "data", str(error))
-    return Finding("ok", "data", f"{origin}: {place or 'drawn demo faces'}; `fer-keras data audit` reads it")
+    return Finding("ok", "data", f"{origin}: {place or 'synthetic faces'}; `fer-keras data audit` reads it")
 
 
 def _wandb():

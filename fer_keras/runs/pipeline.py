@@ -8,7 +8,7 @@ from fer_keras import evaluation, models
 from fer_keras.backend import device, distribution, machine
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import remove_leftovers, write_json
-from fer_keras.data import clean, leak_free, load, quality_checks, split
+from fer_keras.data import deduplicate, leak_free, load, quality_checks, split
 from fer_keras.experiment import Experiment
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -83,7 +83,7 @@ def refit(run, *, data=None):
     if experiment.schedule == "plateau":
         raise InputError(f"{run} changed its learning rate by validation, which a refit does not have.")
     parts = split(faces, experiment.seed, merged=True)
-    used = clean(parts)[0] if experiment.deduplicate else parts
+    used = deduplicate(parts)[0] if experiment.deduplicate else parts
     folder = pathlib.Path(run, "refit")
     folder.mkdir(exist_ok=True)
     with records.locked(folder), device.training_in(_precision_of(run)):
@@ -136,7 +136,7 @@ def _prepared(experiment, data):
     """Return the splits to judge by, the `Faces` to train on, and what the record tells of them."""
     faces = load(data, labels=experiment.labels)
     parts = split(faces, experiment.seed)
-    used, left_out = clean(parts) if experiment.deduplicate else (parts, {})
+    used, left_out = deduplicate(parts) if experiment.deduplicate else (parts, {})
     for warning in quality_checks(used):
         log.warning(warning)
     about = describe(faces, used)
@@ -171,7 +171,7 @@ def describe(faces, parts):
     return {
         "source": pathlib.Path(faces.source).name,
         "digest": faces.digest,
-        "synthetic": faces.demo,
+        "synthetic": faces.synthetic,
         "images": {name: len(part.labels) for name, part in parts.items()},
     }
 

@@ -81,7 +81,7 @@ def run(
                 f"it apart: fer-keras run {path}."
             )
     faces = load_data(data)
-    jobs = plan(files, seeds, epochs, home(folder, faces.demo, epochs))
+    jobs = plan(files, seeds, epochs, home(folder, faces.synthetic, epochs))
     todo = missing(jobs, faces.digest)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = workers or cores

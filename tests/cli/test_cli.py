@@ -94,7 +94,7 @@ def test_list_tells_the_questions():
         (("list", "no"), "No experiment files in 'no'. Name their folder: fer-keras list FOLDER."),
         (("evaluate", "no.keras"), "No model file 'no.keras'."),
         (("data", "audit", "--data", "no.csv"), "There is no no.csv."),
-        (("study", "no-such-run", "--data", "demo"), "No run 'no-such-run' in the study."),
+        (("study", "no-such-run", "--data", "synthetic"), "No run 'no-such-run' in the study."),
         (("report", "--results", "no"), "No results in 'no'."),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_line(tiny, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device", str(tmp_path))
 
     monkeypatch.setattr("fer_keras.core.files.os.replace", full)
-    result = call("run", tiny, "--data", "demo", "--output", tmp_path / "runs", "--wandb", "disabled")
+    result = call("run", tiny, "--data", "synthetic", "--output", tmp_path / "runs", "--wandb", "disabled")
     assert result.exit_code == 2
     assert result.output.splitlines()[-1] == f"Error: [Errno 28] No space left on device: '{tmp_path}'"
 

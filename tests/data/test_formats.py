@@ -17,7 +17,7 @@ def same(path):
         assert np.array_equal(faces.images, FACES.images)
         assert np.array_equal(faces.labels, FACES.labels)
         assert np.array_equal(faces.usages, FACES.usages)
-        assert faces.digest == FACES.digest and faces.source == str(path) and not faces.demo
+        assert faces.digest == FACES.digest and faces.source == str(path) and not faces.synthetic
         assert (faces.images.dtype, faces.labels.dtype, faces.usages.dtype) == (np.uint8, np.int64, np.int8)
 
 
@@ -157,13 +157,24 @@ def test_best_form_in_a_folder_wins(tmp_path):
     same(tmp_path)
 
 
-def test_demo_is_asked_for_or_announced(tmp_path, caplog, monkeypatch):
-    asked = load("demo")
-    assert asked.demo and not caplog.records
+def test_synthetic_is_asked_for_or_announced(tmp_path, caplog, monkeypatch):
+    asked = load("synthetic")
+    assert asked.synthetic and asked.source == "synthetic" and not caplog.records
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     silent = load()
     assert silent.digest == asked.digest
-    assert "DEMO" in caplog.text and caplog.records[0].levelname == "WARNING"
+    assert "SYNTHETIC" in caplog.text and caplog.records[0].levelname == "WARNING"
+
+
+def test_real_data_in_a_folder_named_demo_or_synthetic_is_not_synthetic(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="--data demo is now --data synthetic"):
+        load("demo")
+    for name in ("demo", "synthetic"):
+        forms.write_csv(tmp_path / name / "fer2013.csv", FACES)
+    for given in ("demo", "./synthetic", tmp_path / "synthetic"):
+        assert load(given).digest == FACES.digest and not load(given).synthetic
+    assert load("synthetic").synthetic
 
 
 def test_where_data_is_looked_for(tmp_path, monkeypatch):

@@ -159,7 +159,7 @@ def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_fa
 def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):
     run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
     with pytest.raises(InputError, match="was trained on data with digest"):
-        release(run, "tiny", tmp_path, data="demo")
+        release(run, "tiny", tmp_path, data="synthetic")
     (run / "scores.json").unlink()
     with pytest.raises(InputError, match="is not finished"):
         release(run, "tiny", tmp_path, data=small_faces)

@@ -38,7 +38,7 @@ def test_machine_in_order_is_a_line_for_each_thing(tmp_path, monkeypatch):
 
 def test_missing_data_is_a_note(tmp_path):
     assert found("data").level == "note"
-    assert "drawn demo faces. Set FER_DATA or run `fer-keras data fetch`." in found("data").text
+    assert "synthetic faces. Set FER_DATA or run `fer-keras data fetch`." in found("data").text
 
 
 @pytest.mark.parametrize(
