@@ -87,7 +87,7 @@ class FER:
         self.max_pixels = max_pixels
         self._lock = threading.Lock()  # Keras models are not made to be called by several threads at a time
 
-    def analyze(self, image, *, bgr=False):
+    def analyze(self, image, *, bgr=False) -> list[Face]:
         """Return the list of `Face` in the image, the largest first; empty where there is none.
 
         Args:
