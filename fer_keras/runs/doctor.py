@@ -34,6 +34,7 @@ def findings(output="runs"):
         *_backend(),
         _data(),
         _wandb(),
+        _decoding(),
         *(_folder(subject, path) for subject, path in _folders(output).items()),
     ]
 
@@ -135,6 +136,15 @@ def _wandb():
     return Finding(
         "note", "wandb", f"{version}, not logged in: runs stay offline. `wandb login` lets them upload."
     )
+
+
+def _decoding():
+    from fer_keras.recognition import decoding
+
+    if decoding.enforced():
+        return Finding("ok", "decoding", "costly images are decoded with limits of time and memory")
+    todo = "Set a memory limit from outside if strangers send images, for example in a container."
+    return Finding("note", "decoding", f"{platform.system()} does not limit the memory of a process. {todo}")
 
 
 def _folders(output):

@@ -54,7 +54,7 @@ def test_some_bad_files_end_with_1_and_all_bad_with_2(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"rubbish")
     result = call(PORTRAIT, tmp_path / "bad.png", tmp_path / "none.png", "--json")
     assert result.exit_code == 1
-    assert "bad.png is no image" in result.stderr and "none.png cannot be opened" in result.stderr
+    assert "bad.png is not a readable image" in result.stderr and "none.png cannot be opened" in result.stderr
     faces, bad, none = json.loads(result.stdout)
     assert faces["faces"] and "error" in bad and "error" in none
     result = call(tmp_path / "bad.png")

@@ -69,8 +69,8 @@ def test_one_bad_image_among_many():
     fer = FER(brightness, detector="none")
     first, bad, last = fer.analyze_many([plain(51), b"rubbish", plain(102)], return_errors=True)
     assert [first[0].probabilities["happy"], last[0].probabilities["happy"]] == pytest.approx([0.2, 0.4])
-    assert isinstance(bad, InputError) and "is no image" in str(bad)
-    with pytest.raises(InputError, match="is no image"):
+    assert isinstance(bad, InputError) and "is not a readable image" in str(bad)
+    with pytest.raises(InputError, match="is not a readable image"):
         fer.analyze_many([plain(51), b"rubbish"])
     with pytest.raises(InputError, match="64 x 48 pixels, more than 3,000"):
         FER(brightness, max_pixels=3000).analyze(plain(1))

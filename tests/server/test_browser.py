@@ -168,7 +168,7 @@ def test_what_is_no_picture_is_told(opened, tmp_path):
     Image.fromarray(np.full((40, 60, 3), 128, np.uint8)).save(tmp_path / "b.png")
     tab = opened(expect=["422"], viewport=DESKTOP)
     tab.get_by_label("Choose a picture").set_input_files(tmp_path / "a.png")
-    tab.get_by_role("alert").filter(has_text="The image is no image that can be read").wait_for()
+    tab.get_by_role("alert").filter(has_text="The image is not a readable image").wait_for()
     tab.get_by_label("Choose a picture").set_input_files(tmp_path / "b.png")
     status(tab, "No face found.")
     assert not tab.get_by_role("alert").is_visible() and tab.locator(".card").count() == 0

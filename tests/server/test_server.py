@@ -57,7 +57,11 @@ def test_one_bad_image_of_a_batch(port):
     assert status == 200
     first, bad, empty, last = answer["results"]
     assert [result["name"] for result in answer["results"]] == ["a.png", "b.png", "c.png", "d.png"]
-    assert "is no image" in bad["error"] and "is no image" in empty["error"] and "faces" not in bad
+    assert (
+        "is not a readable image" in bad["error"]
+        and "is not a readable image" in empty["error"]
+        and "faces" not in bad
+    )
     assert first["faces"] == last["faces"] and first["faces"][0]["box"] == [177, 66, 95, 95]
 
 
@@ -142,8 +146,8 @@ def test_explanation_of_what_is_not_there(port, query, message):
 @pytest.mark.parametrize(
     "body, message",
     [
-        (b"", "The image is no image that can be read"),
-        (b"text" * 100, "The image is no image that can be read"),
+        (b"", "The image is not a readable image"),
+        (b"text" * 100, "The image is not a readable image"),
         (PORTRAIT_BYTES[:5000], "it is damaged or cut short"),
         (encoded(plain(0, 2000, 2000)), "2000 x 2000 pixels, more than 1,000,000"),
     ],
