@@ -9,15 +9,18 @@ import statistics
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 from scipy.stats import rankdata, spearmanr
 
 from fer_keras.experiment import LAST_EPOCHS
 from fer_keras.study.plan import FINDINGS, FIRST_SEED, LEVEL, LOOKS, MATTERS, RUN_FINDINGS, STEPS
 
 HOLDS, FAILS, EQUAL, INCONCLUSIVE = "holds", "does not hold", "no difference that matters", "inconclusive"
+VERDICTS = (HOLDS, FAILS, EQUAL, INCONCLUSIVE)
+FALSE = 0.05  # chance of a false verdict on one finding over all looks
 PILOT_SEEDS = range(FIRST_SEED)
 PILOT_LEVEL = 0.05
+POWER = 0.8  # for which the seeds of an inconclusive pair are estimated
 RESAMPLES = 2000
 
 
@@ -28,7 +31,7 @@ class Metric:
     Args:
         label: its name for people.
         points: whether it is a fraction, to be shown in points of percent.
-        of: function of a result as `fer_keras.study.results.read` gives it; `None` if an older result lacks it.
+        of: function of a result as `fer_keras.study.results.read` gives it; `None` if the result lacks it.
         censored: whether it counts epochs up to a limit; such figures are compared by their ranks.
     """
 
@@ -53,6 +56,7 @@ class Judgement:
         p: of the sign-flip test, for a censored metric only.
         verdict: `HOLDS`, `FAILS`, `EQUAL` or `INCONCLUSIVE`.
         rejected: whether the pair alone refutes a finding that claims several.
+        needed: seeds that an inconclusive pair would take, see `seeds_for_power`; else `None`.
     """
 
     run: str
@@ -66,6 +70,7 @@ class Judgement:
     p: float | None = None
     verdict: str = INCONCLUSIVE
     rejected: bool = False
+    needed: int | None = None
 
 
 def _mean_of(key, epochs=slice(-LAST_EPOCHS, None)):
@@ -85,6 +90,8 @@ def _inference_gap(result):
 
 def _val_acc_change(result):
     accuracies = [row["val_acc"] for row in result["history"]]
+    if len(accuracies) < 2:
+        return None
     return statistics.fmean(abs(after - before) for before, after in itertools.pairwise(accuracies))
 
 
@@ -247,7 +254,10 @@ def compare(finding, pair, values, seeds, level):
     low, high = interval(mean, sd, len(seeds), level)
     stricter = interval(mean, sd, len(seeds), level / len(finding.pairs))
     verdict, strict = (decide(*bounds, finding.claimed, directional) for bounds in ((low, high), stricter))
-    return Judgement(*pair, seeds, differences, mean, sd, low, high, None, verdict, strict in (FAILS, EQUAL))
+    needed = seeds_for_power(mean, sd, finding.claimed, directional) if verdict == INCONCLUSIVE else None
+    return Judgement(
+        *pair, seeds, differences, mean, sd, low, high, None, verdict, strict in (FAILS, EQUAL), needed
+    )
 
 
 def _differences(run, other, values, seeds):
@@ -261,6 +271,27 @@ def interval(mean, sd, count, level):
     """Return the confidence interval of a mean of `count` values: mean ± t · sd / √count, Student's t."""
     half = float(stdtrit(count - 1, 1 - level / 2)) * sd / math.sqrt(count)
     return mean - half, mean + half
+
+
+def seeds_for_power(mean, sd, claimed, directional):
+    """Return the seeds at which a pair would be decided with probability `POWER` if `mean` and `sd` were true.
+
+    That is (z + z')² (sd / d)² + z² / 2 (Guenther 1981), z and z' the normal quantiles of 1 - `LEVEL` / 2 and of
+    `POWER`, d the distance of `mean` from the border of the verdict that is reached soonest.
+
+    Args:
+        mean, sd: of the differences.
+        claimed, directional: as for `decide`.
+
+    Returns:
+        `int`; `None` if `mean` lies on a border.
+    """
+    inside = min(mean - claimed[0], claimed[1] - mean)
+    distance = max(abs(inside), MATTERS - abs(mean) if directional else 0)
+    if distance == 0:
+        return None
+    z, z_power = ndtri(1 - LEVEL / 2), ndtri(POWER)
+    return math.ceil((z + z_power) ** 2 * (sd / distance) ** 2 + z**2 / 2)
 
 
 def decide(low, high, claimed, directional):

@@ -91,6 +91,63 @@ def run(
     return Pool(workers, max(cores // workers, 1), options).run(todo, len(jobs) - len(todo))
 
 
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """One look at the findings: the runs that it took and what they decided.
+
+    Attributes:
+        seeds: of each run.
+        done, failed: lists of `Job`.
+        minutes: of training and validation of the runs done, summed over processes.
+        decided, inconclusive: lists of claims.
+    """
+
+    seeds: int
+    done: list[Job]
+    failed: list[Job]
+    minutes: float
+    decided: list[str]
+    inconclusive: list[str]
+
+
+def decide(*, step=None, epochs=None, data=None, folder="experiments", **options):
+    """Run the study look by look, until each finding is decided or the looks are used up.
+
+    The first look has all runs, a later one those of the findings that are still inconclusive. A failed run ends
+    it, since its look decides nothing.
+
+    Args:
+        step: number of a step, to decide its findings only.
+        epochs, data, folder: see `run`.
+        options: further ones of `run`.
+
+    Yields:
+        `Look`.
+
+    Raises:
+        InputError: see `run`.
+    """
+    runs = select(experiment_files(folder), step=step)
+    place = home(folder, load_data(data).synthetic, epochs)
+    findings = [finding for finding in study.FINDINGS if step in (None, finding.step)]
+    names = {experiment.name for experiment in runs.values()} | _runs_of(findings)
+    for seeds in study.LOOKS:
+        done, failed = run(sorted(names), seeds=seeds, epochs=epochs, data=data, folder=folder, **options)
+        table = judging.figures(results.read(place))
+        verdicts = {finding: judging.judge(finding, table)[0] for finding in findings}
+        pending = [finding for finding in findings if verdicts[finding] == judging.INCONCLUSIVE]
+        minutes = sum(results.read_one(job.result)["cost"]["minutes"] for job in done)
+        decided = [finding.claim for finding in findings if finding not in pending]
+        yield Look(seeds, done, failed, minutes, decided, [finding.claim for finding in pending])
+        if failed or not pending:
+            return
+        names = _runs_of(pending)
+
+
+def _runs_of(findings):
+    return {side for finding in findings for pair in finding.pairs for side in pair if isinstance(side, str)}
+
+
 def experiment_files(folder):
     """Return {`Path`: `Experiment`} of the files in `folder`, in the order of the study, others last.
 

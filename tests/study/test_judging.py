@@ -148,6 +148,23 @@ def test_one_of_two_pairs_must_refute_at_half_the_level():
     assert (verdict, against_b.verdict, against_c.verdict) == (INCONCLUSIVE, FAILS, HOLDS)
 
 
+def test_seeds_for_power():
+    # z of 98.895 % is 2.28904, z of 80 % 0.84162: 3.13066^2 = 9.8010; 2.28904^2 / 2 = 2.6199.
+    # Directional, mean 0.02, SD 0.02, border 0: 9.8010 x 1 + 2.6199 = 12.42.
+    assert judging.seeds_for_power(0.02, 0.02, MORE, directional=True) == 13
+    # Within one point: 0.002 is 0.008 from its border and 0.002 from 0: 9.8010 x (0.02 / 0.008)^2 + 2.6199 = 63.9.
+    assert judging.seeds_for_power(0.002, 0.02, MORE, directional=True) == 64
+    # A margin of its own: 0.03 lies 0.01 outside (-0.02, 0.02): 9.8010 x 4 + 2.6199 = 41.8.
+    assert judging.seeds_for_power(0.03, 0.02, (-0.02, 0.02), directional=False) == 42
+    assert judging.seeds_for_power(0.02, 0.02, (-0.02, 0.02), directional=False) is None
+    unclear = table(a=[0.45, 0.55] * 2, b=[0.5] * 4)
+    (judged,) = judge(better("b"), unclear)[1]
+    # Mean 0, SD 0.05 x sqrt(4/3) = 0.057735, 0.01 from the border: 9.8010 x 33.33 + 2.6199 = 329.3.
+    assert judged.needed == 330
+    (judged,) = judge(better("b"), table(a=around(0.6), b=[0.5] * 4))[1]
+    assert judged.needed is None
+
+
 def test_sign_flip_of_ranks():
     # Ranks 1, 2, 3 with signs + + -: 0; all of one sign: 6, which 2 of 8 patterns reach.
     assert judging.sign_flip((1, 2, -3)) == (0, 1)
@@ -218,6 +235,12 @@ def test_metrics():
     )
     last = {name: judging.LAST_EPOCH_METRICS[name].of(one) for name in ("val_acc", "gap")}
     assert last == pytest.approx({"val_acc": 0.4, "gap": 0.4})
+
+
+def test_one_epoch_has_no_change_of_accuracy():
+    one = result("a", 3, 7)
+    one["history"] = one["history"][:1]
+    assert judging.figures({"a": [one]})["val_acc_change"] == {}
 
 
 def test_older_result_lacks_the_newer_figures():

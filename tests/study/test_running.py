@@ -1,10 +1,14 @@
 """The study's runner: what it picks, what it skips, what it does with processes."""
 
 import pathlib
+from types import SimpleNamespace
 
+import click.testing
 import numpy as np
 import pytest
 
+from fer_keras import study
+from fer_keras.cli import cli
 from fer_keras.core.errors import InputError
 from fer_keras.runs import pipeline
 from fer_keras.study import STEPS, results, running
@@ -94,6 +98,63 @@ def test_failed_run_is_told_and_the_others_go_on(tmp_path, capfd):
     done, failed = running.Pool(2, 1, []).run(jobs)
     assert (done, sorted(job.title for job in failed)) == ([], ["a seed 0", "b seed 0"])
     assert "failed  a seed 0, exit code 2\n" in capfd.readouterr().err
+
+
+def write_accuracies(folder, **runs):
+    """Write a result for each value of each run, the first of the study's first seed."""
+    for stem, accuracies in runs.items():
+        for seed, accuracy in enumerate(accuracies, study.FIRST_SEED):
+            one = {
+                "experiment": {"name": stem, "seed": seed},
+                "data": {"digest": "d"},
+                "cost": {"minutes": 1.5},
+                "history": [{"train_acc": accuracy, "val_acc": accuracy, "train_acc_inference": accuracy}],
+                "overfit": {"epochs_to_zero": 9, "losses": []},
+                "gradient_ratios": {"dense": [1.0]},
+                "scores": {"accuracy": accuracy, "macro_f1": accuracy},
+            }
+            results.write(results.path(folder / "results", stem, seed), one)
+
+
+def test_decide_adds_seeds_to_the_runs_of_inconclusive_findings_alone(tmp_path, monkeypatch):
+    write_experiments(tmp_path, "a", "b", "c", "d")
+    more = (0.0, float("inf"))
+    clear = study.Finding(1, "a is better.", "val_acc", more, (("a", "b"),))
+    unclear = study.Finding(1, "c is better.", "val_acc", more, (("c", "b"),))
+    monkeypatch.setattr(study, "FINDINGS", (clear, unclear))
+    monkeypatch.setattr(study, "STEPS", (study.Step(1, "?", ("a", "b", "c", "d")),))
+    monkeypatch.setattr(running, "load_data", lambda path: SimpleNamespace(synthetic=False))
+    asked = []
+
+    def run(names, seeds, folder, **options):
+        asked.append((names, seeds))
+        noise = [0.4, 0.6] * (seeds // 2)
+        write_accuracies(tmp_path, a=[0.9] * seeds, b=[0.5] * seeds, c=noise, d=noise)
+        experiments = {experiment.name: path for path, experiment in running.experiment_files(folder).items()}
+        jobs = [running.Job(experiments[n], None, results.path(folder / "results", n, 3)) for n in names]
+        return jobs, []
+
+    monkeypatch.setattr(running, "run", run)
+    looks = list(running.decide(folder=tmp_path))
+    first, second, last = study.LOOKS
+    # The mean of ±0.1 stays across 0, so all looks are used up; d is in no finding and has the first look alone.
+    assert asked == [(["a", "b", "c", "d"], first), (["b", "c"], second), (["b", "c"], last)]
+    assert [look.minutes for look in looks] == [6.0, 3.0, 3.0]
+    assert {tuple(look.decided) for look in looks} == {("a is better.",)}
+    assert looks[-1].inconclusive == ["c is better."]
+
+
+def test_decide_stops_at_a_failed_run(tmp_path, monkeypatch):
+    write_experiments(tmp_path, "a")
+    monkeypatch.setattr(running, "load_data", lambda path: SimpleNamespace(synthetic=False))
+    monkeypatch.setattr(running, "run", lambda names, **options: ([], ["a seed 3"]))
+    (look,) = running.decide(folder=tmp_path)
+    assert look.failed == ["a seed 3"]
+
+
+def test_decide_takes_no_names():
+    result = click.testing.CliRunner().invoke(cli, ["study", "--decide", "3-2-Best"])
+    assert result.exit_code == 2 and "Give it neither NAMES nor --seeds" in result.output
 
 
 def test_parameters():

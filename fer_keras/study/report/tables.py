@@ -1,5 +1,6 @@
 """Results in, tables out."""
 
+import collections
 import statistics
 import textwrap
 
@@ -7,6 +8,8 @@ import pandas
 
 from fer_keras import study
 from fer_keras.study import judging, results
+
+MOST_SEEDS = 1000  # that are shown as a number
 
 
 def about(found):
@@ -70,9 +73,24 @@ def pilot_leaderboard(found):
     return leaderboard(results.pilot(found))
 
 
+def expectation(found):
+    """Return how many findings are decided and how many false verdicts to expect, as a paragraph."""
+    verdicts = collections.Counter(verdict for _, verdict, _ in judged(found))
+    counts = ", ".join(f"{verdicts[name]} {name}" for name in judging.VERDICTS)
+    text = (
+        f"{verdicts.total()} findings: {counts}. Each has a false verdict with a probability of at most "
+        f"{judging.FALSE:.2f} over its {len(study.LOOKS)} looks, so expect at most "
+        f"{judging.FALSE * verdicts.total():.1f} false verdicts in all. The seeds for {100 * judging.POWER:.0f} % "
+        "power are an estimate from the mean and SD so far."
+    )
+    return textwrap.fill(text, 110)
+
+
 def findings(found):
-    """Return a Markdown table of the findings, each with its verdict, the pilot's and its differences."""
+    """Return `expectation` and a Markdown table of the findings: verdict, the pilot's verdict, differences."""
     lines = [
+        expectation(found),
+        "",
         "| step | finding | verdict | pilot's verdict | difference (97.8 % confidence interval) |",
         "|--:|---|---|---|---|",
     ]
@@ -126,7 +144,14 @@ def difference(judgement, points):
     if judgement.low is None:
         return f"{mean}, {seeds}"
     low, high = scale * judgement.low, scale * judgement.high
-    return f"{mean} ({low:+.2f} to {high:+.2f}), SD {scale * judgement.sd:.2f}, {seeds}"
+    return f"{mean} ({low:+.2f} to {high:+.2f}), SD {scale * judgement.sd:.2f}, {seeds}{_needed(judgement)}"
+
+
+def _needed(judgement):
+    if judgement.needed is None:
+        return ""
+    count = f"about {judgement.needed}" if judgement.needed <= MOST_SEEDS else f"more than {MOST_SEEDS:,}"
+    return f"; {100 * judging.POWER:.0f} % power: {count} seeds"
 
 
 def spread(values):

@@ -1,7 +1,11 @@
 """Tables of results whose figures are worked out by hand."""
 
+import dataclasses
+
 from helpers.report_results import found, new_seeds
 
+from fer_keras import study
+from fer_keras.study import judging
 from fer_keras.study.report import tables
 
 
@@ -28,6 +32,22 @@ def test_findings_table():
     # The pilot's three seeds judge by its own rule alone.
     metric = "validation accuracy, mean of the last three epochs"
     assert line == f"| 1 | Three layers are worst. | **inconclusive** | holds | {metric}:<br>not run yet |"
+
+
+def test_expected_false_verdicts():
+    count = len(study.FINDINGS)
+    text = " ".join(tables.findings(found()).split("\n\n")[0].split())
+    assert text.startswith(
+        f"{count} findings: 0 holds, 0 does not hold, 0 no difference that matters, {count} inc"
+    )
+    assert f"expect at most {0.05 * count:.1f} false verdicts in all" in text
+
+
+def test_seeds_for_power_are_shown():
+    one = judging.Judgement("a", "b", (3, 4), (0.0, 0.1), 0.05, 0.07, -0.1, 0.2, needed=330)
+    text = "+5.00 points (-10.00 to +20.00), SD 7.00, 2 seeds; 80 % power: {} seeds"
+    assert tables.difference(one, True) == text.format("about 330")
+    assert tables.difference(dataclasses.replace(one, needed=20_000), True) == text.format("more than 1,000")
 
 
 def test_findings_table_of_new_seeds():
