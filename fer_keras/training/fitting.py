@@ -26,8 +26,8 @@ OPTIMIZERS = {
     "adam": fused(keras.optimizers.Adam),
     "adamw": fused(keras.optimizers.AdamW),
     "muon": Muon,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
+    "rmsprop": fused(keras.optimizers.RMSprop),
+    "sgd": fused(keras.optimizers.SGD),
 }
 LOSSES = {
     "cross_entropy": lambda: keras.losses.CategoricalCrossentropy(from_logits=True),
