@@ -36,7 +36,7 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 def predict(paths, model, class_order, engine, detector, form, annotate, explain, every, camera):
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
-    Ends with 1 if some of the files could not be read, with 2 if none could.
+    Ends with 1 if some of the files could not be read, or not to their end; with 2 if none could.
 
     \b
     fer-keras predict portrait.png
@@ -67,9 +67,8 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
             if result.error:
                 click.echo(f"Error: {result.error}", err=True)
     click.echo(FORMS[form](results), nl=False)
-    failed = sum(result.error is not None for result in results)
-    if failed:
-        sys.exit(2 if failed == len(results) else 1)
+    if any(result.error for result in results):
+        sys.exit(1 if any(result.answered for result in results) else 2)
 
 
 def classifier(model, class_order, engine):
@@ -104,7 +103,7 @@ def as_json(results):
 def as_csv(results):
     from fer_keras.recognition import table
 
-    found = {r.path: r.frames if r.frames is not None else r.faces for r in results if r.error is None}
+    found = {r.path: r.frames if r.frames is not None else r.faces for r in results if r.answered}
     return table(found).to_csv(index=False)
 
 

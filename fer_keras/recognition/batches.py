@@ -1,36 +1,51 @@
-"""Many files, one after another: each gives its faces, its frames or its error."""
+"""Many files, one after another: each gives its faces, its frames or its error, and its drawings."""
 
+import collections
 import dataclasses
+import logging
 import os
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.recognition import drawing, photos, videos
+from fer_keras.recognition import drawing, photos, sound, videos
 from fer_keras.recognition.fer import Face, Frame, batched
 from fer_keras.recognition.inputs import is_video
 from fer_keras.recognition.outputs import PNG_TEXT, Outputs, mark_video
 
 BATCH_SIZE = 32  # files whose faces go through the model together
+LOG = logging.getLogger("fer_keras")
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a file gave: `faces` for a photograph, `frames` (without their images) for a video, else `error`."""
+    """What a file gave: `faces` of a photograph, `frames` (without their images) of a video.
+
+    `error` says what went wrong. Beside faces or frames, they are all that could be read, or a drawing failed.
+    """
 
     path: str
     faces: list[Face] | None = None
     frames: list[Frame] | None = None
     error: str | None = None
 
-    def as_dict(self):
+    @property
+    def answered(self) -> bool:
+        """Whether something of the file could be read."""
+        return self.faces is not None or self.frames is not None
+
+    def as_dict(self) -> dict:
         """Return what JSON can hold."""
+        values = {"path": self.path}
         if self.error is not None:
-            return {"path": self.path, "error": self.error}
+            values["error"] = self.error
         if self.frames is not None:
-            frames = [{"time": f.time, "faces": [face.as_dict() for face in f.faces]} for f in self.frames]
-            return {"path": self.path, "frames": frames}
-        return {"path": self.path, "faces": [face.as_dict() for face in self.faces]}
+            values["frames"] = [
+                {"time": frame.time, "faces": [face.as_dict() for face in frame.faces]} for frame in self.frames
+            ]
+        if self.faces is not None:
+            values["faces"] = [face.as_dict() for face in self.faces]
+        return values
 
 
 def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, saliency=None, advance=lambda amount: None):
@@ -45,64 +60,89 @@ def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, saliency=None, 
         saliency: folder for the occlusion sensitivity of each face of a photograph.
         advance: called with each further share of a file that is done, for a progress bar.
     """
-    outputs = Outputs(files, [folder for folder in (annotate, saliency) if folder])
+    outputs = Outputs(files, annotate=annotate, saliency=saliency)
     for batch in batched(files, BATCH_SIZE):
         photographs = [path for path in batch if not is_video(path)]
         images = [stdin if path == "-" else path for path in photographs]
         faces = dict(zip(photographs, fer.analyze_many(images, return_errors=True), strict=True))
         for path in batch:
             meter = Meter(advance)
-            try:
-                if path in faces:
-                    yield photograph(
-                        fer, path, stdin if path == "-" else path, faces[path], annotate, saliency, outputs
-                    )
-                else:
-                    yield video(fer, path, every, annotate, outputs, meter)
-            except InputError as error:
-                yield Result(path, error=str(error))
+            if path in faces:
+                yield photograph(fer, path, stdin if path == "-" else path, faces[path], outputs)
+            else:
+                yield film(fer, path, every, outputs, meter)
             meter.reach(1)
 
 
-def photograph(fer, path, image, faces, annotate, saliency, outputs):
+def photograph(fer, path, image, faces, outputs):
     if isinstance(faces, InputError):
-        raise faces
-    if annotate:
+        return Result(path, error=str(faces))
+    return with_drawings(Result(path, faces=faces), draw_photograph, fer, image, outputs)
+
+
+def film(fer, path, every, outputs, meter):
+    passes = 2 if outputs.annotate else 1
+    try:
+        video = videos.Video(path, max_pixels=fer.max_pixels)
+        frames = fer.follow(meter.watch(video.frames(every=every), video.length, passes))
+        frames = [dataclasses.replace(frame, image=None) for frame in frames]  # an hour of images fills the memory
+    except InputError as error:
+        return Result(path, error=str(error))
+    result = Result(path, frames=frames, error=video.fault)
+    return with_drawings(result, draw_film, video, outputs, meter) if outputs.annotate else result
+
+
+def with_drawings(result, draw, *arguments):
+    """Return the result after `draw` was called; a drawing that fails does not lose what was found."""
+    try:
+        draw(result, *arguments)
+    except (InputError, OSError) as error:
+        errors = [*filter(None, [result.error]), f"{result.path} was read, but the drawing failed: {error}."]
+        return dataclasses.replace(result, error=" ".join(errors))
+    return result
+
+
+def draw_photograph(result, fer, image, outputs):
+    if outputs.annotate:
         rgb = photos.read(image, max_pixels=fer.max_pixels)
-        outputs.save(drawing.annotate(rgb, faces), annotate, path, ".png")
-    if saliency:
-        for i, (face, heat) in enumerate(zip(faces, fer.explain(faces), strict=True), start=1):
-            outputs.save(drawing.explanation(face, heat), saliency, path, f"_face{i}.png")
-    return Result(path, faces=faces)
+        outputs.save(drawing.annotate(rgb, result.faces), outputs.annotate, result.path, ".png")
+    if outputs.saliency:
+        for i, (face, heat) in enumerate(zip(result.faces, fer.explain(result.faces), strict=True), start=1):
+            outputs.save(drawing.explanation(face, heat), outputs.saliency, result.path, f"_face{i}.png")
 
 
-def video(fer, path, every, annotate, outputs, meter):
-    frames = meter.watch(fer.analyze_video(path, every=every), videos.length(path))
-    if not annotate:
-        return Result(path, frames=[light(frame) for frame in frames])
-    kept = []
-    rate = 1 / every if every else videos.rate(path)
-    with outputs.writing(annotate, path, ".mp4") as temporary:
-        with videos.writer(temporary, rate) as append:
-            for frame in frames:
-                append(np.asarray(drawing.annotate(frame.image, frame.faces)))
-                kept.append(light(frame))
-        mark_video(temporary)
+def draw_film(result, video, outputs, meter):
+    """Draw the video with the faces of its analyzed frames, at its own rate and with its sound, and a timeline."""
     from fer_keras.recognition import timelines
 
-    figure = timelines.timeline(os.path.basename(path), [(f.time, face) for f in kept for face in f.faces])
-    with outputs.writing(annotate, path, "_timeline.png") as temporary:
+    frames = meter.watch(video.frames(), video.length, passes=2)
+    images = ((time, np.asarray(drawing.annotate(rgb, faces))) for time, rgb, faces in held(frames, result.frames))
+    rate = video.rate
+    with outputs.writing(outputs.annotate, result.path, ".mp4") as temporary:
+        with videos.writer(temporary, rate) as append:
+            for image in videos.at_rate(images, rate):
+                append(image)
+        if reason := sound.add(video.path, temporary):
+            LOG.info("%s is drawn without its sound: %s.", result.path, reason)
+        mark_video(temporary)
+    seen = [(frame.time, face) for frame in result.frames for face in frame.faces]
+    figure = timelines.timeline(os.path.basename(result.path), seen)
+    with outputs.writing(outputs.annotate, result.path, "_timeline.png") as temporary:
         figure.savefig(temporary, metadata={"Software": None} | PNG_TEXT)
-    return Result(path, frames=kept)
 
 
-def light(frame):
-    """Return the frame without its image: an hour of them would fill the memory."""
-    return dataclasses.replace(frame, image=None)
+def held(frames, analyzed):
+    """Yield (seconds, image, faces) for each of `frames`: the faces of the last analyzed frame by then."""
+    analyzed = collections.deque(analyzed)
+    faces = []
+    for time, image in frames:
+        while analyzed and analyzed[0].time <= time:
+            faces = analyzed.popleft().faces
+        yield time, image, faces
 
 
 class Meter:
-    """Tells how far one file is."""
+    """Reports how much of one file is done."""
 
     def __init__(self, advance):
         self.advance = advance
@@ -112,8 +152,10 @@ class Meter:
         self.advance(share - self.done)
         self.done = share
 
-    def watch(self, frames, length):
+    def watch(self, frames, length, passes):
+        """Yield the `frames`, (seconds, image), of one of several passes over a video of `length` seconds."""
+        before = self.done
         for frame in frames:
             yield frame
             if length:
-                self.reach(min(frame.time / length, 1.0))
+                self.reach(before + min(frame[0] / length, 1.0) / passes)

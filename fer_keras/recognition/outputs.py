@@ -26,15 +26,17 @@ class Outputs:
 
     Args:
         inputs: iterable of paths that are never written to.
-        folders: iterable of `Path`; those that are missing are made.
+        annotate: folder of the annotated pictures and videos, or None.
+        saliency: folder of the saliency maps, or None. Folders that are missing are made.
 
     Raises:
         InputError: if a folder cannot be made or written to.
     """
 
-    def __init__(self, inputs, folders):
+    def __init__(self, inputs, *, annotate=None, saliency=None):
+        self.annotate, self.saliency = annotate, saliency
         self._kept = {identity(path) for path in inputs}
-        for folder in folders:
+        for folder in filter(None, (annotate, saliency)):
             make(folder)
 
     def save(self, image, folder, path, ending) -> None:

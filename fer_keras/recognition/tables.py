@@ -46,9 +46,9 @@ def mixed(name, found):
 def text(results):
     """Return the `batches.Result`s as a table to read: a line for each face of a photograph or of a video.
 
-    Files that could not be read are left out.
+    Files of which nothing could be read are left out.
     """
-    lines = [line for result in results if result.error is None for line in described(result)]
+    lines = [line for result in results if result.answered for line in described(result)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join("  ".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
 

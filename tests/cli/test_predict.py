@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers.portraits import PORTRAIT, brightness, plain
+from helpers.portraits import PORTRAIT, brightness, plain, write_video
 from PIL import Image
 
 from fer_keras.cli import cli, predict
@@ -59,6 +60,18 @@ def test_some_bad_files_end_with_1_and_all_bad_with_2(tmp_path):
     assert faces["faces"] and "error" in bad and "error" in none
     result = call(tmp_path / "bad.png")
     assert result.exit_code == 2 and result.stdout == ""
+
+
+def test_a_part_of_a_video_is_answered_and_ends_with_1(tmp_path):
+    noise = list(np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8))
+    clip = write_video(tmp_path / "clip.avi", noise, codec="MJPG")
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    result = call(clip, "--detector", "none")
+    assert result.exit_code == 1 and "clip.avi was read for" in result.stderr and "cut short" in result.stderr
+    assert "clip.avi  face 1, 0.0-" in result.stdout
+    assert len(call(clip, "--csv", "--detector", "none").stdout.splitlines()) > 1
+    (told,) = json.loads(call(clip, "--json", "--detector", "none").stdout)
+    assert told["frames"] and "cut short" in told["error"]
 
 
 def test_no_face_is_said_and_no_failure(tmp_path):

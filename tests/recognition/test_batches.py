@@ -7,8 +7,11 @@ import pytest
 from helpers.portraits import BOX, PORTRAIT, brightness, plain, portrait, write_video
 from PIL import Image
 
+from fer_keras.core.errors import InputError
 from fer_keras.recognition import FER, batches, drawing, inputs, tables
 from fer_keras.recognition.detection import Box
+from fer_keras.recognition.fer import Frame
+from fer_keras.recognition.videos import Video
 
 
 @pytest.fixture
@@ -60,7 +63,7 @@ def test_a_video_has_frames_a_drawn_copy_and_a_timeline(tmp_path):
     fer = FER(brightness, detector=lambda rgb: [Box(0, 0, 48, 48, 1.0)] if rgb.max() > 50 else [])
     moved = []
     (result,) = batches.analyze(fer, [str(clip)], every=0, annotate=tmp_path / "drawn", advance=moved.append)
-    assert moved == pytest.approx([0, 0.25, 0.25, 0.25, 0.25])
+    assert moved == pytest.approx([0, *[0.125] * 3, 0, *[0.125] * 3, 0.25])  # once to analyze, once to draw
     assert [round(frame.time, 3) for frame in result.frames] == [0, 0.1, 0.2, 0.3]
     assert all(frame.image is None for frame in result.frames)
     told = json.loads(json.dumps(result.as_dict()))["frames"]
@@ -70,6 +73,53 @@ def test_a_video_has_frames_a_drawn_copy_and_a_timeline(tmp_path):
     assert tables.text([result]) == (
         f"{clip}  face 1, 0.2-0.3 s  neutral  mean of 2 frames: neutral 56.4 %, happy 43.6 %, angry 0.0 %\n"
     )  # steadied: 0.4, then 0.4 + (1 - exp(-0.1 / 0.5)) * 0.4 = 0.4725
+
+
+def test_the_part_of_a_video_that_could_be_read_is_answered(tmp_path):
+    noise = list(np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8))
+    clip = write_video(tmp_path / "clip.avi", noise, codec="MJPG")
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    fer = FER(brightness, detector="none")
+    (result,) = batches.analyze(fer, [str(clip)], every=0, annotate=tmp_path / "drawn")
+    assert 2 <= len(result.frames) < 20 and "clip.avi was read for" in result.error and result.answered
+    assert result.as_dict().keys() == {"path", "error", "frames"}
+    assert tables.text([result]).startswith(f"{clip}  face 1, 0.0-")
+    assert (tmp_path / "drawn" / "clip.mp4").is_file()
+    moments = fer.analyze_video(clip, every=0)
+    assert [next(moments).time for _ in result.frames] == [frame.time for frame in result.frames]
+    with pytest.raises(InputError, match="clip.avi was read for"):
+        next(moments)
+
+
+@pytest.mark.parametrize("rate, every", [(10, 0.2), (10, 0), (10, 3), (0.2, 0.2), (30, 1)])
+def test_an_annotated_video_has_the_rate_and_length_of_its_source(tmp_path, rate, every):
+    clip = write_video(tmp_path / "clip.avi", [plain(25 * i) for i in range(10)], rate=rate)
+    fer = FER(brightness, detector="none")
+    (result,) = batches.analyze(fer, [str(clip)], every=every, annotate=tmp_path / "drawn")
+    assert {face.track for frame in result.frames for face in frame.faces} == {1}
+    drawn = Video(tmp_path / "drawn" / "clip.mp4")
+    assert [time for time, _ in drawn.frames()] == pytest.approx([i / rate for i in range(10)])
+    assert drawn.rate == pytest.approx(rate) and drawn.length == pytest.approx(10 / rate)
+
+
+def test_frames_between_the_analyzed_ones_have_the_faces_before():
+    analyzed = [Frame(0.0, ["a"], None), Frame(0.2, ["b"], None)]
+    frames = [(time, None) for time in (0.0, 0.1, 0.2, 0.3)]
+    assert [faces for _, _, faces in batches.held(frames, analyzed)] == [["a"], ["a"], ["b"], ["b"]]
+
+
+def test_a_drawing_that_fails_does_not_lose_the_faces(tmp_path, monkeypatch):
+    Image.fromarray(plain(51)).save(tmp_path / "a.png")
+
+    def full(*words):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(batches.Outputs, "save", full)
+    (result,) = batches.analyze(
+        FER(brightness, detector="none"), [str(tmp_path / "a.png")], annotate=tmp_path / "drawn"
+    )
+    assert len(result.faces) == 1
+    assert result.error.endswith("a.png was read, but the drawing failed: [Errno 28] No space left on device.")
 
 
 def test_the_table_lines_up():

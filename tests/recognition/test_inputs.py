@@ -75,7 +75,7 @@ def test_skipped_files_are_counted_by_reason(album):
 
 def test_drawings_are_skipped_even_if_they_are_named(album):
     Image.fromarray(plain(9)).save("photo.png")
-    written = outputs.Outputs([], ["drawn"])
+    written = outputs.Outputs([], annotate="drawn")
     written.save(Image.fromarray(plain(9)), "drawn", "photo.png", ".png")
     assert inputs.expand(["drawn/photo.png", "photo.png"]) == inputs.Inputs(
         ["photo.png"], {"drawn by fer-keras": 1}

@@ -94,7 +94,7 @@ def test_a_file_system_that_ignores_case_finds_the_original(folder, monkeypatch)
     respelled = {str(folder / "A.png"): str(folder / "a.png")}
     monkeypatch.setattr(os, "stat", lambda path, **rest: real(respelled.get(os.fspath(path), path), **rest))
     monkeypatch.setattr(os.path, "lexists", lambda path: os.fspath(path) in respelled or os.path.exists(path))
-    assert not outputs.Outputs([folder / "a.png"], [])._may_replace(folder / "A.png")
+    assert not outputs.Outputs([folder / "a.png"])._may_replace(folder / "A.png")
 
 
 def test_drawings_are_known_by_their_mark(folder):
@@ -119,8 +119,8 @@ def test_long_names_are_cut(tmp_path, stem):
 def test_unusable_folders_are_reported_before_the_work(folder):
     (folder / "file").write_text("")
     with pytest.raises(InputError, match="Cannot make the folder .*file/drawn: Not a directory"):
-        outputs.Outputs([], [folder / "file" / "drawn"])
+        outputs.Outputs([], annotate=folder / "file" / "drawn")
     with pytest.raises(InputError, match="Cannot make the folder .*file: File exists"):
-        outputs.Outputs([], [folder / "file"])
+        outputs.Outputs([], saliency=folder / "file")
     with pytest.raises(InputError, match="File name too long"):
-        outputs.Outputs([], [pathlib.Path("a" * 300)])
+        outputs.Outputs([], annotate=pathlib.Path("a" * 300))
