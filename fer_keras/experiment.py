@@ -145,6 +145,22 @@ class Experiment:
                 raise InputError(f"Experiment {field} must be {expectation}. Received {getattr(self, field)!r}.")
 
 
+def files_in(folder):
+    """Return the paths of the experiment files in `folder`, sorted.
+
+    Hidden files are left out: a killed process can leave a temporary one behind.
+
+    Raises:
+        InputError: if there are none.
+    """
+    files = sorted(path for path in pathlib.Path(folder).glob("*.py") if not path.name.startswith("."))
+    if not files:
+        raise InputError(
+            f"No experiment files in {os.fspath(folder)!r}. Name the folder that holds them, such as experiments."
+        )
+    return files
+
+
 def load(path):
     """Return the `Experiment` that the Python file at `path` defines as `experiment`.
 

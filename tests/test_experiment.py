@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.experiment import Experiment, load
+from fer_keras.experiment import Experiment, files_in, load
 
 DEFAULTS = {
     "name": "x",
@@ -143,3 +143,12 @@ def test_load_tells_what_is_wrong_with_the_file(tmp_path, text, message):
 def test_load_refuses_a_folder(tmp_path):
     with pytest.raises(InputError, match="No experiment file"):
         load(tmp_path)
+
+
+def test_a_temporary_file_that_a_killed_process_left_is_no_experiment(tmp_path):
+    (tmp_path / "b.py").touch()
+    (tmp_path / ".b-x7d_2k1q.py").write_text("raise SystemExit(9)")
+    assert files_in(tmp_path) == [tmp_path / "b.py"]
+    (tmp_path / "b.py").unlink()
+    with pytest.raises(InputError, match="No experiment files in '.*'. Name the folder that holds them"):
+        files_in(tmp_path)

@@ -18,8 +18,7 @@ from fer_keras.cli.options import (
     synthetic_note,
     wandb_option,
 )
-from fer_keras.core.errors import InputError
-from fer_keras.experiment import load, override
+from fer_keras.experiment import files_in, load, override
 
 
 @click.command()
@@ -67,10 +66,7 @@ def list_(folder):
     \b
     fer-keras list
     """
-    files = sorted(folder.glob("*.py"))
-    if not files:
-        raise InputError(f"No experiment files in {str(folder)!r}. Name their folder: fer-keras list FOLDER.")
-    for file in files:
+    for file in files_in(folder):
         click.echo(f"{file}  {load(file).name}")
         click.echo(f"    {_question(file)}")
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fer_keras import models, study
 from fer_keras.core.errors import InputError
 from fer_keras.data import load as load_data
-from fer_keras.experiment import Experiment
+from fer_keras.experiment import Experiment, files_in
 from fer_keras.experiment import load as load_experiment
 from fer_keras.runs import pipeline, records
 from fer_keras.study import judging, results
@@ -154,11 +154,7 @@ def experiment_files(folder):
     Raises:
         InputError: if there are none, or one is no experiment.
     """
-    found = {path: load_experiment(path) for path in sorted(pathlib.Path(folder).glob("*.py"))}
-    if not found:
-        raise InputError(
-            f"No experiment files in {os.fspath(folder)!r}. Go to the folder that holds experiments/."
-        )
+    found = {path: load_experiment(path) for path in files_in(folder)}
     order = {name: place for place, name in enumerate(name for step in study.STEPS for name in step.runs)}
     return dict(sorted(found.items(), key=lambda item: order.get(item[1].name, len(order))))
 
