@@ -9,8 +9,8 @@ import os
 import pathlib
 import re
 import runpy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError
@@ -23,18 +23,21 @@ LAST_EPOCHS = 3  # a run is judged by their mean
 ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "batch": "batch_size", "lr_schedule": "schedule"}
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
+T = TypeVar("T")
 
-def _naming_settings(cls):
+
+def _naming_settings(cls: type[T]) -> type[T]:
     """Class decorator: a keyword that is no setting ends in an `InputError` that names the right one."""
-    init = cls.__init__
+    init: Callable[..., None] = cls.__init__
+    fields: Mapping[str, Any] = vars(cls)["__dataclass_fields__"]
 
     @functools.wraps(init)
-    def __init__(self, *values, **settings):
-        for name in settings.keys() - cls.__dataclass_fields__.keys():
+    def __init__(self: T, *values: Any, **settings: Any) -> None:
+        for name in settings.keys() - fields.keys():
             raise _unknown_setting(name)
         init(self, *values, **settings)
 
-    cls.__init__ = __init__
+    cls.__init__ = __init__  # type: ignore[assignment]
     return cls
 
 
@@ -104,7 +107,7 @@ class Experiment:
     epochs: int = 10
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         expected = {
             "labels": (self.labels in LABELS, f"one of: {', '.join(LABELS)}"),
             "deduplicate": (isinstance(self.deduplicate, bool), "True or False"),
@@ -145,7 +148,7 @@ class Experiment:
                 raise InputError(f"Experiment {field} must be {expectation}. Received {getattr(self, field)!r}.")
 
 
-def files_in(folder):
+def files_in(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     """Return the paths of the experiment files in `folder`, sorted.
 
     Hidden files are left out: a killed process can leave a temporary one behind.
@@ -161,7 +164,7 @@ def files_in(folder):
     return files
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> Experiment:
     """Return the `Experiment` that the Python file at `path` defines as `experiment`.
 
     The file is executed: open only files you trust.
@@ -185,7 +188,7 @@ def load(path):
     return experiment
 
 
-def override(experiment, assignments):
+def override(experiment: Experiment, assignments: Iterable[str]) -> Experiment:
     """Return `experiment` with other settings, such as `override(experiment, ["model_options.dropout=0.3"])`.
 
     Args:
@@ -206,11 +209,12 @@ def override(experiment, assignments):
         value, old = text if field == "name" else _value(text), getattr(experiment, field)
         if option and not isinstance(old, Mapping):
             raise InputError(f"The setting {field!r} has no options in it. Received {assignment!r}.")
-        experiment = dataclasses.replace(experiment, **{field: {**old, option: value} if option else value})
+        change: dict[str, Any] = {field: {**old, option: value} if option else value}
+        experiment = dataclasses.replace(experiment, **change)
     return experiment
 
 
-def _unknown_setting(name):
+def _unknown_setting(name: str) -> InputError:
     if name in renames.SETTINGS:
         return InputError(f"The setting {name!r} of an experiment is now {renames.SETTINGS[name]!r}.")
     fields = list(Experiment.__dataclass_fields__)
@@ -219,7 +223,7 @@ def _unknown_setting(name):
     return InputError(f"An experiment has no setting {name!r}. {hint}")
 
 
-def _value(text):
+def _value(text: str) -> Any:
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     try:
@@ -229,9 +233,9 @@ def _value(text):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _integer(value):
+def _integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value):
+def _number(value: Any) -> bool:
     return _integer(value) or isinstance(value, float)

@@ -14,7 +14,7 @@ import re
 
 import keras
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 
 if keras.backend.backend() == "torch":
     import torch
@@ -248,7 +248,7 @@ def _telling_of_losses():
     try:
         yield
     except RuntimeError as error:  # of which all errors of torch.distributed are
-        reason = re.sub(r"^\[\S+\] ", "", str(error).strip().splitlines()[0]).rstrip(".")
+        reason = re.sub(r"^\[\S+\] ", "", first_line(error)).rstrip(".")
         raise Lost(
             f"Process {_rank} of {_size} lost the others: {reason}. The first error above tells why. Start the "
             "same command again to continue after the last whole epoch."

@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import signal
-import sys
 
 import click
 
@@ -18,6 +16,7 @@ from fer_keras.cli.options import (
     synthetic_note,
     wandb_option,
 )
+from fer_keras.core import jobs
 from fer_keras.experiment import files_in, load, override
 
 
@@ -46,9 +45,11 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
     from fer_keras import evaluation
     from fer_keras.runs import pipeline
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that wandb's run is ended too
     try:
-        folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
+        with jobs.exit_on_sigterm():  # which ends wandb's run too
+            folder, record = pipeline.run(
+                experiment, data=data, output=output, tracking=wandb, precision=precision
+            )
     except KeyboardInterrupt:
         end_interrupted()
     if record is None:

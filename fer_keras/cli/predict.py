@@ -58,9 +58,9 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
     fer = FER(classifier(model, class_order, engine), detector=detector)
     stdin = sys.stdin.buffer.read() if "-" in files else None
     results = []
-    from fer_keras.data.loading import bar
+    from fer_keras.core.progress import bar
 
-    with bar("Reading faces", len(files), True) as advance:
+    with bar("Reading faces", len(files)) as advance:
         options = {"every": every, "annotate": annotate, "saliency": explain, "advance": advance}
         for result in batches.analyze(fer, files, stdin=stdin, **options):
             results.append(result)

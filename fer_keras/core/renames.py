@@ -6,6 +6,7 @@ read through the same tables.
 
 import importlib.abc
 import sys
+from typing import Any
 
 OPTIONS = {
     "--flip": "--tta flip",
@@ -75,25 +76,24 @@ IMPORTS = {
 class OldImports(importlib.abc.MetaPathFinder):
     """Ends the import of an old module path in an `ImportError` that names the new one."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         if fullname in IMPORTS:
             raise ImportError(f"{fullname} is now {IMPORTS[fullname]}.", name=fullname)
-        return None
 
 
-def refuse_old_imports():
+def refuse_old_imports() -> None:
     """Add `OldImports` behind Python's own finders, once."""
     if not any(isinstance(finder, OldImports) for finder in sys.meta_path):
         sys.meta_path.append(OldImports())
 
 
-def setting(key):
+def setting(key: str) -> str:
     """Return today's name of an `Experiment` setting, `FIELD` or `FIELD.OPTION`."""
     field, dot, option = key.partition(".")
     return SETTINGS.get(field, field) + dot + option
 
 
-def read_record(record):
+def read_record(record: dict[str, Any]) -> dict[str, Any]:
     """Return `record`, of a run, a result or a model card of any version, under today's names.
 
     Args:

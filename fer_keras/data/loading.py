@@ -1,13 +1,12 @@
 """Where the data is looked for, and the way from there to `Faces`."""
 
-import contextlib
 import dataclasses
 import logging
 import os
 import pathlib
-import sys
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.progress import bar
 from fer_keras.data import cache, formats, sources, synthetic
 from fer_keras.data.faces import Faces, make_faces
 from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
@@ -80,7 +79,7 @@ def read(path, progress=True):
             faces = Faces(images, labels, usages, str(path), digest)
         else:
             form = form or formats.recognise(sources.open_source(path))
-            with bar(f"Reading {path.name}", form.size(), progress) as advance:
+            with bar(f"Reading {path.name}", form.size(), show=progress) as advance:
                 images, labels, usages, table = form.read(advance)
             faces = make_faces(images, labels, usages, path)
     if not kept:
@@ -100,15 +99,3 @@ def votes_beside(path, table, usages):
     except InputError as error:
         log.warning("The FER+ votes beside %s are left out: %s", path, error)
         return None
-
-
-@contextlib.contextmanager
-def bar(title, total, show):
-    """Yield a function to call with each further amount of `total`; it moves a bar on a terminal's stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not (show and sys.stderr.isatty())) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda amount: progress.advance(task, amount)

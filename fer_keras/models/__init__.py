@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, one_line
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
 from fer_keras.models.resnet import resnet
@@ -60,5 +60,5 @@ def _logits(name, options, x, num_classes):
         raise
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{option}={value!r}" for option, value in options.items())
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"Model {name!r} cannot be built with {given}: {reason}") from error

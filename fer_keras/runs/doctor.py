@@ -11,7 +11,7 @@ import tempfile
 from packaging.requirements import Requirement
 
 from fer_keras.backend import selection
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.data import cache, loading
 
 LITTLE_ROOM = 1 << 30  # bytes; a run with its checkpoint and pictures takes some tens of MB
@@ -95,7 +95,7 @@ def _backend():
 
         about = machine.environment()
     except Exception as error:  # whatever a broken installation raises
-        reason = (str(error) or repr(error)).splitlines()[0]
+        reason = first_line(error)
         again = f"`pip install --force-reinstall {selection.PACKAGES[name]}`"
         return [Finding("wrong", "backend", f"{name} cannot be loaded: {reason} Run {again}.")]
     others = ", ".join(other for other in selection.installed() if other != name) or "none"

@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import sync_folder, write_json, writing
+from fer_keras.core.files import make_folder, sync_folder, write_json, writing
 from fer_keras.experiment import Experiment
 
 HISTORY = "history.jsonl"
@@ -44,12 +44,21 @@ def create(root, experiment, data, environment):
 def find_unfinished(root, experiment, data, precision=None):
     """Return the latest run directory of the same experiment and data that has no scores yet, or `None`.
 
-    Backend, device and versions may differ, since a checkpoint fits them all; precision only where it is `None`.
+    Backend, device and versions may differ, since a checkpoint fits them all; precision only if it is `None`.
     """
+    return _find(root, experiment, data, precision, complete=False)
+
+
+def find_complete(root, experiment, data):
+    """Return the latest finished run directory of the same experiment and data, or `None`."""
+    return _find(root, experiment, data, None, complete=True)
+
+
+def _find(root, experiment, data, precision, *, complete):
     defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
     folders = [folder for home in _homes(root, experiment, data) for folder in home.glob("*")]
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
-        if (folder / "run.json").is_file() and not is_complete(folder):
+        if (folder / "run.json").is_file() and is_complete(folder) == complete:
             run = current(_read_json(folder / "run.json"))
             same = defaults | run["experiment"] == defaults | plain(experiment)
             same &= all(run["data"].get(key) == data.get(key) for key in ("digest", "teachers"))
@@ -191,10 +200,11 @@ def _homes(root, experiment, data):
 
 
 def _new_folder(home, now):
+    make_folder(home)
     for number in itertools.count(1):
         folder = home / (now.strftime("%Y%m%d-%H%M%S") + (f"-{number:02}" if number > 1 else ""))
         with contextlib.suppress(FileExistsError):  # another process started in the same second
-            folder.mkdir(parents=True)
+            folder.mkdir()
             sync_folder(home)
             return folder
 

@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 
+from fer_keras.core.errors import one_line
 from fer_keras.core.files import write_json
 from fer_keras.data import EMOTIONS
 
@@ -194,7 +195,7 @@ def _init(mode, folder, **arguments):
 
 
 def _reason(error):
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _edges(histogram):

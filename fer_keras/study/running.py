@@ -2,28 +2,27 @@
 
 import dataclasses
 import difflib
+import logging
 import os
 import pathlib
-import re
-import signal
-import subprocess
 import sys
-import time
+import tempfile
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from fer_keras import models, study
+from fer_keras.core import jobs as processes
 from fer_keras.core.errors import InputError
+from fer_keras.core.progress import progress
 from fer_keras.data import load as load_data
 from fer_keras.experiment import Experiment, files_in
 from fer_keras.experiment import load as load_experiment
 from fer_keras.runs import pipeline, records
 from fer_keras.study import judging, results
+from fer_keras.training import distillation
 
-EPOCH = re.compile(r"^epoch (\d+)/\d+ ")
-RECORD = re.compile(r"^record: (.+)$")
-POLL = 0.2  # seconds
+LOG = logging.getLogger("fer_keras")
+COLUMNS = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +60,8 @@ def run(
         step: number of a step, to run that one only.
         seeds: how many, for runs of the study from `fer_keras.study.FIRST_SEED` on, for others from 0.
         epochs: instead of each experiment's own, for a quick look.
-        workers: processes at a time, which share the cores evenly; by default one for each core.
+        workers: processes at a time, which share the cores evenly unless OMP_NUM_THREADS is set; by default one
+            for each core.
         data: path of FER-2013, see `fer_keras.data.load`.
         folder: of the experiment files.
         output: folder of the run directories.
@@ -83,12 +83,13 @@ def run(
     faces = load_data(data)
     jobs = plan(files, seeds, epochs, home(folder, faces.synthetic, epochs))
     todo = missing(jobs, faces.digest)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = workers or cores
-    options = ["--output", os.fspath(output), "--wandb", tracking]
+    options = ["--wandb", tracking]
     options += ["--data", os.fspath(data)] if data else []
     options += ["--epochs", str(epochs)] if epochs else []
-    return Pool(workers, max(cores // workers, 1), options).run(todo, len(jobs) - len(todo))
+    about = {"digest": faces.digest, "synthetic": faces.synthetic}
+    with Runs(todo, workers or processes.cores(), options, pathlib.Path(output), about, len(jobs)) as runs:
+        runs.run_all()
+    return runs.done, runs.failed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,82 +228,73 @@ def _done(result, job, digest):
 
 
 @dataclasses.dataclass
-class Worker:
-    """A process at work on a job, the output read from it so far, and its bar."""
+class Run:
+    """A job under way: its process, its bar, and its run directory once there is one."""
 
     job: Job
-    process: subprocess.Popen
+    process: processes.Process
     bar: int
-    output: bytes = b""
-
-    def read(self):
-        """Return the lines of the output so far, and the exit code or `None`."""
-        code = self.process.poll()  # before reading, so that nothing is missed
-        self.output += self.process.stdout.read() or b""
-        return self.output.decode(errors="replace").splitlines(), code
+    folder: pathlib.Path | None = None
 
 
-class Pool:
-    """Runs jobs in processes.
+class Runs(processes.Pool[Run]):
+    """Trains jobs in processes; as a context, it shows their progress.
 
     Args:
+        jobs: `Job`s to do.
         workers: processes at a time.
-        threads: of each process.
         options: further words of `fer-keras run`.
+        output: folder of the run directories.
+        data: `digest` and `synthetic` of the data, as in a record.
+        total: number of jobs, with those already done.
     """
 
-    def __init__(self, workers, threads, options):
-        self.workers, self.options = workers, options
-        # The thread count decides the order of floating-point sums, so it is part of what makes a rerun equal.
-        self.environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
-        self.active, self.done, self.failed = [], [], []
+    def __init__(self, jobs, workers, options, output, data, total):
+        super().__init__(workers)
+        self.waiting, self.options, self.output, self.data = list(reversed(jobs)), options, output, data
+        self.environment = processes.thread_settings(workers)
+        self.done, self.failed = [], []
+        self.progress = progress(*COLUMNS)
+        self.total = self.progress.add_task("study", total=total, completed=total - len(jobs))
 
-    def run(self, jobs, recorded=0):
-        """Run `jobs`; `recorded` is the number of those already done. Return `(done, failed)`."""
-        waiting = list(reversed(jobs))
-        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        try:
-            with _progress() as self.progress:
-                self.total = self.progress.add_task("study", total=recorded + len(jobs), completed=recorded)
-                while waiting or self.active:
-                    while waiting and len(self.active) < self.workers:
-                        self.active.append(self._start(waiting.pop()))
-                    time.sleep(POLL)
-                    self.active = [worker for worker in self.active if not self._is_over(worker)]
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-            self._end()
-        return self.done, self.failed
+    def __enter__(self):
+        self.progress.start()
+        return self
 
-    def _start(self, job):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fer_keras", "run", os.fspath(job.file)]
-            + ["--seed", str(job.experiment.seed), *self.options],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        os.set_blocking(process.stdout.fileno(), False)
-        return Worker(job, process, self.progress.add_task(job.title, total=job.experiment.epochs))
+    def __exit__(self, *_):
+        self.progress.stop()
 
-    def _is_over(self, worker):
-        lines, code = worker.read()
-        epochs = [int(match[1]) for line in lines if (match := EPOCH.match(line))]
-        self.progress.update(worker.bar, completed=max(epochs, default=0))
+    def next_job(self):
+        if not self.waiting:
+            return None
+        job = self.waiting.pop()
+        command = [sys.executable, "-m", "fer_keras", "run", os.fspath(job.file), *self.options]
+        command += ["--seed", str(job.experiment.seed), "--output", os.fspath(self.output)]
+        process = processes.Process(command, tempfile.TemporaryFile(), self.environment)
+        return Run(job, process, self.progress.add_task(job.title, total=job.experiment.epochs))
+
+    def is_over(self, run):
+        code = run.process.exit_code()  # before the record is read, so that nothing is missed
+        run.folder = run.folder or self._find(run.job, records.find_unfinished)
+        epochs = records.rows(run.folder / records.HISTORY) if run.folder else []
+        self.progress.update(run.bar, completed=len(epochs))
         if code is None:
             return False
-        worker.process.stdout.close()
-        self.progress.remove_task(worker.bar)
+        self.progress.remove_task(run.bar)
         self.progress.advance(self.total)
-        folders = [match[1] for line in lines if (match := RECORD.match(line))]
         if code == 0:
-            self._keep(worker.job, records.read(folders[-1]))
+            self._keep(run.job, records.read(self._find(run.job, records.find_complete)))
         else:
-            self.failed.append(worker.job)
-            tail = "".join(f"\n    {line}" for line in lines[-12:])
-            self._say(f"failed  {worker.job.title}, exit code {code}{tail}")
+            self.failed.append(run.job)
+            LOG.error("failed  %s, exit code %d", run.job.title, code)
+            for line in run.process.last_lines():
+                LOG.error("    %s", line)
         return True
+
+    def _find(self, job, find):
+        teachers = job.experiment.teachers
+        data = self.data | ({"teachers": distillation.digests(teachers)} if teachers else {})
+        return find(self.output, pipeline.resolved(job.experiment), data)
 
     def _keep(self, job, record):
         name = job.experiment.name
@@ -310,32 +302,15 @@ class Pool:
         result = results.compact(record, parameters(job.experiment), rule)
         results.write(job.result, result)
         self.done.append(job)
-        self._say(
-            f"done    {job.title}: validation {result['history'][-1]['val_acc']:.4f}, "
-            f"test {result['scores']['accuracy']:.4f}, {result['cost']['minutes']:.1f} minutes"
+        LOG.info(
+            "done    %s: validation %.4f, test %.4f, %.1f minutes",
+            job.title,
+            result["history"][-1]["val_acc"],
+            result["scores"]["accuracy"],
+            result["cost"]["minutes"],
         )
-
-    def _say(self, text):
-        self.progress.console.print(text, highlight=False, markup=False)
-
-    def _end(self):
-        for worker in self.active:
-            worker.process.terminate()
-        for worker in self.active:
-            worker.process.wait()
 
 
 def parameters(experiment):
     """Return the number of weights of the experiment's model."""
     return models.build(experiment.model, experiment.model_options, []).count_params()
-
-
-def _progress():
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(file=sys.stderr, soft_wrap=True),
-        transient=True,
-    )

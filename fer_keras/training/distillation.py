@@ -1,13 +1,13 @@
 """Distillation: what trained networks say of the training images, for the next one to learn from."""
 
-import hashlib
 import logging
 
 import numpy as np
 
 from fer_keras.backend import distribution
+from fer_keras.core.files import sha256
+from fer_keras.core.progress import bar
 from fer_keras.data import EMOTIONS
-from fer_keras.data.loading import bar
 from fer_keras.data.sources import reading
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -24,8 +24,8 @@ def digests(paths):
     """
     found = []
     for path in paths:
-        with reading(path), open(path, "rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        with reading(path):
+            found.append(sha256(path))
     return found
 
 
@@ -46,8 +46,7 @@ def soft_labels(experiment, train):
     batches = Batches(train.images, training_targets(train, experiment), experiment)
     said = np.empty((batches.draws, len(train), len(EMOTIONS)), "float32")
     LOGGER.info("Teachers look at %d training images: %s", said[..., 0].size, ", ".join(experiment.teachers))
-    shown = distribution.rank() == 0 and LOGGER.isEnabledFor(logging.INFO)
-    with bar("teachers", said[..., 0].size, shown) as advance:
+    with bar("teachers", said[..., 0].size, show=distribution.rank() == 0) as advance:
         for draw in range(batches.draws):
             batches.start(draw)
             for step in range(batches.steps):

@@ -3,13 +3,10 @@
 import dataclasses
 import logging
 import math
-import sys
 
 import keras
 import numpy as np
 from keras import ops
-from rich.console import Console
-from rich.progress import Progress
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_keras import models
@@ -17,6 +14,7 @@ from fer_keras.backend import device, distribution
 from fer_keras.backend.gradients import tracked
 from fer_keras.backend.optimizers import Muon, fused, sharpness_aware
 from fer_keras.core.errors import InputError
+from fer_keras.core.progress import progress
 from fer_keras.models.preprocessing import preprocessing
 from fer_keras.training import callbacks, checkpoints, schedules
 from fer_keras.training.dataset import Batches, EpochSeeds, Sharing, blends, targets_of, training_targets
@@ -155,8 +153,8 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
     recording.append(EpochRows(on_epoch))
     if checkpoint:
         recording.append(checkpoints.Checkpoint(checkpoint))
-    with _progress() as progress:
-        recording.append(ProgressBar(progress))
+    with progress(show=distribution.rank() == 0) as bars:
+        recording.append(ProgressBar(bars))
         model.fit(
             batches,
             epochs=experiment.epochs,
@@ -201,8 +199,8 @@ def overfit_losses(experiment, train):
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(model.optimizer, model.loss, metrics=[cross_entropy])
     losses = []
-    with _progress() as progress:
-        for _ in progress.track(range(OVERFIT_EPOCHS), description="overfit check"):
+    with progress(show=distribution.rank() == 0) as bars:
+        for _ in bars.track(range(OVERFIT_EPOCHS), description="overfit check"):
             model.reset_metrics()
             losses.append(float(model.train_on_batch(images, subset.labels)[-1]))
             if losses[-1] < 0.01:
@@ -258,9 +256,3 @@ class ProgressBar(keras.callbacks.Callback):
         figures = (form.format(logs[name]) for name, form in self.FIGURES.items() if name in logs)
         line = "  ".join([f"epoch {epoch + 1}/{self.params['epochs']}", *figures])
         LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
-
-
-def _progress():
-    console = Console(file=sys.stderr, soft_wrap=True)
-    shown = console.is_terminal and LOGGER.isEnabledFor(logging.INFO) and distribution.rank() == 0
-    return Progress(console=console, transient=True, disable=not shown)

@@ -91,13 +91,14 @@ def test_experiment_of_other_labels_is_no_run_of_the_study(tmp_path):
         running.run(["resnet_tiny_ferplus"], folder=EXPERIMENTS, output=tmp_path)
 
 
-def test_failed_run_is_told_and_the_others_go_on(tmp_path, capfd):
+def test_failed_run_is_logged_and_the_others_go_on(tmp_path, caplog):
     jobs = running.plan(write_experiments(tmp_path, "a", "b"), 1, None, tmp_path / "results")
     for job in jobs:
         job.file.unlink()
-    done, failed = running.Pool(2, 1, []).run(jobs)
-    assert (done, sorted(job.title for job in failed)) == ([], ["a seed 0", "b seed 0"])
-    assert "failed  a seed 0, exit code 2\n" in capfd.readouterr().err
+    with running.Runs(jobs, 2, [], tmp_path / "runs", {"digest": "digest", "synthetic": False}, 2) as runs:
+        runs.run_all()
+    assert (runs.done, sorted(job.title for job in runs.failed)) == ([], ["a seed 0", "b seed 0"])
+    assert "failed  a seed 0, exit code 2" in caplog.messages
 
 
 def write_accuracies(folder, **runs):
@@ -164,13 +165,14 @@ def test_parameters():
 
 
 @pytest.mark.slow
-def test_study_runs_what_is_missing_once_and_a_rerun_is_equal(tmp_path, monkeypatch, capfd):
+def test_study_runs_what_is_missing_once_and_a_rerun_is_equal(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_experiments(tmp_path, "a", "b")
     options = {"data": faces(tmp_path), "folder": tmp_path, "output": tmp_path / "runs", "workers": 2}
+    caplog.set_level("INFO", "fer_keras")
     done, failed = running.run(["a", "b"], seeds=1, **options)
     assert ([job.title for job in failed], len(done)) == ([], 2)
-    assert "done    a seed 0: validation 0." in capfd.readouterr().err
+    assert "done    a seed 0: validation 0." in caplog.text
     first = results.read(tmp_path / "results")
     assert running.run(["a", "b"], seeds=1, **options) == ([], [])
     results.path(tmp_path / "results", "a", 0).unlink()

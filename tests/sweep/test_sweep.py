@@ -510,12 +510,13 @@ def test_a_trial_taken_over_by_another_worker_is_let_go(place, monkeypatch, capl
     caplog.set_level("INFO", "fer_keras")
     monkeypatch.setenv("FAKE_SECONDS", "0.5")
     slept, other = board(run_cap=1), board(run_cap=1)
-    workers = sweep.Workers(slept, 1, [], pathlib.Path("runs"))
-    (job,) = workers._fill()
+    trials = sweep.Trials(slept, 1, [], pathlib.Path("runs"))
+    job = trials.next_job()
     other._reclaim()
     again = other.take()
-    wait_for(lambda: workers._is_over(job))
-    assert job.process.poll() == -signal.SIGTERM
+    wait_for(lambda: trials.is_over(job))
+    job.process.close()
+    assert job.process.exit_code() == -signal.SIGTERM
     assert caplog.messages[-1].startswith("trial 000 of 1: taken over by another worker")
     assert other.trials()[again.number].state == TrialState.RUNNING
 
