@@ -17,7 +17,7 @@ PARENT = """
 import sys, time
 from fer_keras.core import jobs
 {before}
-child = "import os, signal; from fer_keras.core import jobs as j; j.follow_parent(); print(os.getpid()); signal.pause()"
+child = "import os; from fer_keras.core import jobs; jobs.follow_parent(); print(os.getpid()); jobs.time.sleep(99)"
 log = open(sys.argv[1], "w+b")
 process = jobs.Process([sys.executable, "-c", child], log, {{}})
 time.sleep(60)
