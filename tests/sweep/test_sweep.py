@@ -558,6 +558,21 @@ def test_storage_that_cannot_be_used(place, storage, message):
     assert "secret" not in str(error.value)
 
 
+def test_a_sweep_goes_on_from_a_torn_journal(place):
+    run(write(run_cap=2))
+    journal = pathlib.Path("sweeps/search/journal.log")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert [row["state"] for row in run(write(run_cap=3))["trials"]][-1] == "complete"
+
+
+def test_a_journal_that_is_not_optunas_is_named(place):
+    run(write(run_cap=1))
+    journal = pathlib.Path("sweeps/search/journal.log")
+    journal.write_text(journal.read_text().replace('"op_code":0', '"op_code":99', 1))
+    with pytest.raises(InputError, match="journal.log is no journal of Optuna's"):
+        run(write(run_cap=2))
+
+
 # Processes.
 
 
