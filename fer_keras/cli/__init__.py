@@ -29,6 +29,7 @@ OTHER_WORDS = {  # what users type for a command
     **dict.fromkeys(("convert", "onnx"), "export"),
     **dict.fromkeys(("check", "info"), "doctor"),
 }
+COMPUTING = ("run", "overfit", "evaluate", "predict")  # what these free is needed again at once
 LOG = logging.getLogger("fer_keras")
 
 

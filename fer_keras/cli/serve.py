@@ -9,17 +9,28 @@ from fer_keras.core.errors import InputError
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
+@click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Take the client's address from X-Forwarded-For of this proxy (address or network; may be repeated).",
+)
 @model_option
 @class_order_option
 @engine_option
 @detector_option
-def serve(host, port, model, class_order, engine, detector):
+def serve(host, port, proxies, model, class_order, engine, detector):
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
     \b
     fer-keras serve
     fer-keras serve --port 8080 --engine onnx
+    fer-keras serve --host 0.0.0.0 --trusted-proxy 10.0.0.2
     """
+    from fer_keras.backend import allocator
+
+    allocator.keep_freed(allocator.SMALL_BLOCK)
     try:
         from fer_keras import server
     except ImportError as error:
@@ -28,4 +39,4 @@ def serve(host, port, model, class_order, engine, detector):
     from fer_keras.recognition import FER
 
     fer = FER(classifier(model, class_order, engine), detector=detector, max_pixels=server.MAX_PIXELS)
-    server.serve(fer, host, port)
+    server.serve(fer, host, port, trusted_proxies=proxies)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_keras.backend import allocator
 from fer_keras.core.choices import TTA, Tta
 from fer_keras.core.errors import InputError
 
@@ -73,7 +72,6 @@ def _moved(batch, down, right):
 
 def _predict(model, images, view=np.asarray):
     """Return the probabilities of what `view` makes of each batch of images, (n, 7)."""
-    allocator.keep_freed()
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))

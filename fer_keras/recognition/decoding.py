@@ -44,12 +44,21 @@ class CostError(Exception):
 
 
 FILES = Limits(light_pixels=1 << 26, seconds=20, memory_bytes=2 << 30)
-UPLOADS = Limits(light_pixels=1 << 22, seconds=2, memory_bytes=352 << 20)
+UPLOADS = Limits(light_pixels=1 << 22, seconds=2, memory_bytes=320 << 20)  # WebP of 20 megapixels needs so much
 
 
 def enforced():
     """Return whether this system limits the memory of a process."""
     return sys.platform == "linux"
+
+
+def needs_subprocess(data, limits):
+    """Return whether `rgb` decodes `data` in a subprocess."""
+    try:
+        kind = headers.kind_of(data)
+    except UnidentifiedImageError:
+        return False
+    return not headers.is_light(data, kind, limits.light_pixels)
 
 
 def rgb(data, max_pixels, limits):
@@ -67,9 +76,9 @@ def rgb(data, max_pixels, limits):
         Exception: whatever Pillow raises for a damaged file.
     """
     kind = headers.kind_of(data)
-    if headers.is_light(data, kind, limits.light_pixels):
-        return np.asarray(decode_worker.decode(io.BytesIO(data), kind, max_pixels))
-    return in_subprocess(data, kind, max_pixels, limits)
+    if needs_subprocess(data, limits):
+        return in_subprocess(data, kind, max_pixels, limits)
+    return np.asarray(decode_worker.decode(io.BytesIO(data), kind, max_pixels))
 
 
 def in_subprocess(data, kind, max_pixels, limits):

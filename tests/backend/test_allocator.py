@@ -26,12 +26,12 @@ SCRIPT = """
 import os
 import sys
 import numpy as np
-from fer_keras import memory
+from fer_keras.backend import allocator
 
 def resident():  # MiB
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
 
-memory.keep_freed(*map(int, sys.argv[1:]))
+allocator.keep_freed(*map(int, sys.argv[1:]))
 blocks = [np.ones(16 << 20, "uint8") for _ in range(12)]
 held = resident()
 del blocks

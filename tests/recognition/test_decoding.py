@@ -18,7 +18,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.recognition import decode_worker, decoding, photos
 from fer_keras.recognition.decoding import Limits
 
-MEMORY = 352 << 20
+MEMORY = 320 << 20
 QUICK = Limits(light_pixels=0, seconds=1, memory_bytes=MEMORY)  # nothing is light
 
 
@@ -63,7 +63,7 @@ def test_memory_of_the_subprocess_is_limited():
     small = Limits(light_pixels=0, seconds=10, memory_bytes=32 << 20)
     with pytest.raises(InputError, match="The image needs more than 32 MiB to decode"):
         photos.read(png(4000, 4000), limits=small)
-    with pytest.raises(InputError, match="The image (needs more than 352 MiB to decode|cannot be decoded)"):
+    with pytest.raises(InputError, match="The image (needs more than 320 MiB to decode|cannot be decoded)"):
         photos.read(tiff_tile(23168), limits=decoding.UPLOADS)
 
 
@@ -71,8 +71,8 @@ def test_memory_of_the_subprocess_is_limited():
     "answers, message",
     [
         ((), "The image cannot be decoded, because the decoding subprocess did not start"),
-        ([(b"r", 0, 0)], "The image needs more than 352 MiB to decode"),
-        ([(b"r", 0, 0), (b"p", 1 << 31, 1 << 31)], "The image needs more than 352 MiB to decode"),
+        ([(b"r", 0, 0)], "The image needs more than 320 MiB to decode"),
+        ([(b"r", 0, 0), (b"p", 1 << 31, 1 << 31)], "The image needs more than 320 MiB to decode"),
     ],
 )
 def test_a_process_that_dies_or_lies(monkeypatch, tmp_path, answers, message):

@@ -27,7 +27,7 @@ TEXT = st.sampled_from(["", "; "]) | st.text(st.characters(min_codepoint=32, max
 @pytest.fixture(scope="module")
 def port():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol.BoundedProtocol, "PATIENCE", {h11.IDLE: 0.2, h11.SEND_BODY: 0.4})
+        patch.setattr(protocol.BoundedProtocol, "TIMEOUTS", {h11.IDLE: 0.2, h11.SEND_BODY: 0.4})
         with serving(FER(brightness, detector="none"), Limits(body_seconds=0.2)) as port:
             yield port
 
