@@ -29,7 +29,7 @@ OTHER_WORDS = {  # what users type for a command
     **dict.fromkeys(("convert", "onnx"), "export"),
     **dict.fromkeys(("check", "info"), "doctor"),
 }
-COMPUTING = ("run", "overfit", "evaluate", "predict")  # what these free is needed again at once
+COMPUTING = ("run", "overfit", "evaluate", "predict")  # they need freed memory again at once
 LOG = logging.getLogger("fer_keras")
 
 
@@ -123,6 +123,10 @@ def cli(level, log_json):
     jobs.follow_parent()
     shows = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
     logs.start((level or logging.INFO) if shows else logging.ERROR, as_json=log_json)
+    if click.get_current_context().invoked_subcommand in COMPUTING:
+        from fer_keras.backend import allocator
+
+        allocator.keep_freed()
 
 
 @cli.command()

@@ -1,11 +1,13 @@
-"""Files in a multipart/form-data body (RFC 7578), parsed in memory: Starlette's own use of the parser writes large
-ones to the disk."""
+"""Files in a multipart/form-data body (RFC 7578). They stay in memory: Starlette's form parser uses the disk."""
+
+import logging
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from fer_keras.server.limits import Refused
 
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs what clients sent
 LONGEST_BOUNDARY = 70  # characters, by RFC 2046
 HEADER_BYTES = 4096
 EXAMPLE = "For example: curl -F images=@a.jpg -F images=@b.jpg URL/api/batch"
