@@ -10,7 +10,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.data import tables
 from fer_keras.data.aliases import emotion_code
 from fer_keras.data.faces import EMOTIONS, USAGES, digest
-from fer_keras.data.sources import reading
+from fer_keras.data.sources import open_file, reading
 
 log = logging.getLogger("fer_keras")
 FILE = "fer2013new.csv"
@@ -30,7 +30,7 @@ def find(headers):
 
 def read_votes(path):
     """Return the votes table of the `fer2013new.csv` at `path`; see `read_table`."""
-    with reading(path), open(path, "rb") as file:
+    with reading(path), open_file(path) as file:
         return read_table(file, pathlib.Path(path))
 
 
@@ -40,16 +40,19 @@ def read_table(file, where):
     Raises:
         InputError: if a column is missing or a value is no usage or no count; names the line.
     """
-    table = []
-    for place, row in tables.rows(file, where):
+    table, words = [], []
+    for place, row in tables.rows(file, where, needed=("usage", *COLUMNS)):
         missing = [name for name in ("usage", *COLUMNS) if name not in row]
         if missing:
             raise InputError(f"{where} lacks the columns {', '.join(missing)} of {FILE}. Give FER+'s own file.")
         counts = [row[name].strip() for name in COLUMNS]
         if not all(count.isascii() and count.isdigit() and len(count) <= 3 for count in counts):
             raise InputError(f"{place} has the votes {', '.join(counts)}; expected ten counts.")
-        table.append([tables.parse_usage(row["usage"], place), *map(int, counts)])
-    return np.array(table, np.int16).reshape(-1, 1 + len(COLUMNS))
+        words.append(tables.parse_usage(row["usage"], place))
+        table.append([0, *map(int, counts)])
+    votes = np.array(table, np.int16).reshape(-1, 1 + len(COLUMNS))
+    votes[:, 0] = tables.usage_codes(words, where)
+    return votes
 
 
 def align(table, usages, where):
