@@ -123,6 +123,7 @@ def cli(level, log_json):
     jobs.follow_parent()
     shows = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
     logs.start((level or logging.INFO) if shows else logging.ERROR, as_json=log_json)
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no terminal can show
     if click.get_current_context().invoked_subcommand in COMPUTING:
         from fer_keras.backend import allocator
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 from fer_keras.cli.options import class_order_option, detector_option, engine_option, model_option, parse_classes
+from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 
 LOG = logging.getLogger("fer_keras")
@@ -18,10 +19,17 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 @model_option
 @class_order_option
 @detector_option
-@click.option("--json", "form", flag_value="json", help="Print JSON instead of a table.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV instead of a table, one row for each face.")
-@click.option("--annotate", type=folder, metavar="DIR", help="Draw boxes and bars; for videos also a timeline.")
-@click.option("--explain", type=folder, metavar="DIR", help="Draw what decided on each face of a photograph.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table, one row for each face.")
+@click.option(
+    "--annotate", type=folder, metavar="DIR", help="Draw boxes, labels and bars; for videos also a timeline."
+)
+@click.option(
+    "--saliency",
+    type=folder,
+    metavar="DIR",
+    help="Draw the occlusion sensitivity of each face of a photograph: how much each place matters.",
+)
 @click.option(
     "--every",
     type=click.FloatRange(0, max=3600),
@@ -33,7 +41,7 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
     "--camera", is_flag=False, flag_value="0", metavar="[NUMBER]", help="Show this camera live in a window."
 )
 @engine_option
-def predict(paths, model, class_order, engine, detector, form, annotate, explain, every, camera):
+def predict(paths, model, class_order, engine, detector, as_json, as_csv, annotate, saliency, every, camera):
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
     Ends with 1 if some of the files could not be read, or not to their end; with 2 if none could.
@@ -45,7 +53,9 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
     """
     if bool(paths) == (camera is not None):
         raise InputError("Name pictures, videos or folders, or give --camera, and not both.")
-    from fer_keras.recognition import FER, batches, inputs
+    if as_json and as_csv:
+        raise InputError("Give --json or --csv, not both.")
+    from fer_keras.recognition import FER, batches, inputs, tables
 
     if camera is not None:
         from fer_keras.recognition import camera as cameras
@@ -54,21 +64,28 @@ def predict(paths, model, class_order, engine, detector, form, annotate, explain
     found = inputs.expand(paths)
     if found.skipped:
         LOG.info(inputs.summary(found.skipped))
-    files = found.files
     fer = FER(classifier(model, class_order, engine), detector=detector)
-    stdin = sys.stdin.buffer.read() if "-" in files else None
+    stdin = sys.stdin.buffer.read() if "-" in found.files else None
     results = []
     from fer_keras.core.progress import bar
 
-    with bar("Reading faces", len(files)) as advance:
-        options = {"every": every, "annotate": annotate, "saliency": explain, "advance": advance}
-        for result in batches.analyze(fer, files, stdin=stdin, **options):
+    with bar("Reading faces", len(found.files)) as advance:
+        options = {"every": every, "annotate": annotate, "saliency": saliency, "advance": advance}
+        for result in batches.analyze(fer, found.files, stdin=stdin, **options):
             results.append(result)
             if result.error:
-                click.echo(f"Error: {result.error}", err=True)
-    click.echo(FORMS[form](results), nl=False)
+                show_error(result.error)
+    form = batches.as_json if as_json else tables.as_csv if as_csv else tables.as_text
+    click.echo(form(results), nl=False)
     if any(result.error for result in results):
         sys.exit(1 if any(result.answered for result in results) else 2)
+
+
+def show_error(message):
+    if logs.as_json():
+        LOG.error(message)
+    else:
+        click.echo(f"Error: {message}", err=True)
 
 
 def classifier(model, class_order, engine):
@@ -92,25 +109,3 @@ def classifier(model, class_order, engine):
     from fer_keras.model_files import saving
 
     return saving.load(model, classes=classes)
-
-
-def as_json(results):
-    import json
-
-    return json.dumps([result.as_dict() for result in results], indent=2, allow_nan=False) + "\n"
-
-
-def as_csv(results):
-    from fer_keras.recognition import table
-
-    found = {r.path: r.frames if r.frames is not None else r.faces for r in results if r.answered}
-    return table(found).to_csv(index=False)
-
-
-def as_text(results):
-    from fer_keras.recognition import tables
-
-    return tables.text(results)
-
-
-FORMS = {"json": as_json, "csv": as_csv, None: as_text}

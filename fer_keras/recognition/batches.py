@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import json
 import logging
 import os
 
@@ -11,7 +12,8 @@ from fer_keras.core.errors import InputError
 from fer_keras.recognition import drawing, photos, sound, videos
 from fer_keras.recognition.fer import Face, Frame, batched
 from fer_keras.recognition.inputs import is_video
-from fer_keras.recognition.outputs import PNG_TEXT, Outputs, mark_video
+from fer_keras.recognition.layout import reading_order
+from fer_keras.recognition.outputs import Outputs, mark_video
 
 BATCH_SIZE = 32  # files whose faces go through the model together
 LOG = logging.getLogger("fer_keras")
@@ -35,7 +37,7 @@ class Result:
         return self.faces is not None or self.frames is not None
 
     def as_dict(self) -> dict:
-        """Return what JSON can hold."""
+        """Return what JSON can hold; faces of a photograph have a `number`, from 1 in reading order."""
         values = {"path": self.path}
         if self.error is not None:
             values["error"] = self.error
@@ -44,7 +46,9 @@ class Result:
                 {"time": frame.time, "faces": [face.as_dict() for face in frame.faces]} for frame in self.frames
             ]
         if self.faces is not None:
-            values["faces"] = [face.as_dict() for face in self.faces]
+            numbers = reading_order([face.box for face in self.faces])
+            faces = zip(numbers, self.faces, strict=True)
+            values["faces"] = [{"number": number} | face.as_dict() for number, face in faces]
         return values
 
 
@@ -72,6 +76,11 @@ def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, saliency=None, 
             else:
                 yield film(fer, path, every, outputs, meter)
             meter.reach(1)
+
+
+def as_json(results) -> str:
+    """Return the `Result`s as JSON, in ASCII."""
+    return json.dumps([result.as_dict() for result in results], indent=2, allow_nan=False) + "\n"
 
 
 def photograph(fer, path, image, faces, outputs):
@@ -108,7 +117,7 @@ def draw_photograph(result, fer, image, outputs):
         outputs.save(drawing.annotate(rgb, result.faces), outputs.annotate, result.path, ".png")
     if outputs.saliency:
         for i, (face, heat) in enumerate(zip(result.faces, fer.explain(result.faces), strict=True), start=1):
-            outputs.save(drawing.explanation(face, heat), outputs.saliency, result.path, f"_face{i}.png")
+            outputs.save(drawing.saliency_map(face, heat), outputs.saliency, result.path, f"_face{i}.png")
 
 
 def draw_film(result, video, outputs, meter):
@@ -128,7 +137,7 @@ def draw_film(result, video, outputs, meter):
     seen = [(frame.time, face) for frame in result.frames for face in frame.faces]
     figure = timelines.timeline(os.path.basename(result.path), seen)
     with outputs.writing(outputs.annotate, result.path, "_timeline.png") as temporary:
-        figure.savefig(temporary, metadata={"Software": None} | PNG_TEXT)
+        timelines.write(figure, temporary)
 
 
 def held(frames, analyzed):

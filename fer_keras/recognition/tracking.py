@@ -5,6 +5,7 @@ import itertools
 import math
 
 from fer_keras.core.errors import InputError
+from fer_keras.recognition.layout import reading_order
 
 MIN_OVERLAP = 0.3  # intersection over union of two boxes of one face, at least
 MEMORY = 0.5  # seconds after which a probability's weight has fallen to 1/e
@@ -14,6 +15,8 @@ MISSES = 2  # frames that it may always be out of sight, however far apart they 
 
 class Tracks:
     """Numbers the faces of consecutive frames, from 1, and smooths their probabilities over time.
+
+    New faces of a frame are numbered in reading order.
 
     A track ends when it was out of sight in more than `MISSES` frames and for longer than `PATIENCE`. The
     smoothing forgets exponentially with time. Neither depends on the number of frames a second.
@@ -44,8 +47,11 @@ class Tracks:
         }
         matched = self._match(faces)
         tracked = {}
+        order = reading_order([face.box for face in faces])
+        new = sorted(set(range(len(faces))) - matched.keys(), key=order.__getitem__)
+        matched |= dict(zip(new, self._numbers, strict=False))
         for i, face in enumerate(faces):
-            number = matched[i] if i in matched else next(self._numbers)
+            number = matched[i]
             face = dataclasses.replace(face, track=number)
             if number in self._seen:
                 last, before, _ = self._seen[number]
