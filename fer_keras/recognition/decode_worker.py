@@ -49,7 +49,7 @@ def register_heif():
     try:
         import pillow_heif
     except ImportError as error:
-        raise ValueError("HEIC needs `pip install pillow-heif`") from error
+        raise ValueError("HEIC needs pip install 'fer-keras[heic]'") from error
     pillow_heif.register_heif_opener()
 
 

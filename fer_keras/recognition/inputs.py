@@ -9,7 +9,10 @@ import pathlib
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import outputs, videos
 
-PICTURES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PICTURES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pgm", ".png"),
+    *(".pnm", ".ppm", ".tif", ".tiff", ".webp"),
+)
 TRANSPORT_STREAMS = (".ts", ".mts")  # endings that TypeScript has too
 
 

@@ -17,9 +17,9 @@ def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
     """Return the photograph as uint8 (height, width, 3), red first, values [0, 255].
 
     Args:
-        image: path, encoded `bytes`, PIL image, or array: uint8 or uint16, (height, width) or
-            (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF says, of an animation
-            the first frame is taken, transparency is laid over white, 16 bits are cut to 8.
+        image: path, encoded `bytes`, binary file such as `io.BytesIO`, PIL image, or array: uint8 or uint16,
+            (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF
+            says, of an animation the first frame is taken, transparency is laid over white, 16 bits are cut to 8.
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images tell their order themselves.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
@@ -38,8 +38,12 @@ def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
     if isinstance(image, str | os.PathLike):
         data = read_file(image)
         return explained(lambda: decoding.rgb(data, max_pixels, limits), image, max_pixels)
+    if hasattr(image, "read"):
+        data = read_stream(image, "The file object")
+        return explained(lambda: decoding.rgb(data, max_pixels, limits), "The image", max_pixels)
     raise InputError(
-        f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a PIL image or an array."
+        f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a binary file, a PIL image "
+        "or an array."
     )
 
 
@@ -47,11 +51,22 @@ def read_file(path):
     """Return the bytes of a file of at most `MAX_FILE_BYTES`."""
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            return read_stream(file, path)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.") from error
+
+
+def read_stream(file, name):
+    """Return the bytes of a binary file of at most `MAX_FILE_BYTES`, from its start where it can be rewound."""
+    if file.seekable():
+        file.seek(0)
+    data = file.read(MAX_FILE_BYTES + 1)
+    if not isinstance(data, bytes):
+        raise InputError(f"{name} gives text. Open it as a binary file.")
     if len(data) > MAX_FILE_BYTES:
-        raise InputError(f"{path} has more than {MAX_FILE_BYTES >> 20} MiB. Make the image smaller.")
+        raise InputError(f"{name} has more than {MAX_FILE_BYTES >> 20} MiB. Make the image smaller.")
     return data
 
 

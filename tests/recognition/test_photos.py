@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers.portraits import PORTRAIT, portrait
+from helpers.portraits import PORTRAIT, plain, portrait
 from PIL import Image
 
 from fer_keras.core.errors import InputError
@@ -194,3 +194,23 @@ def test_other_things_are_refused():
         photos.read(Image.new("F", (2, 2)))
     with pytest.raises(InputError, match="values 70000 to 70000"):
         photos.read(Image.new("I", (2, 2), 70000))
+
+
+def test_binary_files_are_read_from_their_start(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(plain(90)).save(file, "PNG")  # leaves it at its end
+    np.testing.assert_array_equal(photos.read(file), plain(90))
+    (tmp_path / "a.png").write_bytes(file.getvalue())
+    with open(tmp_path / "a.png", "rb") as opened:
+        np.testing.assert_array_equal(photos.read(opened), plain(90))
+    with pytest.raises(InputError, match="The file object gives text. Open it as a binary file."):
+        photos.read(io.StringIO("text"))
+    with pytest.raises(InputError, match="The image is not a readable image"):
+        photos.read(io.BytesIO())
+
+
+def test_heic_is_read(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(Image.fromarray(plain(90, 128, 96))).save(path)
+    assert np.abs(photos.read(path).astype(int) - 90).max() <= 3
