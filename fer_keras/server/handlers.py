@@ -1,6 +1,6 @@
 """From the bytes of an image to the JSON of the API. Nothing is kept.
 
-Detection and each group of faces take a turn of their own, so that a crowd does not keep other requests waiting.
+The faces of a crowd are classified in several turns, so that other requests do not wait for all of them.
 """
 
 import base64
@@ -23,9 +23,10 @@ async def picture(admission, request, fer, image):
     Raises:
         InputError: as `FER.analyze`.
     """
-    size, found = await _find(admission, request, fer, image)
-    faces = []
-    for start in range(0, len(found), CHUNK):
+    async with admission.opened(request, image, fer.max_pixels) as source:
+        limits = admission.limits.decode
+        size, found, faces = await admission.run(request, _first_faces, fer, source, limits)
+    for start in range(CHUNK, len(found), CHUNK):
         faces += await admission.run(request, fer.classify, found[start : start + CHUNK])
     return size | {"faces": [face.as_dict() for face in faces]}
 
@@ -41,25 +42,23 @@ async def explanation(admission, request, fer, image, number, emotion):
     Raises:
         InputError: as `FER.analyze`, or if there are fewer faces.
     """
-    _, found = await _find(admission, request, fer, image)
+    async with admission.opened(request, image, fer.max_pixels) as source:
+        limits = admission.limits.decode
+        return await admission.run(request, _explained, fer, source, limits, number, emotion)
+
+
+def _first_faces(fer, source, limits):
+    """Return {width, height}, all faces as `Found`, and the first of them classified."""
+    rgb = photos.read(source, max_pixels=fer.max_pixels, limits=limits)
+    found = fer.find(rgb)
+    return {"width": rgb.shape[1], "height": rgb.shape[0]}, found, fer.classify(found[:CHUNK])
+
+
+def _explained(fer, source, limits, number, emotion):
+    found = fer.find(photos.read(source, max_pixels=fer.max_pixels, limits=limits))
     if number >= len(found):
         raise InputError(f"The image has no face {number}. Faces found: {len(found)}; the first has number 0.")
-    return await admission.run(request, _explain, fer, found[number], emotion)
-
-
-async def _find(admission, request, fer, image):
-    """Return {width, height} of the image and its faces as `Found`, not yet classified."""
-    async with admission.opened(request, image, fer.max_pixels) as source:
-        return await admission.run(request, _detect, fer, source, admission.limits.decode)
-
-
-def _detect(fer, source, limits):
-    rgb = photos.read(source, max_pixels=fer.max_pixels, limits=limits)
-    return {"width": rgb.shape[1], "height": rgb.shape[0]}, fer.find(rgb)
-
-
-def _explain(fer, found, emotion):
-    (face,) = fer.classify([found])
+    (face,) = fer.classify([found[number]])
     (heat,) = fer.explain([face], emotion)
     grey = face.crop.repeat(3, axis=2)
     seen, why = (_png(drawing.enlarged(pixels)) for pixels in (grey, drawing.tinted(grey, heat)))

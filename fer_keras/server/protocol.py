@@ -64,6 +64,16 @@ class BoundedProtocol(H11Protocol):
         seconds = self.TIMEOUTS.get(state)
         self.timer = self.loop.call_later(seconds, self.transport.abort) if seconds else None
 
+    def send_400_response(self, msg):
+        """Answer a malformed request, unless its body is malformed and an answer to its head has begun."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # nothing more is sent for it
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
+
     def on_response_complete(self):
         super().on_response_complete()
         if self.transport.is_closing():  # which waits until all is read

@@ -108,6 +108,15 @@ def test_both_lengths_are_refused_before_the_body(port):
     assert raw(port, head).startswith(b"HTTP/1.1 400 ")  # and the connection is closed
 
 
+def test_a_malformed_body_after_an_answer_is_no_failure(port, caplog):
+    head = (
+        b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    for _ in range(5):
+        assert raw(port, head + b"f" * 30 + b"\r\nabcde")[:13] in (b"HTTP/1.1 400 ", b"")
+    assert ask(port, "/healthz")[0] == 200 and caplog.records == []
+
+
 @pytest.mark.parametrize("path", ["/", "/page.js", "/docs", "/healthz", "/metrics", "/openapi.json"])
 def test_head_is_get_without_the_body(port, path):
     status, headers, content = ask(port, path, method="HEAD")

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers.hostile_images import jpeg, png
 from helpers.portraits import PORTRAIT, brightness, plain
 from helpers.serving import PORTRAIT_BYTES, Slow, ask, figures, form, in_threads, raw, serving, until
 from PIL import Image
@@ -191,6 +192,76 @@ def test_requests_at_once_are_limited():
             thread.join()
         assert [answer[0] for answer in answers] == [200, 200]
         assert ask(port, "/api/predict", PORTRAIT_BYTES)[0] == 200
+
+
+def test_a_crowd_is_classified_in_turns():
+    counts = []
+
+    def classifier(crops):
+        counts.append(len(crops))
+        return brightness(crops)
+
+    def crowd(rgb):
+        return [(x, y, 20, 20, 1.0) for x in range(0, 200, 20) for y in range(0, 140, 20)]
+
+    with serving(FER(classifier, detector=crowd)) as port:
+        answer = ask(port, "/api/predict", PORTRAIT_BYTES)[2]
+    assert counts == [32, 32, 6]
+    assert [face["box"][:2] for face in answer["faces"]] == [list(box[:2]) for box in crowd(None)]
+
+
+def test_costly_images_are_decoded_apart(port):
+    body, kind = form(
+        ("costly.jpg", jpeg(1000, 900, 200_000)), ("costly.png", png(1, 900_000)), ("a.png", PORTRAIT_BYTES)
+    )
+    status, _, answer = ask(port, "/api/batch", body, Content_Type=kind)
+    first, second, third = answer["results"]
+    assert status == 200 and "takes more than 2 s to decode" in first["error"]
+    assert (second["width"], second["height"], second["faces"]) == (1, 900_000, []) and len(third["faces"]) == 1
+
+
+def test_small_images_do_not_wait_for_costly_ones(port):
+    threads, answers = in_threads(2, port, "/api/predict", jpeg(1000, 900, 200_000))
+    until(lambda: figures(port)["fer_keras_requests_at_once"] == "2.0")
+    assert ask(port, "/api/predict", PORTRAIT_BYTES)[0] == 200
+    assert not answers
+    for thread in threads:
+        thread.join()
+    assert [answer[0] for answer in answers] == [422, 422]
+
+
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data; boundary=x", "Multipart/Mixed", "application/json", "application/ld+json"]
+)
+@pytest.mark.parametrize("path", ["/api/predict", "/api/explain"])
+def test_other_bodies_are_answered_with_an_example(port, path, kind):
+    status, _, answer = ask(port, path, b"{}", Content_Type=kind)
+    assert status == 415 and "curl --data-binary @photo.jpg" in answer["error"]
+
+
+@pytest.mark.parametrize("kind", ["image/png", "application/x-www-form-urlencoded", "text/plain", ""])
+def test_the_kind_of_other_bodies_does_not_matter(port, kind):
+    assert ask(port, "/api/predict", PORTRAIT_BYTES, Content_Type=kind)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        "form-data; name=a; filename=b; filename*=idna''b.jpg",
+        "form-data; name=a; filename=b; filename*=undefined''b.jpg",
+        "form-data; name=a; filename=b; filename*=unicode_escape''%5Cud800",
+        "form-data; name=a; filename=b; filename*=utf-7''%2b2AA-",
+        "form-data; name=a; filename=b; filename*=%00''abc",
+        "form-data; name=a; filename=b; filename*0*=utf-8''%e2; filename*1*=%82%ac",
+        "form-data; filename=b; filename*" + "9" * 3000 + "*=utf-8''x",
+        "form-data" + ";a=b" * 900 + ";filename=b",
+        'FORM-DATA; name="filename=x"; filename="b"',
+    ],
+)
+def test_names_in_odd_charsets(port, disposition):
+    body = f"--x\r\nContent-Disposition: {disposition}\r\n\r\nrubbish\r\n--x--\r\n".encode()
+    status, _, answer = ask(port, "/api/batch", body, Content_Type="multipart/form-data; boundary=x")
+    assert status == 200 and [result["name"] for result in answer["results"]] == ["b"]
 
 
 def test_who_left_is_not_answered():
