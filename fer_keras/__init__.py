@@ -38,6 +38,7 @@ def run(
     output: "str | os.PathLike[str]" = "runs",
     tracking: Literal["auto", "online", "offline", "disabled"] = "auto",
     precision: Literal["float32", "mixed_bfloat16"] | None = None,
+    capture: bool = False,
 ) -> "tuple[pathlib.Path, dict[str, Any]] | tuple[None, None]":
     """Train and evaluate `experiment`; continue an interrupted training of it.
 
@@ -47,6 +48,7 @@ def run(
         output: folder of all run directories.
         tracking: wandb's mode, see `fer_keras.runs.wandb_tracker.Tracker`.
         precision: Keras' dtype policy. Default: that of the interrupted run, else the fast one of the device.
+        capture: replay each training step as one CUDA graph. Where that is not possible, the log says why.
 
     Returns:
         `(folder, record)`: the run directory, and its content as `fer_keras.runs.records.read` returns it. With
@@ -62,7 +64,9 @@ def run(
 
     if not logging.getLogger("fer_keras").hasHandlers():
         logs.start()  # a program that has handlers decides itself what is shown
-    return pipeline.run(experiment, data=data, output=output, tracking=tracking, precision=precision)
+    return pipeline.run(
+        experiment, data=data, output=output, tracking=tracking, precision=precision, capture=capture
+    )
 
 
 def main() -> None:

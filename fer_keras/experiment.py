@@ -18,6 +18,7 @@ from fer_keras.core.errors import InputError
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
 LABELS = ("original", "fer+")
+TEACHER_VIEWS = ("blended", "augmented")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 LAST_EPOCHS = 3  # a run is judged by their mean
 ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "batch": "batch_size", "lr_schedule": "schedule"}
@@ -69,6 +70,9 @@ class Experiment:
             mirror image, blended by mixup or cutmix but not augmented, becomes part of its target (Hinton et al.
             2015, arXiv:1503.02531; of blended images, Beyer et al. 2022, arXiv:2106.05237). Where validation is
             drawn by seed, one of another seed has seen validation images of this one.
+        teacher_view: `"blended"`: as said above, computed once for five ways of blending. `"augmented"`: in every
+            step the teachers classify the very images that the network learns from, blended and augmented
+            (function matching, Beyer et al. 2022); needs the torch backend and is meant for a GPU.
         distillation: the teachers' share of the target, up to 1; the label, smoothed or not, has the rest.
         optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
@@ -98,6 +102,7 @@ class Experiment:
     class_weight: str | None = None
     sam: float = 0.0
     teachers: tuple[str, ...] = ()
+    teacher_view: str = "blended"
     distillation: float = 0.0
     optimizer: str = "adam"
     optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -131,6 +136,7 @@ class Experiment:
                 isinstance(self.teachers, tuple | list) and all(isinstance(path, str) for path in self.teachers),
                 "a tuple of paths, such as ('teacher.keras',)",
             ),
+            "teacher_view": (self.teacher_view in TEACHER_VIEWS, f"one of: {', '.join(TEACHER_VIEWS)}"),
             "distillation": (_number(self.distillation) and 0 <= self.distillation <= 1, "a number from 0 to 1"),
             "learning_rate": (
                 _number(self.learning_rate) and 0 < self.learning_rate < math.inf,

@@ -22,6 +22,7 @@ DEFAULTS = {
     "class_weight": None,
     "sam": 0.0,
     "teachers": (),
+    "teacher_view": "blended",
     "distillation": 0.0,
     "optimizer": "adam",
     "optimizer_options": {},

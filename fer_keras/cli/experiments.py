@@ -31,7 +31,8 @@ from fer_keras.experiment import files_in, load, override
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
 )
-def run(file, settings, data, seed, epochs, output, wandb, precision):
+@click.option("--capture", is_flag=True, help="Replay each training step as one CUDA graph.")
+def run(file, settings, data, seed, epochs, output, wandb, precision, capture):
     """Train and judge the experiment in FILE; run it again to continue an interrupted training.
 
     KEY=VALUE changes a setting of the experiment, as in the last line:
@@ -48,7 +49,7 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
     try:
         with jobs.exit_on_sigterm():  # which ends wandb's run too
             folder, record = pipeline.run(
-                experiment, data=data, output=output, tracking=wandb, precision=precision
+                experiment, data=data, output=output, tracking=wandb, precision=precision, capture=capture
             )
     except KeyboardInterrupt:
         end_interrupted()

@@ -19,7 +19,7 @@ from fer_keras.training import checkpoints, dataset, distillation, fitting
 log = logging.getLogger("fer_keras")
 
 
-def run(experiment, *, data=None, output="runs", tracking="auto", precision=None):
+def run(experiment, *, data=None, output="runs", tracking="auto", precision=None, capture=False):
     """Train and judge `experiment`; go on with it where an earlier try was interrupted, on whichever backend.
 
     Processes started by `torchrun` train together, see `fer_keras.backend.distribution`; process 0 does all else.
@@ -31,6 +31,7 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
         tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
         precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default that of the interrupted run,
             else what the device does fast.
+        capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`; the record says so.
 
     Returns:
         `(folder, record)`: `Path` of the run directory, and its content as `records.read` gives it; `None` and
@@ -48,17 +49,20 @@ def run(experiment, *, data=None, output="runs", tracking="auto", precision=None
         folder = records.find_unfinished(output, settings, about, precision) if alone else None
         with device.training_in(distribution.of_first(precision or _precision_of(folder))):
             model = fitting.build(experiment, train)  # refuses wrong settings before anything is written
-            taught = distillation.soft_labels(experiment, train) if experiment.teachers else None
+            taught = distillation.soft_labels(experiment, train)
             if not alone:
                 fitting.fit(model, experiment, train, parts["validation"], taught=taught)
                 return None, None
             environment = machine.environment() | {"replicas": distribution.replicas()}
+            environment |= {"capture": True} if capture else {}
             folder = folder or records.create(output, settings, about, environment)
             log.debug("Run directory: %s", folder, extra={"values": {"data": about}})
             with records.locked(folder):
                 if not records.is_complete(folder):  # by another process, after it was found unfinished
                     remove_leftovers(folder)
-                    _train_and_judge(model, experiment, train, taught, parts, folder, tracking, environment)
+                    _train_and_judge(
+                        model, experiment, train, taught, parts, folder, tracking, environment, capture
+                    )
             return folder, records.read(folder)
 
 
@@ -106,7 +110,7 @@ def _train_whole(experiment, parts, folder, data):
         experiment,
         parts["train"],
         None,
-        taught=distillation.soft_labels(experiment, parts["train"]) if experiment.teachers else None,
+        taught=distillation.soft_labels(experiment, parts["train"]),
         on_epoch=lambda row: records.append(folder / records.HISTORY, row),
         checkpoint=checkpoint,
     )
@@ -194,7 +198,7 @@ def judge(model, parts, part, *, tta="none"):
     return evaluation.scores(faces.labels, probabilities(model, faces.images, tta=tta), mask)
 
 
-def _train_and_judge(model, experiment, train, taught, parts, folder, mode, environment):
+def _train_and_judge(model, experiment, train, taught, parts, folder, mode, environment, capture):
     checkpoint = folder / "checkpoint.npz"
     epochs_done = checkpoints.epochs_done(checkpoint)
     records.truncate_history(folder, epochs_done)
@@ -227,6 +231,7 @@ def _train_and_judge(model, experiment, train, taught, parts, folder, mode, envi
             on_epoch=on_epoch,
             on_histograms=on_histograms,
             checkpoint=checkpoint,
+            capture=capture,
         )
         published = saving.publish(model)
         saving.save(published, folder / "model.keras")

@@ -40,7 +40,8 @@ class FiniteLoss(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check("training", logs["loss"], f"by step {batch + 1} of")
+        if "loss" in logs:  # `fer_keras.training.loop` reads it after the epoch only
+            self._check("training", logs["loss"], f"by step {batch + 1} of")
 
     def on_epoch_end(self, epoch, logs=None):
         self._check("training", logs["loss"], "after")

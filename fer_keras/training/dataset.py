@@ -6,8 +6,9 @@ import keras
 import numpy as np
 
 from fer_keras.backend import distribution
+from fer_keras.backend.step import Plan
 from fer_keras.data import EMOTIONS
-from fer_keras.training.mixup import mix, smooth
+from fer_keras.training.mixup import draw, mix, smooth
 
 CLIMB = 4  # a SAM step climbs by one in so many images of its batch; see Experiment.sam
 TAUGHT_DRAWS = 5  # ways of blending the images that teachers look at before the first is met again
@@ -58,7 +59,7 @@ class Batches(keras.utils.PyDataset):
 
     def start(self, epoch):
         """Shuffle for `epoch`."""
-        repeated = self.experiment.teachers and self.draws > 1
+        repeated = self.experiment.teachers and self.experiment.teacher_view == "blended" and self.draws > 1
         self.epoch, self.draw = epoch, epoch % self.draws if repeated else epoch
         self.order = np.random.default_rng([self.experiment.seed, self.draw]).permutation(len(self.targets))
 
@@ -68,7 +69,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         step = index // 2 if self.experiment.sam else index
         images, targets = self.blended(step)
-        if self.experiment.teachers:
+        if self.taught is not None:
             share = np.float32(self.experiment.distillation)
             targets = (1 - share) * targets + share * self.taught[self.epoch % self.draws, self.rows(step)]
         count = self.whole(index)
@@ -89,9 +90,28 @@ class Batches(keras.utils.PyDataset):
     def blended(self, step):
         """Return the images of a step and their targets, blended as the experiment says."""
         rows = self.rows(step)
-        rng = np.random.default_rng([self.experiment.seed, self.draw, step])
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
-        return mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
+        return mix(self.images[rows], self.targets[rows], self._generator(step), mixup=mixup, cutmix=cutmix)
+
+    def plan(self):
+        """Return what this epoch's steps take and how they blend it, as `fer_keras.backend.step.Step` needs it."""
+        taught = None if self.taught is None else self.taught[self.epoch % self.draws]
+        mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
+        if not (mixup or cutmix):
+            return Plan(self.order, taught=taught)
+        size, blends = self.images.shape[1:3], []
+        for step in range(self.steps):
+            blends.append(draw(len(self.rows(step)), *size, self._generator(step), mixup=mixup, cutmix=cutmix))
+        return Plan(
+            self.order,
+            np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(blends)]),
+            np.array([(blend.share, blend.target_share) for blend in blends], "float32"),
+            np.array([blend.box for blend in blends]),
+            taught,
+        )
+
+    def _generator(self, step):
+        return np.random.default_rng([self.experiment.seed, self.draw, step])
 
 
 def check_parts(experiment, train, validation):

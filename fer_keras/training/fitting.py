@@ -10,13 +10,13 @@ from keras import ops
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_keras import models
-from fer_keras.backend import device, distribution
+from fer_keras.backend import device, distribution, step
 from fer_keras.backend.gradients import tracked
 from fer_keras.backend.optimizers import Muon, fused, sharpness_aware
 from fer_keras.core.errors import InputError
 from fer_keras.core.progress import progress
 from fer_keras.models.preprocessing import preprocessing
-from fer_keras.training import callbacks, checkpoints, schedules
+from fer_keras.training import callbacks, checkpoints, distillation, loop, schedules
 from fer_keras.training.dataset import Batches, EpochSeeds, Sharing, blends, targets_of, training_targets
 
 LOGGER = logging.getLogger("fer_keras")
@@ -109,7 +109,18 @@ def _optimizer(experiment, steps):
     return optimizer
 
 
-def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_histograms=None, checkpoint=None):
+def fit(
+    model,
+    experiment,
+    train,
+    validation,
+    *,
+    taught=None,
+    on_epoch=None,
+    on_histograms=None,
+    checkpoint=None,
+    capture=False,
+):
     """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
 
     Where `distribution` has joined several processes, all must call this; process 0 alone needs `on_epoch` and
@@ -125,6 +136,8 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
             (accuracies as fractions; the last two with validation) and what `fer_keras.training.callbacks` adds.
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`; `None` for none.
         checkpoint: path of an `.npz` file, rewritten whole after every epoch; `None` for none.
+        capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`. Where that is not
+            possible, the log says why and training goes on without.
 
     Raises:
         InputError: if the loss becomes infinite or no number.
@@ -155,16 +168,11 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
         recording.append(checkpoints.Checkpoint(checkpoint))
     with progress(show=distribution.rank() == 0) as bars:
         recording.append(ProgressBar(bars))
-        model.fit(
-            batches,
-            epochs=experiment.epochs,
-            initial_epoch=epochs_done,
-            validation_data=scored,
-            validation_batch_size=512,
-            shuffle=False,  # Batches does it, by seed and epoch
-            verbose=0,
-            class_weight=_class_weight(train.labels, experiment),
-            callbacks=[
+        fitted = {
+            "epochs": experiment.epochs,
+            "initial_epoch": epochs_done,
+            "validation_data": scored,
+            "callbacks": [
                 *averaging,
                 *sharing,
                 callbacks.EpochTime(),
@@ -174,7 +182,44 @@ def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_
                 *scheduling,
                 *(recording if distribution.rank() == 0 else []),
             ],
-        )
+        }
+        class_weight = _class_weight(train.labels, experiment)
+        if function := _step(model, experiment, batches, class_weight, capture):
+            loop.train(model, function, batches, **fitted)
+        else:
+            model.fit(
+                batches,
+                validation_batch_size=loop.VALIDATION_BATCH,
+                shuffle=False,  # Batches does it, by seed and epoch
+                verbose=0,
+                class_weight=class_weight,
+                **fitted,
+            )
+
+
+def _step(model, experiment, batches, class_weight, capture):
+    """Return the training step as a function, a graph with `capture`; `None` leaves it to `Model.fit`."""
+    in_view = bool(experiment.teachers) and experiment.teacher_view == "augmented"
+    obstacle = capture and step.obstacle(sam=experiment.sam)
+    if obstacle:
+        LOGGER.warning("The training step is not captured: %s.", obstacle)
+    if in_view and (keras.backend.backend() != "torch" or distribution.size() > 1 or experiment.sam):
+        raise InputError("teacher_view='augmented' needs the torch backend, a single process and sam=0.")
+    if not in_view and (obstacle or not capture):
+        return None
+    checkpoints.built_optimizer(model)
+    teacher, view = distillation.teacher(experiment, model) if in_view else (None, None)
+    eager = step.Step(
+        model,
+        batches.images,
+        batches.targets,
+        experiment.batch_size,
+        class_weight=class_weight,
+        distillation=experiment.distillation,
+        teacher=teacher,
+        view=view,
+    )
+    return step.GraphedStep(eager) if capture and not obstacle else eager
 
 
 def stratified(labels, count):
