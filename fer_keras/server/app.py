@@ -1,6 +1,8 @@
 """The page, the JSON API, health and metrics, as one FastAPI application."""
 
 import importlib.resources
+import string
+from html import escape
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
@@ -11,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from fer_keras import __version__
 from fer_keras.core.errors import InputError
+from fer_keras.data import EMOTIONS
 from fer_keras.server import documentation, handlers, multipart, schema
 from fer_keras.server.limits import Admission, Limits, Refused
 from fer_keras.server.middleware import Metrics, RequestMiddleware, problem
@@ -50,7 +53,7 @@ def create_app(fer, limits=None, *, host=None, proxies=()):
     )
     _add_problems(app)
     _add_api(app, fer)
-    _add_pages(app)
+    _add_pages(app, getattr(fer, "class_names", EMOTIONS))
     return app
 
 
@@ -127,8 +130,9 @@ def _check_kind(request):
         raise Refused(415, f"{ONE_EXAMPLE}. JSON and base64 are not read.")
 
 
-def _add_pages(app):
+def _add_pages(app, class_names):
     texts = {name: (importlib.resources.files(__package__) / name).read_text("utf-8") for name in TYPES}
+    texts["page.html"] = string.Template(texts["page.html"]).substitute(class_names=escape(", ".join(class_names)))
     for name, kind in TYPES.items():
         path = "/" if name == "page.html" else f"/{name}"
         app.add_api_route(path, _constant(texts[name], kind), include_in_schema=False)
