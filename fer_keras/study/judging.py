@@ -337,7 +337,8 @@ class Association:
     Attributes:
         claim: in words.
         runs: number of runs.
-        rho: Spearman's rank correlation of the runs' means; `None` with fewer than three runs.
+        rho: Spearman's rank correlation of the runs' means; `None` with fewer than three runs, or if a
+            figure is equal in all of them.
         low, high: its bootstrap interval over runs.
         verdict: `HOLDS` or `FAILS` if the interval lies on one side of 0, else `INCONCLUSIVE`.
         unfinished: names of the runs with more than half of their checks unfinished; those rank highest, alike.
@@ -363,9 +364,9 @@ def associate(finding, table, found):
     means = [_run_means(table[metric]) for metric in (finding.metric, finding.other)]
     names = [name for step in STEPS for name in step.runs if name in means[0] and name in means[1]]
     unfinished = tuple(name for name in names if _unfinished(name, found) > 0.5)
-    if len(names) < 3:
-        return Association(finding.claim, len(names), unfinished=unfinished)
     values = np.array([[of[name] for name in names] for of in means])
+    if len(names) < 3 or (np.ptp(values, axis=1) == 0).any():
+        return Association(finding.claim, len(names), unfinished=unfinished)
     random = np.random.default_rng(0)
     drawn = (values[:, random.integers(len(names), size=len(names))] for _ in range(RESAMPLES))
     rhos = [spearmanr(*sample).statistic for sample in drawn if not (np.ptp(sample, axis=1) == 0).any()]

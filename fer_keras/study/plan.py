@@ -39,10 +39,18 @@ SWEEP_BEST = "3-2-Sweep-Best"  # the sweep's winner, run like every other
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step of the study: its number, its question and the names of the runs that it adds."""
+    """One step of the study.
+
+    Args:
+        number: from 1 on.
+        question: that it asks.
+        claim: what the report answers, in our words.
+        runs: names of those that the step adds.
+    """
 
     number: int
     question: str
+    claim: str
     runs: tuple[str, ...]
 
 
@@ -89,6 +97,8 @@ STEPS = (
     Step(
         1,
         "How deep should a fully connected network be?",
+        "Three layers do worst, with gradients and parameters less spread than in one or two. No network of "
+        "this step is good.",
         (
             "1-Layer-NN",
             "2-1024-Layer-NN",
@@ -98,6 +108,8 @@ STEPS = (
     Step(
         2,
         "Do normalization layers help the gradients through three layers, and at what price?",
+        "BatchNorm overfits at any batch size and with any regularizer, and the overfit check says so "
+        "beforehand. LayerNorm makes little difference.",
         (
             "3-1024-Layer-Batchnorm-NN",
             "3-1024-Layer-Batchnorm-NN-256-Batch",
@@ -108,6 +120,7 @@ STEPS = (
     Step(
         3,
         "Which shape should three layers have: equal, halving, or widening and narrowing?",
+        "The three shapes perform almost alike. The halving one stays because it is the smallest.",
         (
             "3-1024-Layer-NN-128-Batch",
             "3-1024-Layer-Down-NN",
@@ -117,6 +130,8 @@ STEPS = (
     Step(
         4,
         "What does dropout do, alone and together with BatchNorm?",
+        "Dropout alone lowers the accuracy, the more the lower. Together with BatchNorm, more of it narrows "
+        "the gap and raises the validation accuracy.",
         (
             "3-Layer-Down-Dropout-0.1-NN",
             "3-Layer-Down-Dropout-0.3-NN",
@@ -129,6 +144,7 @@ STEPS = (
     Step(
         5,
         "Does a deeper network gain anything?",
+        "Four to six layers bring no real gain over three.",
         (
             "4-Layer-Down-NN",
             "5-Layer-Down-NN",
@@ -138,6 +154,9 @@ STEPS = (
     Step(
         6,
         "Which optimizer, and what do input normalization, L2 and the learning rate change?",
+        "SGD is worst. Adam and RMSprop are equally good, but RMSprop overfits more. Normalized inputs add "
+        "about 5 points of validation accuracy and more overfitting, which L2 reduces sharply. The learning "
+        "rate hardly matters.",
         (
             "3-1024-Layer-Down-NN-sgd",
             "3-1024-Layer-Down-NN-sgd-lr-0.001",
@@ -156,6 +175,7 @@ STEPS = (
     Step(
         7,
         "Which combination of what came before is the best fully connected network?",
+        "Halving widths, dropout of 0.3, BatchNorm, Adam and L2 make the best fully connected network.",
         (
             NN_BEST,
             "3-Layer-Down-Dropout-0.3-NN-adam-l2",
@@ -169,6 +189,8 @@ STEPS = (
     Step(
         8,
         "How far do convolutions alone go?",
+        "Three convolutions are far better than one, and both leave a large gap. With pooling and more "
+        "layers, the overfit check shows that the gradients struggle.",
         (
             "1-1-CNN",
             "3-1-CNN",
@@ -180,6 +202,7 @@ STEPS = (
     Step(
         9,
         "BatchNorm or LayerNorm on the dense layers of a convolutional network?",
+        "BatchNorm leaves a large gap in every variant. LayerNorm repairs the gradient flow and does not overfit.",
         (
             "3-1-Up-Maxpool-Dropout-CNN",
             "3-1-Up-Maxpool-Batchnorm-CNN",
@@ -189,10 +212,17 @@ STEPS = (
             "3-1-Up-Maxpool-Dropout-Layernorm-CNN",
         ),
     ),
-    Step(10, "What do mirrored faces do to the gap between training and validation?", (CNN_FLIP,)),
+    Step(
+        10,
+        "What do mirrored faces do to the gap between training and validation?",
+        "Mirroring improves validation a little and cuts the gap from about 13 points to 2.",
+        (CNN_FLIP,),
+    ),
     Step(
         11,
         "What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?",
+        "BatchNorm on the convolutions helps the gradient flow and stays. LeakyReLU and residual connections "
+        "change little.",
         (
             f"{CNN_4_2}-CNN",
             f"{CNN_4_2}-CBatchnorm-CNN",
@@ -206,6 +236,8 @@ STEPS = (
     Step(
         12,
         "Which convolutional network is the best?",
+        "3-2-Best reaches 0.60 without overfitting, as the only one of the last networks. The sweep does not "
+        "find a better one.",
         (
             CNN_BEST,
             f"{CNN_3_2}-CNN",

@@ -22,7 +22,7 @@ def result(name, seed, val_acc, test_acc):
         {key: 0.2 for key in page.CURVES} | {"train_acc": 0.6, "val_acc": val_acc, "val_loss": None},
     ]
     return {
-        "experiment": {"name": name, "seed": seed},
+        "experiment": {"name": name, "seed": seed, "batch_size": 64, "model_options": {"units": [4, 2]}},
         "data": {
             "source": "fer2013.csv",
             "digest": FACES.digest,
@@ -39,8 +39,13 @@ def result(name, seed, val_acc, test_acc):
         },
         "history": history,
         "gradient_ratios": {"dense_1": [1.0, 3.0], "logits": [9.0, 7.0]},
+        "spread": {
+            kind: {"dense_1": [0.1, 0.2], "logits": [0.3, 0.1]}
+            for kind in ("gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
+        },
         "scores": {
             "accuracy": test_acc,
+            "recall_0": 0.5,
             "macro_f1": 0.3,
             "leak_free_accuracy": test_acc - 0.01,
             "confusion": [[seed] * 7 for _ in range(7)],

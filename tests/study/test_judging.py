@@ -207,6 +207,9 @@ def test_the_overfit_check_over_runs():
     opposite = RunFinding("The sooner, the larger the gap.", "overfit_epochs", "val_acc", LESS)
     assert judging.associate(opposite, judging.figures(found), found).verdict == FAILS
     assert judging.associate(claim, judging.figures({}), {}).verdict == INCONCLUSIVE
+    equal = {name: [result(name, 3, 10)] for name in names}
+    one = judging.associate(claim, judging.figures(equal), equal)
+    assert (one.runs, one.rho, one.verdict) == (5, None, INCONCLUSIVE)
 
 
 def test_metrics():

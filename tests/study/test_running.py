@@ -123,7 +123,7 @@ def test_decide_adds_seeds_to_the_runs_of_inconclusive_findings_alone(tmp_path, 
     clear = study.Finding(1, "a is better.", "val_acc", more, (("a", "b"),))
     unclear = study.Finding(1, "c is better.", "val_acc", more, (("c", "b"),))
     monkeypatch.setattr(study, "FINDINGS", (clear, unclear))
-    monkeypatch.setattr(study, "STEPS", (study.Step(1, "?", ("a", "b", "c", "d")),))
+    monkeypatch.setattr(study, "STEPS", (study.Step(1, "?", "!", ("a", "b", "c", "d")),))
     monkeypatch.setattr(running, "load_data", lambda path: SimpleNamespace(synthetic=False))
     asked = []
 

@@ -123,6 +123,36 @@ def associations(found):
     return "\n".join(lines)
 
 
+def sentence(finding, verdict, judgements):
+    """Return in one sentence what the results say of a finding."""
+    points = judging.METRICS[finding.metric].points
+    if not any(one.seeds for one in judgements):
+        return "Not run yet on the seeds that judge."
+    if any(one.sd is None for one in judgements):
+        return "Too few seeds yet."
+    if verdict == judging.HOLDS:
+        return f"Confirmed: {_range(judgements, points)}."
+    if verdict == judging.EQUAL:
+        return f"No difference of a point or more: {_range(judgements, points)}."
+    if verdict == judging.FAILS:
+        refuting = next(one for one in judgements if one.rejected)
+        return f"Refuted: {pair(refuting, points)} is {_short(refuting, points)}."
+    open_ = next(one for one in judgements if one.verdict == judging.INCONCLUSIVE)
+    return f"Undecided: {pair(open_, points)} is {_short(open_, points)}{_needed(open_)}."
+
+
+def _range(judgements, points):
+    if len(judgements) == 1:
+        return f"the difference is {_short(judgements[0], points)}"
+    lowest, *_, highest = sorted(judgements, key=lambda one: one.mean)
+    return f"the differences are {_short(lowest, points)} to {_short(highest, points)}"
+
+
+def _short(judgement, points):
+    scale, unit = (100, " points") if points else (1, "")
+    return f"{scale * judgement.mean:+.2g}{unit}" if not points else f"{scale * judgement.mean:+.2f}{unit}"
+
+
 def pair(judgement, points):
     """Return the two sides of a judgement as text: "run − other run" or "run − 60 %"."""
     other = judgement.other
@@ -138,13 +168,15 @@ def difference(judgement, points):
     if judgement.mean is None:
         return "not run yet"
     scale, unit = (100, " points") if points else (1, "")
-    mean = f"{scale * judgement.mean:+.2f}{unit}"
-    if judgement.p is not None:
-        return f"{mean}, SD {judgement.sd:.2f}, p = {judgement.p:.3f} by ranks, {seeds}"
-    if judgement.low is None:
+    figure, plain = ("{:+.2f}", "{:.2f}") if points else ("{:+.2g}", "{:.2g}")
+    mean = f"{figure.format(scale * judgement.mean)}{unit}"
+    if judgement.sd is None:
         return f"{mean}, {seeds}"
-    low, high = scale * judgement.low, scale * judgement.high
-    return f"{mean} ({low:+.2f} to {high:+.2f}), SD {scale * judgement.sd:.2f}, {seeds}{_needed(judgement)}"
+    sd = plain.format(scale * judgement.sd)
+    if judgement.p is not None:
+        return f"{mean}, SD {sd}, p = {judgement.p:.3f} by ranks, {seeds}"
+    low, high = (figure.format(scale * bound) for bound in (judgement.low, judgement.high))
+    return f"{mean} ({low} to {high}), SD {sd}, {seeds}{_needed(judgement)}"
 
 
 def _needed(judgement):

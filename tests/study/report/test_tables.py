@@ -61,6 +61,41 @@ def test_findings_table_of_new_seeds():
     )
 
 
+def test_sentence_of_a_finding():
+    def judged(mean, verdict, rejected=False, other="b", sd=0.02):
+        return judging.Judgement(
+            "a", other, (3, 4), (mean,) * 2, mean, sd, mean - 0.1, mean + 0.1, None, verdict, rejected
+        )
+
+    finding = study.Finding(1, "a is better.", "val_acc", (0.0, 1.0), (("a", "b"),))
+    holds, fails = judged(0.03, judging.HOLDS), judged(-0.05, judging.FAILS, True, other="c")
+    unclear = dataclasses.replace(judged(0.02, judging.INCONCLUSIVE), needed=13)
+    cases = [
+        (judging.HOLDS, [holds], "Confirmed: the difference is +3.00 points."),
+        (
+            judging.HOLDS,
+            [holds, judged(0.01, judging.HOLDS)],
+            "Confirmed: the differences are +1.00 points to +3.00 points.",
+        ),
+        (judging.FAILS, [holds, fails], "Refuted: a − c is -5.00 points."),
+        (
+            judging.EQUAL,
+            [judged(0.001, judging.EQUAL)],
+            "No difference of a point or more: the difference is +0.10 points.",
+        ),
+        (judging.INCONCLUSIVE, [holds, unclear], "Undecided: a − b is +2.00 points; 80 % power: about 13 seeds."),
+        (judging.INCONCLUSIVE, [judged(0.1, judging.INCONCLUSIVE, sd=None)], "Too few seeds yet."),
+        (judging.INCONCLUSIVE, [judging.Judgement("a", "b", (), ())], "Not run yet on the seeds that judge."),
+    ]
+    for verdict, judgements, expected in cases:
+        assert tables.sentence(finding, verdict, judgements) == expected
+
+
+def test_small_figures_keep_two_digits():
+    one = judging.Judgement("a", "b", (3, 4), (0.0, 0.1), 0.00213, 0.00281, -0.0039, 0.0082)
+    assert tables.difference(one, False) == "+0.0021 (-0.0039 to +0.0082), SD 0.0028, 2 seeds"
+
+
 def test_new_seeds_take_the_pilots_place_in_the_leaderboard():
     both = {stem: [*group, *new_seeds()[stem]] for stem, group in found().items()}
     assert tables.leaderboard(both) == tables.leaderboard(new_seeds())
