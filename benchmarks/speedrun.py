@@ -27,6 +27,7 @@ from fer_keras.core.choices import TTA
 from fer_keras.runs import records
 from fer_keras.model_files import saving
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 from fer_keras.data import USAGES
 from fer_keras.experiment import load
 from fer_keras.inference.prediction import probabilities
@@ -40,7 +41,7 @@ def race(experiment, path, tta, on_epoch):
     with device.training_in():
         model = fitting.build(experiment, train)
         marks.append(time.perf_counter())
-        fitting.fit(model, experiment, train, None, on_epoch=on_epoch)
+        fitting.fit(model, experiment, Batches(train, experiment), None, on_epoch=on_epoch)
     marks.append(time.perf_counter())
     published = saving.publish(model)
     found = evaluation.scores(test.labels, probabilities(published, test.images, tta=tta))

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
+from fer_keras import models
 from fer_keras.experiment import load
 from fer_keras.model_files import pretrained
-from fer_keras.runs import pipeline
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -74,7 +74,7 @@ def test_best_trial_of_the_sweep_page_is_the_experiment_of_that_name():
     rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| (\d+) \|(.*)\|$", (ROOT / "docs/sweep.md").read_text(), re.M)
     completed = [(float(accuracy), cells) for _, accuracy, epochs, cells in rows if epochs == "10"]
     accuracy, cells = max(completed)
-    best = pipeline.resolved(load(ROOT / "experiments/cnn_sweep_best.py"))
+    best = models.resolved(load(ROOT / "experiments/cnn_sweep_best.py"))
     options = best["model_options"]
     expected = [best["optimizer"], f"{best['learning_rate']:.4g}", best["schedule"], str(best["batch_size"])]
     expected += [f"{options[key]:g}" for key in ("repeats", "convolution_dropout", "dropout", "l2")]

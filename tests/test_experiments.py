@@ -16,7 +16,7 @@ from fer_keras.experiment import load
 from fer_keras.model_files import saving
 from fer_keras.models.preprocessing import AUGMENTATIONS
 from fer_keras.training import fitting
-from fer_keras.training.dataset import training_targets
+from fer_keras.training.dataset import Batches
 
 FOLDER = pathlib.Path(__file__).parents[1] / "experiments"
 FILES = sorted(FOLDER.glob("*.py"))
@@ -250,7 +250,7 @@ def test_published_recipe_has_its_parameters_and_trains_every_kernel(name, param
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == parameters
     kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
     before = [keras.ops.convert_to_numpy(v).copy() for v in kernels]
-    targets = training_targets(train, load(FOLDER / f"{name}.py"))
+    targets = Batches(train, load(FOLDER / f"{name}.py")).targets
     model.train_on_batch(train.images, targets)
     pairs = zip(kernels, before, strict=True)
     assert [v.path for v, old in pairs if (keras.ops.convert_to_numpy(v) == old).all()] == []

@@ -21,7 +21,7 @@ if keras.backend.backend() == "torch":
     from torch import distributed
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 else:
-    torch = None
+    torch = None  # type: ignore[assignment]
 
 WAIT = datetime.timedelta(minutes=10)  # for a silent process, before the others give up
 
@@ -195,7 +195,7 @@ def batch_sum(tensor):
     return _BatchSum.apply(tensor)
 
 
-class _BatchSum(torch.autograd.Function if torch else object):
+class _BatchSum(torch.autograd.Function if torch else object):  # type: ignore[misc]
     @staticmethod
     def forward(context, tensor):
         return _summed(tensor.clone())

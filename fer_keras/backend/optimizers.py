@@ -16,7 +16,7 @@ if keras.backend.backend() == "torch":
     import torch
     from torch.optim.adam import adam
 else:
-    torch = None
+    torch = None  # type: ignore[assignment]
 
 
 def fused(optimizer_class):

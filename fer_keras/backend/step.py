@@ -34,14 +34,14 @@ class Plan(typing.NamedTuple):
         partners: (n,) training image that it is blended with; `None` without mixup and cutmix.
         shares: (steps, 2) float32, what remains of the images' pixels outside the box, and of their targets.
         boxes: (steps, 4), top, bottom, left and right of the pixels taken from the partners.
-        taught: (n, num_classes) what teachers say of each training image; `None` without them.
+        soft_targets: (n, num_classes) probabilities of the teachers for each training image; `None` without them.
     """
 
     rows: np.ndarray
     partners: np.ndarray | None = None
     shares: np.ndarray | None = None
     boxes: np.ndarray | None = None
-    taught: np.ndarray | None = None
+    soft_targets: np.ndarray | None = None
 
 
 class Step:
@@ -55,7 +55,7 @@ class Step:
         class_weight: {class: weight in the loss}, or `None`.
         distillation: the teachers' share of the targets.
         teacher: function from the images as the network sees them, after augmentation, to the targets of the
-            teachers (batch, num_classes); `None` if there are none, or if `Plan.taught` has what they say.
+            teachers (batch, num_classes); `None` if there are none, or if `Plan.soft_targets` has theirs.
         view: name of the layer whose outputs `teacher` is given.
     """
 
@@ -103,8 +103,8 @@ class Step:
             blended = share * images + (1 - share) * others
             images = torch.where(self._inside(plan.boxes[self.done][0], images.shape[1:3]), others, blended)
             targets = target_share * targets + (1 - target_share) * self.targets[partners]
-        if plan.taught is not None:
-            targets = torch.lerp(targets, plan.taught[rows], self.distillation)
+        if plan.soft_targets is not None:
+            targets = torch.lerp(targets, plan.soft_targets[rows], self.distillation)
         return images, targets
 
     def _inside(self, box, size):

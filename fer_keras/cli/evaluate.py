@@ -64,7 +64,7 @@ def evaluate(models, data, part, tta, class_order, labels, seed, output):
     for model, run in runs.items():
         if run["data"]["digest"] != faces.digest:
             LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
-    about = pipeline.describe(faces, parts)
+    about = records.describe(faces, parts)
     scores = pipeline.judge(loaded, parts, part, tta=tta)
     if len(models) == 1:
         (path,) = models

@@ -81,7 +81,7 @@ def show(file):
     \b
     fer-keras show experiments/cnn_best.py
     """
-    from fer_keras.runs.pipeline import resolved
+    from fer_keras.models import resolved
 
     click.echo(json.dumps(resolved(load(file)), indent=2))
 

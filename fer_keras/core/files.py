@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import secrets
@@ -83,6 +84,19 @@ def write_text(path: StrPath, text: str) -> None:
 def write_json(path: StrPath, value: Any) -> None:
     """Write `value` as indented JSON to `path`, whole or not at all; NaN and infinity raise `ValueError`."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Return `value` in the types of JSON: NaN and infinity become `None`, tuples and arrays become lists."""
+    if hasattr(value, "tolist"):  # arrays and numbers of NumPy
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
 
 
 def sha256(path: StrPath) -> str:

@@ -67,6 +67,7 @@ IMPORTS = {
     # What the modules held whose names are folders today.
     "fer_keras.inference.inference_copy": "fer_keras.inference.folding.inference_copy",
     "fer_keras.inference.serving_model": "fer_keras.inference.folding.serving_model",
+    "fer_keras.training.GeneralizedCrossEntropy": "fer_keras.training.losses.GeneralizedCrossEntropy",
     "fer_keras.training.build": "fer_keras.training.fitting.build",
     "fer_keras.training.fit": "fer_keras.training.fitting.fit",
     "fer_keras.training.overfit_losses": "fer_keras.training.fitting.overfit_losses",

@@ -1,10 +1,14 @@
 """Architectures by name, and the model around them."""
 
+import dataclasses
 import inspect
+from typing import Any
 
 import keras
 
 from fer_keras.core.errors import InputError, one_line
+from fer_keras.core.files import plain
+from fer_keras.experiment import Experiment
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
 from fer_keras.models.resnet import resnet
@@ -51,6 +55,16 @@ def resolved_options(name, options):
         if option not in defaults:
             raise InputError(f"Model {name!r} has no option {option!r}. Expected one of: {', '.join(defaults)}.")
     return defaults | dict(options)
+
+
+def resolved(experiment: Experiment) -> dict[str, Any]:
+    """Return every setting of `experiment` in the types of JSON, with the defaults of its architecture's options.
+
+    Raises:
+        InputError: if it names a model or a model option that does not exist.
+    """
+    options = resolved_options(experiment.model, experiment.model_options)
+    return plain(dataclasses.asdict(experiment) | {"model_options": options})
 
 
 def _logits(name, options, x, num_classes):

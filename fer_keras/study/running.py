@@ -17,7 +17,7 @@ from fer_keras.core.progress import progress
 from fer_keras.data import load as load_data
 from fer_keras.experiment import Experiment, files_in
 from fer_keras.experiment import load as load_experiment
-from fer_keras.runs import pipeline, records
+from fer_keras.runs import records
 from fer_keras.study import judging, results
 from fer_keras.training import distillation
 
@@ -222,7 +222,7 @@ def _done(result, job, digest):
     return (
         result is not None
         # A setting that came later has its default in an older result.
-        and pipeline.resolved(Experiment(**result["experiment"])) == pipeline.resolved(job.experiment)
+        and models.resolved(Experiment(**result["experiment"])) == models.resolved(job.experiment)
         and result["data"]["digest"] == digest
     )
 
@@ -294,7 +294,7 @@ class Runs(processes.Pool[Run]):
     def _find(self, job, find):
         teachers = job.experiment.teachers
         data = self.data | ({"teachers": distillation.digests(teachers)} if teachers else {})
-        return find(self.output, pipeline.resolved(job.experiment), data)
+        return find(self.output, models.resolved(job.experiment), data)
 
     def _keep(self, job, record):
         name = job.experiment.name

@@ -11,11 +11,12 @@ import warnings
 import optuna
 from optuna.trial import TrialState
 
+from fer_keras import models
 from fer_keras.core import jobs
 from fer_keras.core.errors import InputError
 from fer_keras.data import load as load_data
 from fer_keras.experiment import override
-from fer_keras.runs import pipeline, records
+from fer_keras.runs import records
 from fer_keras.sweep import file, results
 from fer_keras.sweep.storage import HEARTBEAT, Board, origin
 
@@ -207,12 +208,12 @@ def _about(sweep, faces):
         for key, distribution in sweep.distributions.items()
     }
     words = [f"{key}={value}" for key, value in sweep.settings(first).items()]
-    pipeline.resolved(override(sweep.experiment, words))
+    models.resolved(override(sweep.experiment, words))
     return {
         "method": sweep.method,
         "metric": [sweep.metric, sweep.goal],
         "parameters": [sweep.constants, {key: repr(kind) for key, kind in sweep.distributions.items()}],
         "early_terminate": sweep.early,
-        "experiment": pipeline.resolved(sweep.experiment),
+        "experiment": models.resolved(sweep.experiment),
         "data": faces.digest,
     }

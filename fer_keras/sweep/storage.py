@@ -17,6 +17,7 @@ from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrial
 from optuna.trial import TrialState
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import plain
 from fer_keras.runs import records
 from fer_keras.sweep.file import cells
 from fer_keras.sweep.journal import Journal
@@ -83,7 +84,7 @@ class Board:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.study = _journal_study(path, arguments)
         if about is not None:
-            self._agree(records.plain(about))
+            self._agree(plain(about))
 
     @contextlib.contextmanager
     def joined(self):

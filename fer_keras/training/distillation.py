@@ -1,6 +1,7 @@
-"""Distillation: what trained networks say of the training images, for the next one to learn from."""
+"""Distillation: soft targets from trained networks, Hinton et al. 2015, arXiv:1503.02531."""
 
 import logging
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -14,13 +15,13 @@ from fer_keras.data import EMOTIONS
 from fer_keras.data.sources import reading
 from fer_keras.inference.prediction import are_probabilities, fed, probabilities
 from fer_keras.model_files import saving
-from fer_keras.training.dataset import Batches, training_targets
+from fer_keras.training.dataset import Batches
 
 LOGGER = logging.getLogger("fer_keras")
 
 
-def digests(paths):
-    """Return the SHA-256 of each file in hex, a list.
+def digests(paths: Sequence[str]) -> list[str]:
+    """Return the SHA-256 of each file in hex.
 
     Raises:
         InputError: if one cannot be read.
@@ -32,35 +33,34 @@ def digests(paths):
     return found
 
 
-def soft_labels(experiment, train):
-    """Return what the teachers say of each training image, as it is blended: the mean over networks and mirroring.
-
-    `None` if the experiment has no teachers, or if they are asked in every step, see `teacher`.
+def soft_targets(batches: Batches) -> np.ndarray | None:
+    """Return the teachers' mean probabilities for each training image, mixed as the student sees it, and mirrored.
 
     Args:
-        experiment: `Experiment`; its `teachers` are loaded by `saving.load`.
-        train: `Faces`.
+        batches: of the student; its experiment names the `.keras` files. It is shuffled.
 
     Returns:
-        (draws, n, 7) float32, one for each draw of `Batches`, images in the order of `train`.
+        (draws, n, 7) float32, for each draw of `batches`, images in the order of its `labels`; `None` without
+        teachers, or if they classify augmented images in every step, see `teacher`.
 
     Raises:
         InputError: if a file cannot be loaded.
     """
+    experiment = batches.experiment
     if not experiment.teachers or experiment.teacher_view == "augmented":
         return None
-    teachers = [saving.load(path) for path in experiment.teachers]
-    batches = Batches(train.images, training_targets(train, experiment), experiment)
-    said = np.empty((batches.draws, len(train), len(EMOTIONS)), "float32")
-    LOGGER.info("Teachers look at %d training images: %s", said[..., 0].size, ", ".join(experiment.teachers))
-    with bar("teachers", said[..., 0].size, show=distribution.rank() == 0) as advance:
+    models = [saving.load(path) for path in experiment.teachers]
+    found = np.empty((batches.draws, len(batches.labels), len(EMOTIONS)), "float32")
+    images = found[..., 0].size
+    LOGGER.info("Distillation: %d images through %s", images, ", ".join(experiment.teachers))
+    with bar("soft targets", images, show=distribution.rank() == 0) as advance:
         for draw in range(batches.draws):
             batches.start(draw)
             for step in range(batches.steps):
                 rows = batches.rows(step)
-                said[draw, rows] = probabilities(teachers, batches.blended(step)[0], tta="flip")
+                found[draw, rows] = probabilities(models, batches.mixed(step)[0], tta="flip")
                 advance(len(rows))
-    return said
+    return found
 
 
 def teacher(experiment, model):

@@ -27,7 +27,7 @@ def train(model, step, batches, *, epochs, initial_epoch, validation_data, callb
         step.start(batches.plan())
         for index in range(len(batches)):
             callbacks.on_train_batch_begin(index)
-            step(batches.whole(index))
+            step(batches.size(index))
             callbacks.on_train_batch_end(index, {})
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         if validation_data is not None:

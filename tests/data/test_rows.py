@@ -88,7 +88,7 @@ def training_start(images, usages):
     quality_checks(parts)
     train = parts["train"]
     preprocessing(train.images, normalization=True, augmentation=(), seed=0)
-    batches = Batches(train.images, train.labels, Experiment(name="x", batch_size=16))
+    batches = Batches(train, Experiment(name="x", batch_size=16))
     for index in range(3):
         rows = batches.order[16 * index : 16 * (index + 1)]
         np.testing.assert_array_equal(batches[index][0], np.asarray(train.images[rows]))

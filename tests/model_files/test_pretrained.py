@@ -21,6 +21,7 @@ from fer_keras.model_files.saving import publish
 from fer_keras.runs import pipeline, records
 from fer_keras.runs.release import release, temperature
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
 TINY = Experiment(
@@ -122,7 +123,7 @@ def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
     whole = faces.take(faces.usages < 2)  # Training and PublicTest, which validated
     with device.training_in(record["environment"]["precision"]):
         model = fitting.build(TINY, whole)
-    fitting.fit(model, TINY, whole, None, on_epoch=lambda row: None)
+    fitting.fit(model, TINY, Batches(whole, TINY), None, on_epoch=lambda row: None)
     refit = keras.models.load_model(run / "refit/model.keras")
     for theirs, ours in zip(refit.weights, publish(model).weights, strict=True):
         np.testing.assert_array_equal(array(theirs), array(ours))

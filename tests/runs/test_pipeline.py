@@ -350,6 +350,6 @@ def test_run_on_ferplus_labels(tmp_path):
 
 
 def test_drawn_faces_are_kept_apart(tmp_path):
-    about = pipeline.describe(dataclasses.replace(tiny(), source="here", synthetic=True), split(tiny()))
+    about = records.describe(dataclasses.replace(tiny(), source="here", synthetic=True), split(tiny()))
     assert about["synthetic"] and about["source"] == "here"
     assert about["images"] == {"train": 14, "validation": 7, "test": 7}

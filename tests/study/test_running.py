@@ -7,10 +7,9 @@ import click.testing
 import numpy as np
 import pytest
 
-from fer_keras import study
+from fer_keras import models, study
 from fer_keras.cli import cli
 from fer_keras.core.errors import InputError
-from fer_keras.runs import pipeline
 from fer_keras.study import STEPS, results, running
 
 EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
@@ -75,7 +74,7 @@ def test_quick_looks_and_demos_leave_the_studys_results_alone():
 def test_missing_compares_settings_and_data(tmp_path):
     (job,) = running.plan(write_experiments(tmp_path, "a"), 1, None, tmp_path / "results")
     assert running.missing([job], "digest") == [job]
-    settings = pipeline.resolved(job.experiment)
+    settings = models.resolved(job.experiment)
     results.write(job.result, {"experiment": settings, "data": {"digest": "digest"}})
     assert running.missing([job], "digest") == []
     assert running.missing([job], "other data") == [job]

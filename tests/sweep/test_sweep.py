@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import HyperbandPruner, ThresholdPruner
 from optuna.trial import TrialState
 
-from fer_keras import Experiment
+from fer_keras import Experiment, models
 from fer_keras.cli import cli
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import override
@@ -351,7 +351,7 @@ def test_study_sweep_is_read_by_wandb_and_by_us_alike(monkeypatch):
     parameters = yaml.safe_load(pathlib.Path("experiments/sweep.yaml").read_text())["parameters"]
     assert found.distributions == search_space_from_sweep_config(parameters)
     assert (found.name, found.method, found.metric, found.trials) == ("3-2-Sweep", "bayes", "val_acc", 16)
-    assert pipeline.resolved(found.experiment)["name"] == "3-2-Best"
+    assert models.resolved(found.experiment)["name"] == "3-2-Best"
 
 
 def test_wandbs_agent_and_ours_set_the_same(monkeypatch):

@@ -66,14 +66,14 @@ def changed(**changes):
     return dataclasses.replace(EXPERIMENT, **changes)
 
 
-def trained(experiment, capture, **options):
+def trained(experiment, capture, soft_targets=None, **options):
     """Return the state of the model and the rows of its epochs without their times."""
     rows = []
     model = fitting.build(experiment, PARTS["train"])
     fitting.fit(
         model,
         experiment,
-        PARTS["train"],
+        Batches(PARTS["train"], experiment, soft_targets),
         PARTS["validation"],
         on_epoch=rows.append,
         capture=capture,
@@ -112,11 +112,11 @@ def test_every_architecture_trains_as_by_keras_fit(as_a_function, model):
 @pytest.mark.parametrize("mixup, cutmix", [(0.4, 0.0), (0.0, 1.0), (0.4, 1.0)])
 def test_blends_class_weights_and_teachers_are_those_of_keras_fit(as_a_function, mixup, cutmix):
     experiment = changed(**BLENDED | {"mixup": mixup, "cutmix": cutmix, "distillation": 0.3, "teachers": ("a",)})
-    taught = np.random.default_rng(0).dirichlet(np.ones(7), (5, 30)).astype("float32")
-    before = taught.copy()
-    found, expected = (trained(experiment, capture, taught=taught) for capture in (True, False))
+    soft_targets = np.random.default_rng(0).dirichlet(np.ones(7), (5, 30)).astype("float32")
+    before = soft_targets.copy()
+    found, expected = (trained(experiment, capture, soft_targets) for capture in (True, False))
     assert_same(found, expected)
-    np.testing.assert_array_equal(taught, before)
+    np.testing.assert_array_equal(soft_targets, before)
 
 
 def test_captured_training_continues_where_it_stopped(as_a_function, tmp_path):
@@ -133,7 +133,8 @@ def test_captured_training_continues_where_it_stopped(as_a_function, tmp_path):
 
     model = fitting.build(experiment, PARTS["train"])
     with pytest.raises(Stop):
-        fitting.fit(model, experiment, PARTS["train"], None, on_epoch=stop, checkpoint=checkpoint, capture=True)
+        batches = Batches(PARTS["train"], experiment)
+        fitting.fit(model, experiment, batches, None, on_epoch=stop, checkpoint=checkpoint, capture=True)
     state, rest = trained(experiment, True, checkpoint=checkpoint)
     assert rest == rows[2:]
     for (name, value), (_, expected) in zip(state, whole, strict=True):
@@ -145,7 +146,7 @@ def device_step(**settings):
     experiment = changed(**BLENDED, augmentation=("flip", "affine_half", "contrast", "erasing"), **settings)
     model = fitting.build(experiment, PARTS["train"])
     model.optimizer.build(model.trainable_variables)
-    batches = Batches(PARTS["train"].images, fitting.training_targets(PARTS["train"], experiment), experiment)
+    batches = Batches(PARTS["train"], experiment)
     function = step.Step(model, batches.images, batches.targets, 8)
     function.on_device = True
     return function, batches
@@ -203,13 +204,13 @@ def test_a_network_learns_what_its_teacher_says_of_augmented_images(tmp_path):
     saving.save(saving.publish(fitting.build(changed(seed=7, normalization=True), PARTS["train"])), path)
     experiment = changed(normalization=True, augmentation=("flip", "affine"), teachers=(path,), distillation=1.0)
     experiment = dataclasses.replace(experiment, teacher_view="augmented")
-    assert distillation.soft_labels(experiment, PARTS["train"]) is None
+    assert distillation.soft_targets(Batches(PARTS["train"], experiment)) is None
     other = PARTS["train"].take(np.arange(30))
     other = dataclasses.replace(other, labels=(other.labels + 1) % 7)
     weights = []
     for train in (PARTS["train"], other):
         model = fitting.build(experiment, train)
-        fitting.fit(model, experiment, train, None, on_epoch=lambda row: None)
+        fitting.fit(model, experiment, Batches(train, experiment), None, on_epoch=lambda row: None)
         weights.append(array(model.trainable_variables[0]))
     np.testing.assert_array_equal(*weights)
 

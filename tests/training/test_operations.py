@@ -10,6 +10,7 @@ from helpers.data_forms import tiny
 from fer_keras import Experiment
 from fer_keras.data import split
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 
 if keras.backend.backend() != "torch":
     pytest.skip("other backends compile their steps", allow_module_level=True)
@@ -44,7 +45,7 @@ def calls_of_a_step(experiment):
         experiment = dataclasses.replace(experiment, batch_size=8, epochs=1)
         model = fitting.build(experiment, train)
         with Operations() as operations:
-            fitting.fit(model, experiment, train, None, on_epoch=lambda row: None)
+            fitting.fit(model, experiment, Batches(train, experiment), None, on_epoch=lambda row: None)
         counts.append(operations.calls)
     few, many = counts
     return {name: (many[name] - few[name]) / 3 for name in many if many[name] > few[name]}
