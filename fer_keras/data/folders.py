@@ -258,7 +258,7 @@ def read(source: Source, parts: list[Picture], reading: Reading) -> Rows:
     for row, picture in enumerate(parts):
         wanted[picture.name].append(row)
     for name, file in source.stream(wanted):
-        data = file.read(min(source.sizes[name], LARGEST_FILE))
+        data = file.read(min(source.sizes[name], LARGEST_FILE + 1))
         for row in wanted[name]:
             if stack.add_encoded(data, whole_path(source, name), parts[row].box):
                 rows.append(row)
@@ -276,4 +276,4 @@ def read(source: Source, parts: list[Picture], reading: Reading) -> Rows:
 def _check_whole(parts: Iterable[Picture], kept: Iterable[Picture], stack: Stack) -> None:
     lost = {(p.usage, p.label) for p in parts} - {(p.usage, p.label) for p in kept}
     if lost:
-        raise InputError(f"{stack.first_damaged()} With it, a class loses all its images in one split.")
+        raise InputError(f"{stack.first_damage} With it, a class loses all its images in one split.")

@@ -1,6 +1,7 @@
 """Which format of a face set a source holds, by its content, and reading it."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,8 @@ def _contents(source, heads, headers):
 def _describe(name, head, header):
     if head == b"":
         return f"{name} (empty)"
+    if any(re.fullmatch(r"[\d\s]{100,}", column) for column in header or ()):
+        return f"{name} (no header; line 1 must be emotion,pixels,Usage)"
     if header and (len(header) > 1 or set(header) & {"emotion", "pixels", "usage"}):
         return f"{name} (line 1 has the columns {', '.join(header)[:60]})"
     return name

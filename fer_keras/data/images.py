@@ -34,6 +34,8 @@ class Stack:
     Args:
         skipped: where images that cannot be used are counted.
         depth: bits of integer images of more than 8 bits, None for what their headers or their values say.
+
+    `first_damage` is the message about the first image that could not be used.
     """
 
     def __init__(self, skipped: Skipped, depth: int | None = None):
@@ -41,7 +43,8 @@ class Stack:
         self._pixels = bytearray()
         self._deep: dict[int, tuple[np.ndarray, int | None]] = {}
         self._sizes: collections.Counter = collections.Counter()
-        self._damaged: list[Damaged] = []
+        self._damaged = 0
+        self.first_damage = ""
         self.count = 0
 
     def add(self, pixels: np.ndarray) -> None:
@@ -55,7 +58,8 @@ class Stack:
             values, bits, size = decode(data, place, box)
         except Damaged as error:
             self.skipped.add(error.reason, place)
-            self._damaged.append(error)
+            self._damaged += 1
+            self.first_damage = self.first_damage or str(error)
             return False
         if values.dtype == np.uint16:
             self._deep[self.count] = values, bits
@@ -71,15 +75,11 @@ class Stack:
         Raises:
             InputError: if there is no image, or more than 1 % could not be used.
         """
-        if self._damaged and (not self.count or len(self._damaged) > MOST_DAMAGED * self.count):
-            total = self.count + len(self._damaged)
-            raise InputError(f"{self._damaged[0]} {len(self._damaged):,} of {total:,} images cannot be used.")
+        if self._damaged > MOST_DAMAGED * self.count:
+            total = self.count + self._damaged
+            raise InputError(f"{self.first_damage} {self._damaged:,} of {total:,} images cannot be used.")
         images = np.frombuffer(self._pixels, np.uint8).reshape(-1, PIXELS)
         return images, [*self._resized(), *self._reduce(images)]
-
-    def first_damaged(self) -> Damaged:
-        """Return the error of the first image that could not be used."""
-        return self._damaged[0]
 
     def _resized(self):
         if self._sizes:
@@ -117,6 +117,8 @@ def decode(data, place, box=None):
     Raises:
         Damaged: if it is not a whole image of one of `FORMATS`, too large, or not square without a `box`.
     """
+    if len(data) > LARGEST_FILE:
+        raise Damaged("too large", place, f"has more than {LARGEST_FILE >> 20} MiB.")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, place, box)

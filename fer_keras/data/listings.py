@@ -12,8 +12,10 @@ from fer_keras.data.labels import LEFT_OUT
 from fer_keras.data.reading import Reading
 from fer_keras.data.sources import Source, is_picture, whole_path
 
-RAF_DB_LINE = re.compile(r"((train|test)_\d+)\.jpg\s+([1-7])")
-EXPW_LINE = re.compile(r"(\S.*?)\s+\d+((?:\s+-?\d+){4})\s+[\d.eE+-]+\s+([0-6])")
+RAF_DB_LINE = re.compile(r"((train|test)_\d{1,9})\.jpg ([1-7])")
+# Image, number of the face, its box, the detector's confidence, expression.
+EXPW_LINE = re.compile(r"(\S[^/]*\.\w{3,4}) \d{1,4}((?: -?\d{1,5}){4}) -?\d{1,4}(?:\.\d{1,9})? ([0-6])")
+LONGEST_LINE = 500
 AFFECTNET_COLUMNS = {"subdirectory_filepath", "expression"}
 AFFECTNET_BOX = ("face_x", "face_y", "face_width", "face_height")
 JAFFE_NAME = re.compile(r"[A-Z]{2}\.(AN|DI|FE|HA|SA|SU|NE)\d\.\d+\.tiff?", re.IGNORECASE)
@@ -48,7 +50,11 @@ def find(source: Source, heads: dict[str, bytes], reading: Reading) -> tuple[lis
 
 def _first_line(head, pattern):
     lines = head.decode("utf-8-sig", errors="ignore").splitlines()
-    return bool(lines) and pattern.fullmatch(lines[0].strip()) is not None
+    return bool(lines) and _match(pattern, lines[0]) is not None
+
+
+def _match(pattern, line):
+    return pattern.fullmatch(line.strip()) if len(line) < LONGEST_LINE else None
 
 
 def _listed(source, names, reader, reading):
@@ -101,7 +107,7 @@ class _Files:
 def _lines(file, where, pattern) -> Iterator[tuple[str, re.Match]]:
     for number, line in enumerate(tables.lines(file, where), start=1):
         if line.strip():
-            match = pattern.fullmatch(line.strip())
+            match = _match(pattern, line)
             if match is None:
                 raise InputError(
                     f"{where}, line {number} is {line.strip()[:40]!r}, unlike line 1. Fetch the list again."

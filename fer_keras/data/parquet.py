@@ -20,6 +20,7 @@ IMAGE_COLUMNS = ("image", "img", "pixels")
 LABEL_COLUMNS = ("label", "labels", "emotion")
 USAGE_COLUMNS = ("usage", "split")
 LARGEST_GROUP = 1 << 30  # bytes of a row group, unpacked
+LARGEST_LIST = 64 * PIXELS  # bytes
 BATCH = 256  # rows
 
 
@@ -58,7 +59,12 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
     for name, file in source.stream(parts):
         where = whole_path(source, name)
         try:
-            with _on_disk(source, name, file) as local, pyarrow.parquet.ParquetFile(local) as table:
+            with _on_disk(source, name, file) as local:
+                schema = pyarrow.parquet.read_metadata(local).schema
+                columns = [schema.column(i) for i in range(len(schema))]
+                # A dictionary stays one: a file can refer to one large value from every row.
+                repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+                table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
                 tables[name] = _read_table(table, where, parts[name], reading)
         except (pyarrow.ArrowException, OSError, OverflowError) as error:
             raise InputError(
@@ -89,15 +95,23 @@ def _read_table(table, where, usage, reading):
     stack = Stack(reading.skipped, reading.options.bit_depth)
     labels, words, number = [], [], 0
     for batch in table.iter_batches(BATCH, columns=[c for c in (image, label, split) if c]):
-        for row in batch.to_pylist():
+        for row in range(batch.num_rows):
             number += 1
             place = f"{where}, row {number:,}"
-            if _add(stack, row[image], place):
-                labels.append(reading.labels.code(_label(row[label], names), place))
-                words += [] if split is None else [_usage(row[split], place)]
+            if _add(stack, _value(batch[image][row], place), place):
+                labels.append(reading.labels.code(_label(batch[label][row].as_py(), names), place))
+                words += [] if split is None else [_usage(batch[split][row].as_py(), place)]
     images, notes = stack.finish() if number else _no_rows(where)
     reading.notes += notes
     return Rows(images, labels, [usage] * len(labels) if split is None else usage_codes(words, where))
+
+
+def _value(scalar, place):
+    """Return what one cell of the image column holds; a list of far more numbers than an image has is refused."""
+    values = getattr(scalar, "values", None)  # of a list: an Arrow array
+    if hasattr(values, "nbytes") and values.nbytes > LARGEST_LIST:
+        raise InputError(f"{place} has no image of {SIDE} x {SIDE} pixels but a list of {values.nbytes:,} bytes.")
+    return scalar.as_py()
 
 
 def _no_rows(where):
@@ -108,9 +122,11 @@ def _check_size(metadata, where):
     """Refuse row groups that are very large by their own account."""
     for i in range(metadata.num_row_groups):
         group = metadata.row_group(i)
-        if group.total_byte_size > LARGEST_GROUP:
+        chunks = [group.column(c) for c in range(group.num_columns)]
+        size = sum(chunk.total_uncompressed_size + 8 * chunk.num_values for chunk in chunks)
+        if size > LARGEST_GROUP:
             raise InputError(
-                f"{where} has a row group of {group.total_byte_size >> 20} MiB, more than {LARGEST_GROUP >> 20}. "
+                f"{where} has a row group of {size >> 20:,} MiB, more than {LARGEST_GROUP >> 20}. "
                 "Write it again with smaller row groups."
             )
 

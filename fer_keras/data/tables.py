@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -163,7 +163,7 @@ def _read_table(file, where, usage, reading):
         )
     usages = [usage] * len(labels) if usage is not None else usage_codes(words, where)
     if usage is None:
-        _check_not_cut(collections.Counter(words), where)
+        check_not_cut(collections.Counter(words), where)
     return Rows(np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), labels, usages)
 
 
@@ -184,7 +184,7 @@ def usage_codes(words: list[str], where: str) -> list[int]:
     return [codes[shown[word.lower()]] for word in words]
 
 
-def _check_not_cut(counts, where):
+def check_not_cut(counts: Mapping[str, int], where: str) -> None:
     """Refuse a table whose last usages are missing, as in a file that was cut at the end of a line."""
     sizes = {USAGES[split_code(word)]: count for word, count in counts.items() if split_code(word) in (0, 1, 2)}
     if set(counts) == {"Training"}:

@@ -1,16 +1,20 @@
+import bz2
 import gzip
 import io
+import lzma
 import os
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 
+import numpy as np
 import pytest
 from helpers import data_forms as forms
 from PIL import Image
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import cache, load, sources
+from fer_keras.data import cache, load, parquet, sources
 
 FACES = forms.tiny()
 HEADER = "emotion,pixels,Usage"
@@ -264,3 +268,114 @@ def test_parquet_without_columns_rows_or_pyarrow(tmp_path, monkeypatch):
     path.write_bytes(whole)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     refuses(path, "needs pyarrow", "pip install 'fer-keras[parquet]'")
+
+
+def tar_header(name, kind, size):
+    """Return a tar header of any size, as an attacker writes it."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("opener", [lzma.open, gzip.open, bz2.open, open], ids=["xz", "gz", "bz2", "tar"])
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_long_name_in_a_tar_archive_takes_no_memory(tmp_path, opener, kind):
+    path = tmp_path / "fer.tar"
+    with opener(path, "wb") as file:
+        file.write(tar_header("././@LongLink", kind, 300 << 20))
+        for _ in range(40):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        refuses(path, f"{path} holds a header of more than 32 MiB")
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_xz_dictionary_that_would_fill_the_memory(tmp_path):
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    packed = forms.pack_tar(tmp_path / "fer.tar", tmp_path, "w").read_bytes()
+    (tmp_path / "fer.tar.xz").write_bytes(lzma.compress(packed, filters=filters))
+    refuses(tmp_path / "fer.tar.xz", f"Cannot read {tmp_path / 'fer.tar.xz'}: Memory usage limit exceeded")
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_xz_archives_are_read(tmp_path, streams):
+    forms.write_folders(tmp_path / "in", FACES)
+    packed = forms.pack_tar(tmp_path / "fer.tar", tmp_path / "in", "w").read_bytes()
+    half = len(packed) // streams
+    parts = [packed[i : i + half] for i in range(0, len(packed), half)]
+    (tmp_path / "fer.tar.xz").write_bytes(b"".join(map(lzma.compress, parts)))
+    assert load(tmp_path / "fer.tar.xz").digest == FACES.digest
+    (tmp_path / "cut.tar.xz").write_bytes(lzma.compress(packed)[:-2000])
+    refuses(tmp_path / "cut.tar.xz", f"Cannot read {tmp_path / 'cut.tar.xz'}")
+
+
+def test_pipes_and_devices_are_never_waited_for(tmp_path):
+    forms.write_csv(tmp_path / "fer2013.csv", FACES)
+    os.mkfifo(tmp_path / "fer2013new.csv")
+    os.symlink("/dev/zero", tmp_path / "train.csv")
+    assert load(tmp_path).digest == FACES.digest
+    with pytest.raises(InputError, match="fer2013new.csv is not a regular file"):
+        load(tmp_path / "fer2013.csv", votes=tmp_path / "fer2013new.csv")
+    with pytest.raises(InputError, match="/dev/zero"):
+        load("/dev/zero")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs /proc")
+@pytest.mark.parametrize("target", ["/proc/self/mem", "/proc/kmsg", "/proc/self/pagemap"])
+def test_files_without_a_size_are_empty(tmp_path, target):
+    os.symlink(target, tmp_path / "fer2013.csv")
+    refuses(tmp_path, "Found fer2013.csv (empty)")
+    refuses(tmp_path / "fer2013.csv", "fer2013.csv (empty)")
+
+
+def test_file_twice_in_an_archive(tmp_path):
+    with tarfile.open(tmp_path / "fer.tar", "w") as archive:
+        for name in ("a/fer2013.csv", "./a/fer2013.csv"):
+            archive.addfile(tarfile.TarInfo(name))
+    refuses(tmp_path / "fer.tar", "holds './a/fer2013.csv' twice")
+
+
+@pytest.mark.parametrize(
+    "note",
+    [b"[" * 200_000, b'{"info":{"features":{"label":{"names":[' + b"1" * 5000 + b"]}}}}", b"\xff", b"null",
+     b'{"info":{"features":{"label":{"names":[[],{},1,null,2,3,4]}}}}', b'{"info":[]}'],
+    ids=["deep", "digits", "bytes", "null", "types", "list"],
+)  # fmt: skip
+def test_hostile_parquet_metadata(tmp_path, note):
+    pytest.importorskip("pyarrow")
+    columns = {"image": [[7] * 2304], "label": [3], "usage": ["Training"]}
+    path = forms.parquet(tmp_path / "fer.parquet", columns, {b"huggingface": note})
+    assert load(path).labels.tolist() == [3]
+
+
+def test_parquet_dictionary_that_would_fill_the_memory(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    writer = pytest.importorskip("pyarrow.parquet")
+
+    images = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 60, pyarrow.int32()), [bytes(20 << 20)])
+    table = pyarrow.table({"image": images, "label": [0] * 60})
+    path = tmp_path / "fer.parquet"
+    writer.write_table(table, path, compression="zstd", dictionary_pagesize_limit=64 << 20)
+    before = pyarrow.total_allocated_bytes()
+    refuses(path, "row 1 has more than 16 MiB. 60 of 60 images cannot be used")
+    assert pyarrow.default_memory_pool().max_memory() - before < 256 << 20
+
+
+def test_parquet_lists_and_row_groups_that_would_fill_the_memory(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    long = pyarrow.ListArray.from_arrays(pyarrow.array([0, 1 << 20]), np.zeros(1 << 20, np.int8))
+    path = forms.parquet(tmp_path / "fer.parquet", {"image": long, "label": [0]})
+    refuses(path, "row 1 has no image of 48 x 48 pixels but a list of 1,048,576 bytes")
+    monkeypatch.setattr(parquet, "LARGEST_GROUP", 8 << 20)
+    refuses(path, "has a row group of 8 MiB, more than 8. Write it again with smaller row groups")
+
+
+def test_two_label_columns_of_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    columns = {"image": [[7] * 2304], "label": [3], "emotion": [4]}
+    refuses(
+        forms.parquet(tmp_path / "fer.parquet", columns), "has the columns label and emotion. Remove all but one"
+    )
