@@ -90,7 +90,8 @@ def train_all(jobs, workers, data, output):
 
 def table(runs):
     """Return the Markdown table of {label: {seed: result}}."""
-    metrics = {name: judging.METRICS[name].of for name in ("val_acc", "test_acc", "macro_f1", "gap")}
+    names = ("val_acc", "test_acc", "macro_f1", "gap")
+    metrics = {name: judging.LAST_EPOCH_METRICS[name].of for name in names}
     lines = [
         "| changed | validation | against as it is | test | macro F1 | gap |",
         "|---|--:|--:|--:|--:|--:|",
@@ -99,10 +100,15 @@ def table(runs):
         means = {name: 100 * statistics.fmean(map(metric, found.values())) for name, metric in metrics.items()}
         difference = ""
         if label != BASE:
-            against = judging.compare(label, BASE, metrics["val_acc"], (0, 1), runs)
-            difference = f"{100 * against.mean:+.1f}"
-            if against.low is not None:
-                difference += f", {100 * against.low:+.1f} to {100 * against.high:+.1f}"
+            base = runs[BASE]
+            common = [
+                metrics["val_acc"](found[s]) - metrics["val_acc"](base[s]) for s in found.keys() & base.keys()
+            ]
+            mean = statistics.fmean(common)
+            difference = f"{100 * mean:+.1f}"
+            if len(common) > 2:
+                low, high = judging.interval(mean, statistics.stdev(common), len(common), 0.05)
+                difference += f", {100 * low:+.1f} to {100 * high:+.1f}"
         lines.append(
             f"| {label} | {means['val_acc']:.1f} | {difference} | {means['test_acc']:.1f} | "
             f"{means['macro_f1']:.1f} | {means['gap']:.1f} |"
@@ -119,8 +125,8 @@ def main(seeds, workers, data, output):
     jobs = {label: plan(label, seeds, output) for label in VARIANTS}
     if workers:
         faces = faces_data.load(data)
-        if faces.demo:
-            raise click.UsageError("The drawn faces tell nothing of these settings. Name FER-2013 with --data.")
+        if faces.synthetic:
+            raise click.UsageError("Synthetic faces show nothing about these settings. Give FER-2013 with --data.")
         os.environ["OMP_NUM_THREADS"] = "1"
         # Teachers come before their pupils, and in each part every variant's first seed, then every one's second.
         for part in ([jobs[BASE]], [group for label, group in jobs.items() if label != BASE]):

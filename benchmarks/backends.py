@@ -69,7 +69,7 @@ def work(cores):
 
     def train(model):
         compiled, experiment = trained[model]
-        compiled.fit(Batches(faces.images, faces.labels, experiment), verbose=0, shuffle=False)
+        compiled.fit(Batches(faces, experiment), verbose=0, shuffle=False)
         keras.ops.convert_to_numpy(compiled.trainable_variables[0])  # waits for a device that works ahead
 
     jobs = {"train": train, "predict": lambda model: prediction.probabilities(published[model], faces.images)}

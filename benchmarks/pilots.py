@@ -25,9 +25,9 @@ INPUTS = {"nn_3_1024_layer_down": "plain inputs", "nn_3_layer_down_adam": "norma
 RMSPROP = ["optimizer=rmsprop", "optimizer_options.rho=0.99", "optimizer_options.epsilon=1e-16"]
 OPTIMIZERS = {
     "sgd": (["optimizer=sgd"], (1e-3, 1e-2, 3e-2, 1e-1)),
-    "sgd, momentum 0.9": (["optimizer=sgd", "optimizer_options.momentum=0.9"], (1e-3, 3e-3, 1e-2, 3e-2)),
     "adam": ([], (1e-4, 3e-4, 1e-3, 3e-3)),
     "rmsprop": (RMSPROP, (1e-4, 3e-4, 1e-3, 3e-3)),
+    "sgd, momentum 0.9": (["optimizer=sgd", "optimizer_options.momentum=0.9"], (1e-3, 3e-3, 1e-2, 3e-2)),
 }
 PAIRS = {  # step: one of its pairs of runs
     1: ("nn_3_1024_layer", "nn_1_layer"),
@@ -39,7 +39,7 @@ INITIALIZATIONS = ("pytorch", "keras")
 
 
 def jobs():
-    """Return [(stem of the file, settings, seed)]: rates on one seed, pairs on each seed."""
+    """Return [(stem, settings, seed)]: rates on one seed and both kinds of inputs, the rest on each seed."""
     rates = [
         (stem, [*settings, f"learning_rate={rate}"], SEEDS[0])
         for settings, grid in OPTIMIZERS.values()

@@ -164,7 +164,7 @@ def trained(name, width, faces, precision):
     with device.training_in(precision):
         model = fitting.build(experiment, faces)
     build = time.process_time() - start
-    batches = Batches(faces.images, faces.labels, experiment)
+    batches = Batches(faces, experiment)
 
     def seconds(epoch):
         batches.start(epoch)

@@ -1,12 +1,12 @@
 """Time to accuracy: how soon an experiment's network reaches a goal on the test split.
 
     python benchmarks/speedrun.py experiments/speedrun_60.py --goal 0.60
-    python benchmarks/speedrun.py experiments/speedrun_70.py --goal 0.70 --crops --models runs/speedrun_70
+    python benchmarks/speedrun.py experiments/speedrun_70.py --goal 0.70 --tta ten-crop --models runs/speedrun_70
 
 Each seed trains on all images of the Training usage, without a look at others, and is judged once at the end,
-averaged over each image and its mirror image, or by ten crops. Seconds are those of the clock, from reading the
-cached data to the last prediction, without starting Python and importing Keras. Exits with 1 where a seed misses
-the goal.
+averaged over each image and its mirror image unless `--tta` says otherwise. Seconds are those of the clock, from
+reading the cached data to the last prediction, without starting Python and importing Keras. Exits with 1 where a
+seed misses the goal.
 """
 
 # ruff: noqa: I001
@@ -23,15 +23,17 @@ import keras
 from fer_keras import data, evaluation
 from fer_keras.backend import device
 from fer_keras.core import logs
+from fer_keras.core.choices import TTA
 from fer_keras.runs import records
 from fer_keras.model_files import saving
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 from fer_keras.data import USAGES
 from fer_keras.experiment import load
 from fer_keras.inference.prediction import probabilities
 
 
-def race(experiment, path, views, on_epoch):
+def race(experiment, path, tta, on_epoch):
     """Return the trained model, its test `scores` and the seconds of loading, training and judging."""
     marks = [time.perf_counter()]
     faces = data.load(path, progress=False)
@@ -39,10 +41,10 @@ def race(experiment, path, views, on_epoch):
     with device.training_in():
         model = fitting.build(experiment, train)
         marks.append(time.perf_counter())
-        fitting.fit(model, experiment, train, None, on_epoch=on_epoch)
+        fitting.fit(model, experiment, Batches(train, experiment), None, on_epoch=on_epoch)
     marks.append(time.perf_counter())
     published = saving.publish(model)
-    found = evaluation.scores(test.labels, probabilities(published, test.images, **views))
+    found = evaluation.scores(test.labels, probabilities(published, test.images, tta=tta))
     marks.append(time.perf_counter())
     return published, found, [after - before for before, after in itertools.pairwise(marks)]
 
@@ -58,10 +60,10 @@ def keep(model, rows, folder):
 @click.argument("file", type=click.Path(exists=True, path_type=pathlib.Path))
 @click.option("--goal", type=float, required=True, help="Accuracy, 0 to 1.")
 @click.option("--seeds", default=3, show_default=True)
-@click.option("--crops", is_flag=True, help="Judge by ten crops instead of mirrored images.")
+@click.option("--tta", type=click.Choice(TTA), default="flip", show_default=True)
 @click.option("--models", type=click.Path(path_type=pathlib.Path), help="Folder to keep models and epochs in.")
 @click.option("--data", "path", help="As for `fer-keras run`.")
-def main(file, goal, seeds, crops, models, path):
+def main(file, goal, seeds, tta, models, path):
     logs.start()
     experiment = load(file)
     data.load(path)  # so that it is in the cache
@@ -70,8 +72,8 @@ def main(file, goal, seeds, crops, models, path):
     click.echo("|--:|--:|--:|--:|--:|--:|---|")
     missed = 0
     for seed in range(seeds):
-        rows, views = [], {"crops": True} if crops else {"flip": True}
-        model, found, seconds = race(dataclasses.replace(experiment, seed=seed), path, views, rows.append)
+        rows = []
+        model, found, seconds = race(dataclasses.replace(experiment, seed=seed), path, tta, rows.append)
         if models:
             keep(model, rows, models / str(seed))
         reached = found["accuracy"] >= goal

@@ -5,8 +5,8 @@
 Question  BatchNorm or LayerNorm on the dense layers of a convolutional network?
 Source    study, step 9.
 Differs   from 3-1-Up-Maxpool-Batchnorm-CNN: two convolutions.
-Result    test accuracy 52.85 ± 1.13 %, validation 49.64 ± 1.19 %, gap 49.83 ± 1.15 points (3 seeds); 2.8
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 52.85 ± 1.13 %, validation 49.64 ± 1.19 %, gap 49.83 ± 1.15 points (3 seeds of the
+          pilot); 2.8 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -7,8 +7,8 @@ Source    study, step 11. The report leaves the depth open; 16 channels at the s
           affordable.
 Differs   from 3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip: four stages of two convolutions, a second
           dense layer.
-Result    test accuracy 58.49 ± 0.44 %, validation 57.20 ± 0.78 %, gap 5.40 ± 1.46 points (3 seeds); 4.8
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 58.49 ± 0.44 %, validation 57.20 ± 0.78 %, gap 5.40 ± 1.46 points (3 seeds of the
+          pilot); 4.8 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?
 Source    study, step 11.
 Differs   from 4-2-Up-Maxpool-Dropout-Layernorm-CNN: BatchNorm on the convolutions.
-Result    test accuracy 56.22 ± 2.11 %, validation 55.54 ± 2.62 %, gap 11.80 ± 2.49 points (3 seeds); 5.6
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 56.22 ± 2.11 %, validation 55.54 ± 2.62 %, gap 11.80 ± 2.49 points (3 seeds of the
+          pilot); 5.6 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?
 Source    study, step 11.
 Differs   from 4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN: LeakyReLU.
-Result    test accuracy 57.79 ± 0.27 %, validation 57.60 ± 0.65 %, gap 8.40 ± 0.65 points (3 seeds); 7.7
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 57.79 ± 0.27 %, validation 57.60 ± 0.65 %, gap 8.40 ± 0.65 points (3 seeds of the
+          pilot); 7.7 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -6,8 +6,8 @@ Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU,
 Source    study, step 11.
 Differs   from 4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN: LeakyReLU, a residual connection around each
           stage.
-Result    test accuracy 58.05 ± 0.06 %, validation 58.07 ± 0.91 %, gap 8.66 ± 0.89 points (3 seeds); 7.1
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 58.05 ± 0.06 %, validation 58.07 ± 0.91 %, gap 8.66 ± 0.89 points (3 seeds of the
+          pilot); 7.1 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

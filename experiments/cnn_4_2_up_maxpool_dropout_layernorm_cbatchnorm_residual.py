@@ -5,8 +5,8 @@
 Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?
 Source    study, step 11.
 Differs   from 4-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN: a residual connection around each stage.
-Result    test accuracy 57.98 ± 0.37 %, validation 58.49 ± 0.94 %, gap 9.77 ± 0.96 points (3 seeds); 7.6
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 57.98 ± 0.37 %, validation 58.49 ± 0.94 %, gap 9.77 ± 0.96 points (3 seeds of the
+          pilot); 7.6 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  What helps a deeper network: BatchNorm on the convolutions, LeakyReLU, residual connections?
 Source    study, step 11.
 Differs   from 4-2-Up-Maxpool-Dropout-Layernorm-CNN: LeakyReLU.
-Result    test accuracy 59.13 ± 0.64 %, validation 59.03 ± 0.65 %, gap 7.62 ± 1.31 points (3 seeds); 4.3
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 59.13 ± 0.64 %, validation 59.03 ± 0.65 %, gap 7.62 ± 1.31 points (3 seeds of the
+          pilot); 4.3 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  How far do convolutions alone go?
 Source    study, step 8.
 Differs   from 3-1-Maxpool-CNN: five convolutions and two dense layers.
-Result    test accuracy 53.76 ± 0.34 %, validation 51.79 ± 0.27 %, gap 10.75 ± 0.37 points (3 seeds); 2.9
-          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 53.76 ± 0.34 %, validation 51.79 ± 0.27 %, gap 10.75 ± 0.37 points (3 seeds of the
+          pilot); 2.9 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -8,7 +8,7 @@ Source    beyond the study: https://github.com/LetheSec/Fer2013-Facial-Emotion-R
 Differs   from the protocol: ResNet18 on crops of 40 x 40 pixels, moved, of changed contrast and erased; mixup,
           smoothed labels; SGD with Nesterov's momentum and decay, the rate by plateaus, batch of 128, 300 epochs.
 Changed   from the source: no test image chooses anything, plateaus are those of the validation split's middle
-          crops, and the last epoch's weights are judged (by ten crops with `fer-keras evaluate --crops`). An image
+          crops, and the last epoch's weights are judged (`fer-keras evaluate --tta ten-crop`). An image
           gives one crop a step, anywhere, instead of five, and is blended before all else instead of after it. It
           is zoomed by up to a tenth either way instead of cut to 80 to 100 % of its area; the contrast of every
           image changes instead of that and the brightness of half of them; what a move brings in repeats the

@@ -4,7 +4,7 @@
 
 Question  How soon does a network reach 0.70 on PublicTest, by ten crops?
 Source    beyond the study; the time is taken by
-          `python benchmarks/speedrun.py experiments/speedrun_70.py --goal 0.70 --crops`.
+          `python benchmarks/speedrun.py experiments/speedrun_70.py --goal 0.70 --tta ten-crop`.
 Differs   from 3-2-Best as Resnet-Fine-Long does: 32 channels at the full size, then the residual network of
           Resnet-Medium; mirroring, affine moves, smoothed labels; Muon, one-cycle schedule up to 0.02; batch of
           128, thirty-six epochs. The benchmark trains it on all of Training.

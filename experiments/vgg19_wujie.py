@@ -7,8 +7,8 @@ Source    beyond the study: https://github.com/WuJie1010/Facial-Expression-Recog
           There 71.5 % on PublicTest, the best of 250 epochs on just those images, each judged by ten crops.
 Differs   from the protocol: VGG19 on crops of 44 x 44 pixels, SGD with momentum, decay and clipped gradients, the
           rate in steps, batch of 128, 250 epochs.
-Changed   from the source: no test image chooses anything, the last epoch's weights are judged (by ten crops with
-          `fer-keras evaluate --crops`). One grey channel instead of three equal ones. Weight decay is ten times
+Changed   from the source: no test image chooses anything, the last epoch's weights are judged, with
+          `--tta ten-crop`. One grey channel instead of three equal ones. Weight decay is ten times
           the source's 0.0005, for Keras takes it off the weights beside the momentum, which there multiplies it
           by ten. Initial weights are Keras'.
 """

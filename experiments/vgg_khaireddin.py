@@ -8,7 +8,7 @@ Source    beyond the study: arXiv:2105.03588 and https://github.com/usef-kh/fer.
 Differs   from the protocol: VGG of eight convolutions on crops of 40 x 40 pixels, moved and erased; SGD with
           Nesterov's momentum and decay, the rate by plateaus, batch of 64, 300 epochs.
 Changed   from the source: no test image chooses anything, plateaus are those of the validation split's middle
-          crops, and the last epoch's weights are judged (by ten crops with `fer-keras evaluate --crops`). An image
+          crops, and the last epoch's weights are judged (`fer-keras evaluate --tta ten-crop`). An image
           gives one crop a step, anywhere, instead of ten: a tenth of the computation. It is zoomed by up to a
           tenth either way instead of cut to 80 to 100 % of its area; what a move brings in repeats the border
           instead of being black; at most a fifth of it is erased instead of a third. Weight decay is ten times the

@@ -1,33 +1,75 @@
 """Facial-expression recognition on FER-2013: study, train, trust and use a classifier, with Keras 3."""
 
 import os
+from typing import TYPE_CHECKING, Any, Literal
 
+from fer_keras.core import renames
 from fer_keras.experiment import Experiment
 
-__version__ = "0.1.0"
-__all__ = ["Experiment", "FER", "main", "pretrained", "run"]
+if TYPE_CHECKING:
+    import pathlib
 
-LATE = {"FER": "fer_keras.recognition", "pretrained": "fer_keras.model_files.pretrained"}
+    from fer_keras.data import load
+    from fer_keras.model_files.pretrained import pretrained
+    from fer_keras.recognition import FER, Face
 
-# Keras reads this once, when it is first imported, which nothing here does.
-os.environ.setdefault("KERAS_BACKEND", "torch")
+__version__ = "0.2.0"
+__all__ = ["Experiment", "FER", "Face", "load", "main", "pretrained", "run"]
+
+LAZY = {  # needs more than the standard library, so it is imported when first used
+    "FER": "fer_keras.recognition",
+    "Face": "fer_keras.recognition",
+    "load": "fer_keras.data",
+    "pretrained": "fer_keras.model_files.pretrained",
+}
+
+if not os.environ.get("KERAS_BACKEND"):  # Keras reads it once, when it is imported, which nothing here does
+    os.environ["KERAS_BACKEND"] = "torch"
 # TensorFlow 2.21's fusion of a convolution, an addition and LeakyReLU on processors takes every slope for 0.2.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+renames.refuse_old_imports()
 
-def run(experiment, **options):
-    """Train and judge `experiment`; see `fer_keras.runs.pipeline.run` for the options and the returned record."""
+
+def run(
+    experiment: Experiment,
+    *,
+    data: "str | os.PathLike[str] | None" = None,
+    output: "str | os.PathLike[str]" = "runs",
+    tracking: Literal["auto", "online", "offline", "disabled"] = "auto",
+    precision: Literal["float32", "mixed_bfloat16"] | None = None,
+    capture: bool = False,
+) -> "tuple[pathlib.Path, dict[str, Any]] | tuple[None, None]":
+    """Train and evaluate `experiment`; continue an interrupted training of it.
+
+    Args:
+        experiment: the settings of the run.
+        data: path of FER-2013 in any format, see `fer_keras.data.load`.
+        output: folder of all run directories.
+        tracking: wandb's mode, see `fer_keras.runs.wandb_tracker.Tracker`.
+        precision: Keras' dtype policy. Default: that of the interrupted run, else the fast one of the device.
+        capture: replay each training step as one CUDA graph. Where that is not possible, the log says why.
+
+    Returns:
+        `(folder, record)`: the run directory, and its content as `fer_keras.runs.records.read` returns it. With
+        `torchrun`, `(None, None)` in all processes but the first.
+
+    Raises:
+        InputError: if the experiment, the data or the output folder cannot be used.
+    """
     import logging
 
     from fer_keras.core import logs
     from fer_keras.runs import pipeline
 
     if not logging.getLogger("fer_keras").hasHandlers():
-        logs.start()  # a program with handlers of its own decides by them what it shows
-    return pipeline.run(experiment, **options)
+        logs.start()  # a program that has handlers decides itself what is shown
+    return pipeline.run(
+        experiment, data=data, output=output, tracking=tracking, precision=precision, capture=capture
+    )
 
 
-def main():
+def main() -> None:
     """End an experiment file: run it as `fer-keras run FILE` would, with messages instead of tracebacks."""
     import sys
 
@@ -36,10 +78,13 @@ def main():
     cli(["run", *sys.argv], prog_name="fer-keras")
 
 
-def __getattr__(name):
-    """Import what needs more than the standard library when it is first asked for."""
+def __getattr__(name: str) -> Any:
     import importlib
 
-    if name not in LATE:
+    if name not in LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(LATE[name]), name)
+    return getattr(importlib.import_module(LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LAZY})

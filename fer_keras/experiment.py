@@ -3,23 +3,46 @@
 import ast
 import dataclasses
 import difflib
+import functools
 import math
 import os
 import pathlib
 import re
 import runpy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
+from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
 LABELS = ("original", "fer+")
+TEACHER_VIEWS = ("blended", "augmented")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
+LAST_EPOCHS = 3  # a run is judged by their mean
+ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "batch": "batch_size", "lr_schedule": "schedule"}
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
+T = TypeVar("T")
 
+
+def _naming_settings(cls: type[T]) -> type[T]:
+    """Class decorator: a keyword that is no setting ends in an `InputError` that names the right one."""
+    init: Callable[..., None] = cls.__init__
+    fields: Mapping[str, Any] = vars(cls)["__dataclass_fields__"]
+
+    @functools.wraps(init)
+    def __init__(self: T, *values: Any, **settings: Any) -> None:
+        for name in settings.keys() - fields.keys():
+            raise _unknown_setting(name)
+        init(self, *values, **settings)
+
+    cls.__init__ = __init__  # type: ignore[assignment]
+    return cls
+
+
+@_naming_settings
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """Settings of one run. The defaults are the study's protocol; an experiment file states its differences.
@@ -31,7 +54,7 @@ class Experiment:
         labels: `"original"`, or `"fer+"` for the majority of FER+'s votes, which must be with the data; images
             without one are left out of every split, see `fer_keras.data.votes.majority`.
         deduplicate: leave out training images that are also in another split, those whose copies carry
-            different labels, and further copies of one image, see `fer_keras.data.clean`.
+            different labels, and further copies of one image, see `fer_keras.data.deduplicate`.
         normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
         augmentation: names of `fer_keras.models.preprocessing.AUGMENTATIONS`, applied in order, in training only.
         mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.
@@ -47,6 +70,9 @@ class Experiment:
             mirror image, blended by mixup or cutmix but not augmented, becomes part of its target (Hinton et al.
             2015, arXiv:1503.02531; of blended images, Beyer et al. 2022, arXiv:2106.05237). Where validation is
             drawn by seed, one of another seed has seen validation images of this one.
+        teacher_view: `"blended"`: as said above, computed once for five ways of blending. `"augmented"`: in every
+            step the teachers classify the very images that the network learns from, blended and augmented
+            (function matching, Beyer et al. 2022); needs the torch backend and is meant for a GPU.
         distillation: the teachers' share of the target, up to 1; the label, smoothed or not, has the rest.
         optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
         optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
@@ -76,6 +102,7 @@ class Experiment:
     class_weight: str | None = None
     sam: float = 0.0
     teachers: tuple[str, ...] = ()
+    teacher_view: str = "blended"
     distillation: float = 0.0
     optimizer: str = "adam"
     optimizer_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -85,7 +112,7 @@ class Experiment:
     epochs: int = 10
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         expected = {
             "labels": (self.labels in LABELS, f"one of: {', '.join(LABELS)}"),
             "deduplicate": (isinstance(self.deduplicate, bool), "True or False"),
@@ -109,6 +136,7 @@ class Experiment:
                 isinstance(self.teachers, tuple | list) and all(isinstance(path, str) for path in self.teachers),
                 "a tuple of paths, such as ('teacher.keras',)",
             ),
+            "teacher_view": (self.teacher_view in TEACHER_VIEWS, f"one of: {', '.join(TEACHER_VIEWS)}"),
             "distillation": (_number(self.distillation) and 0 <= self.distillation <= 1, "a number from 0 to 1"),
             "learning_rate": (
                 _number(self.learning_rate) and 0 < self.learning_rate < math.inf,
@@ -126,7 +154,23 @@ class Experiment:
                 raise InputError(f"Experiment {field} must be {expectation}. Received {getattr(self, field)!r}.")
 
 
-def load(path):
+def files_in(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """Return the paths of the experiment files in `folder`, sorted.
+
+    Hidden files are left out: a killed process can leave a temporary one behind.
+
+    Raises:
+        InputError: if there are none.
+    """
+    files = sorted(path for path in pathlib.Path(folder).glob("*.py") if not path.name.startswith("."))
+    if not files:
+        raise InputError(
+            f"No experiment files in {os.fspath(folder)!r}. Name the folder that holds them, such as experiments."
+        )
+    return files
+
+
+def load(path: str | os.PathLike[str]) -> Experiment:
     """Return the `Experiment` that the Python file at `path` defines as `experiment`.
 
     The file is executed: open only files you trust.
@@ -150,7 +194,7 @@ def load(path):
     return experiment
 
 
-def override(experiment, assignments):
+def override(experiment: Experiment, assignments: Iterable[str]) -> Experiment:
     """Return `experiment` with other settings, such as `override(experiment, ["model_options.dropout=0.3"])`.
 
     Args:
@@ -166,19 +210,26 @@ def override(experiment, assignments):
         if not (key and sign):
             raise InputError(f"A setting must be KEY=VALUE, such as learning_rate=0.01. Received {assignment!r}.")
         field, _, option = key.partition(".")
-        fields = [f.name for f in dataclasses.fields(experiment)]
-        if field not in fields:
-            close = difflib.get_close_matches(field, fields, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Expected one of: {', '.join(fields)}."
-            raise InputError(f"An experiment has no setting {field!r}. {hint}")
+        if field not in Experiment.__dataclass_fields__:
+            raise _unknown_setting(field)
         value, old = text if field == "name" else _value(text), getattr(experiment, field)
         if option and not isinstance(old, Mapping):
             raise InputError(f"The setting {field!r} has no options in it. Received {assignment!r}.")
-        experiment = dataclasses.replace(experiment, **{field: {**old, option: value} if option else value})
+        change: dict[str, Any] = {field: {**old, option: value} if option else value}
+        experiment = dataclasses.replace(experiment, **change)
     return experiment
 
 
-def _value(text):
+def _unknown_setting(name: str) -> InputError:
+    if name in renames.SETTINGS:
+        return InputError(f"The setting {name!r} of an experiment is now {renames.SETTINGS[name]!r}.")
+    fields = list(Experiment.__dataclass_fields__)
+    close = [ABBREVIATIONS[name]] if name in ABBREVIATIONS else difflib.get_close_matches(name, fields, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Expected one of: {', '.join(fields)}."
+    return InputError(f"An experiment has no setting {name!r}. {hint}")
+
+
+def _value(text: str) -> Any:
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     try:
@@ -188,9 +239,9 @@ def _value(text):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _integer(value):
+def _integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _number(value):
+def _number(value: Any) -> bool:
     return _integer(value) or isinstance(value, float)

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
+from fer_keras import models
 from fer_keras.experiment import load
 from fer_keras.model_files import pretrained
-from fer_keras.runs import pipeline
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -28,7 +28,7 @@ def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path
 
 def test_figures_of_the_comparison_are_those_of_the_networks_card():
     card = pretrained.card("best")
-    scores = card["scores"]["test"]["plain"]
+    scores = card["scores"]["test"]["none"]
     row = re.search(r"^\| measured here,[^|]*\|([^|]*)\|", text := (ROOT / "docs/peers.md").read_text(), re.M)[1]
     assert row.strip(" *") == f"{100 * scores['accuracy']:.1f} %"
     error = re.search(r"^\| calibration error there,[^|]*\|([^|]*)\|", text, re.M)[1]
@@ -74,7 +74,7 @@ def test_best_trial_of_the_sweep_page_is_the_experiment_of_that_name():
     rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| (\d+) \|(.*)\|$", (ROOT / "docs/sweep.md").read_text(), re.M)
     completed = [(float(accuracy), cells) for _, accuracy, epochs, cells in rows if epochs == "10"]
     accuracy, cells = max(completed)
-    best = pipeline.resolved(load(ROOT / "experiments/cnn_sweep_best.py"))
+    best = models.resolved(load(ROOT / "experiments/cnn_sweep_best.py"))
     options = best["model_options"]
     expected = [best["optimizer"], f"{best['learning_rate']:.4g}", best["schedule"], str(best["batch_size"])]
     expected += [f"{options[key]:g}" for key in ("repeats", "convolution_dropout", "dropout", "l2")]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.experiment import Experiment, load
+from fer_keras.experiment import Experiment, files_in, load
 
 DEFAULTS = {
     "name": "x",
@@ -22,6 +22,7 @@ DEFAULTS = {
     "class_weight": None,
     "sam": 0.0,
     "teachers": (),
+    "teacher_view": "blended",
     "distillation": 0.0,
     "optimizer": "adam",
     "optimizer_options": {},
@@ -40,7 +41,7 @@ def test_defaults_are_the_protocol():
 def test_is_frozen_and_takes_no_unknown_setting():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Experiment(name="x").epochs = 3
-    with pytest.raises(TypeError, match="unexpected keyword argument 'epoch'"):
+    with pytest.raises(InputError, match="no setting 'epoch'. Did you mean 'epochs'"):
         Experiment(name="x", epoch=3)
 
 
@@ -122,7 +123,10 @@ def test_load_does_not_run_the_main_block(tmp_path):
         (None, "No experiment file '.*one.py'. Expected a path such as experiments/"),
         ("experiment = (", "one.py cannot be executed: SyntaxError: "),
         ("1 / 0", "one.py cannot be executed: ZeroDivisionError: division by zero"),
-        ("from fer_keras import Experiment as E\nexperiment = E(name='x', epoch=1)", "keyword argument 'epoch'"),
+        (
+            "from fer_keras import Experiment as E\nexperiment = E(name='x', epoch=1)",
+            "no setting 'epoch'. Did you mean 'epochs'",
+        ),
         ("from fer_keras import Experiment as E\nexperiment = E(name='x', epochs=0)", "Received 0."),
         ("x = 1", r"one.py must define `experiment = Experiment\(...\)`. Received None."),
         ("experiment = {'name': 'x'}", "Received {'name': 'x'}."),
@@ -140,3 +144,12 @@ def test_load_tells_what_is_wrong_with_the_file(tmp_path, text, message):
 def test_load_refuses_a_folder(tmp_path):
     with pytest.raises(InputError, match="No experiment file"):
         load(tmp_path)
+
+
+def test_a_temporary_file_that_a_killed_process_left_is_no_experiment(tmp_path):
+    (tmp_path / "b.py").touch()
+    (tmp_path / ".b-x7d_2k1q.py").write_text("raise SystemExit(9)")
+    assert files_in(tmp_path) == [tmp_path / "b.py"]
+    (tmp_path / "b.py").unlink()
+    with pytest.raises(InputError, match="No experiment files in '.*'. Name the folder that holds them"):
+        files_in(tmp_path)

@@ -16,13 +16,16 @@ from fer_keras.experiment import load
 from fer_keras.model_files import saving
 from fer_keras.models.preprocessing import AUGMENTATIONS
 from fer_keras.training import fitting
-from fer_keras.training.dataset import training_targets
+from fer_keras.training.dataset import Batches
 
 FOLDER = pathlib.Path(__file__).parents[1] / "experiments"
 FILES = sorted(FOLDER.glob("*.py"))
 CNN = {"model": "cnn", "normalization": True}
 FLIP = {"augmentation": ("flip",)}
-SGD = {"optimizer": "sgd", "optimizer_options": {"momentum": 0.9}, "learning_rate": 0.01}
+SGD = {"optimizer": "sgd", "learning_rate": 0.1}
+MOMENTUM = {"optimizer": "sgd", "optimizer_options": {"momentum": 0.9}, "learning_rate": 0.01}
+RMSPROP = {"optimizer": "rmsprop", "optimizer_options": {"rho": 0.99, "epsilon": 1e-16}}
+RECIPE = {"learning_rate": 2e-3, "schedule": "one_cycle", "batch_size": 64}
 DOWN = (1024, 512, 256)
 DEEP = {"filters": (16, 32, 64, 128), "repeats": 2, "units": (256, 128), "normalization": "layer", "dropout": 0.3}
 BEST = {"units": (256, 128), "normalization": "layer", "dropout": 0.3, "convolution_normalization": "batch"}
@@ -53,11 +56,15 @@ TABLE = [
     (5, "5-Layer-Down-NN", {"model_options": {"units": (1024, 512, 256, 128, 64)}}),
     (5, "6-Layer-Down-NN", {"model_options": {"units": (1024, 512, 256, 128, 64, 32)}}),
     (6, "3-1024-Layer-Down-NN-sgd", {**SGD, "model_options": {"units": DOWN}}),
-    (6, "3-1024-Layer-Down-NN-rmsprop", {"model_options": {"units": DOWN}, "optimizer": "rmsprop"}),
+    (6, "3-1024-Layer-Down-NN-sgd-lr-0.001", {"optimizer": "sgd", "model_options": {"units": DOWN}}),
+    (6, "3-1024-Layer-Down-NN-sgd-momentum", {**MOMENTUM, "model_options": {"units": DOWN}}),
+    (6, "3-1024-Layer-Down-NN-rmsprop", {**RMSPROP, "model_options": {"units": DOWN}}),
     (6, "3-Layer-Down-NN-adam", {"model_options": {"units": DOWN}, "normalization": True}),
     (6, "3-Layer-Down-NN-sgd", {**SGD, "model_options": {"units": DOWN}, "normalization": True}),
-    (6, "3-Layer-Down-NN-rmsprop",
-     {"model_options": {"units": DOWN}, "normalization": True, "optimizer": "rmsprop"}),
+    (6, "3-Layer-Down-NN-sgd-lr-0.001",
+     {"optimizer": "sgd", "model_options": {"units": DOWN}, "normalization": True}),
+    (6, "3-Layer-Down-NN-sgd-momentum", {**MOMENTUM, "model_options": {"units": DOWN}, "normalization": True}),
+    (6, "3-Layer-Down-NN-rmsprop", {**RMSPROP, "model_options": {"units": DOWN}, "normalization": True}),
     (6, "3-Layer-Down-NN-adam-l2", {"model_options": {"units": DOWN, "l2": 1e-4}, "normalization": True}),
     (6, "3-Layer-Down-NN-adam-lr-0.0003",
      {"model_options": {"units": DOWN}, "normalization": True, "learning_rate": 3e-4}),
@@ -111,16 +118,16 @@ TABLE = [
      {**CNN, **FLIP, "model_options": {**DEEP, "convolution_normalization": "batch",
       "activation": "leaky_relu", "residual": True}}),
     (12, "3-2-Best",
-     {**CNN, **FLIP, "learning_rate": 2e-3, "schedule": "one_cycle", "batch_size": 64, "model_options": {
+     {**CNN, **FLIP, **RECIPE, "model_options": {
       "repeats": 2, "units": (256, 128), "convolution_normalization": "batch",
       "convolution_dropout": 0.1, "normalization": "layer", "dropout": 0.2}}),
-    (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN", {**CNN, **FLIP, "model_options": BEST}),
+    (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN", {**CNN, **FLIP, **RECIPE, "model_options": BEST}),
     (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-CNN-l2",
-     {**CNN, **FLIP, "model_options": {**BEST, "l2": 1e-4}}),
+     {**CNN, **FLIP, **RECIPE, "model_options": {**BEST, "l2": 1e-4}}),
     (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-LeakyReLU-CNN",
-     {**CNN, **FLIP, "model_options": {**BEST, "activation": "leaky_relu"}}),
+     {**CNN, **FLIP, **RECIPE, "model_options": {**BEST, "activation": "leaky_relu"}}),
     (12, "3-2-Up-Maxpool-Dropout-Layernorm-CBatchnorm-Residual-CNN",
-     {**CNN, **FLIP, "model_options": {**BEST, "residual": True}}),
+     {**CNN, **FLIP, **RECIPE, "model_options": {**BEST, "residual": True}}),
     (12, "3-2-Sweep-Best",
      {**CNN, **FLIP, "optimizer": "adamw", "learning_rate": 0.01574146176036051, "schedule": "one_cycle",
       "model_options": {"repeats": 2, "units": (256, 128), "convolution_normalization": "batch",
@@ -148,6 +155,9 @@ BEYOND = {
     "resnet_small",
     "resnet_tiny_ferplus",
     "resnet_tiny",
+    "resnet_wide",
+    "resnet_wide_long",
+    "resnet_wide_matched",
     "speedrun_60",
     "speedrun_70",
     *RECIPES,
@@ -240,7 +250,7 @@ def test_published_recipe_has_its_parameters_and_trains_every_kernel(name, param
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == parameters
     kernels = [v for v in model.trainable_variables if len(v.shape) > 1]
     before = [keras.ops.convert_to_numpy(v).copy() for v in kernels]
-    targets = training_targets(train, load(FOLDER / f"{name}.py"))
+    targets = Batches(train, load(FOLDER / f"{name}.py")).targets
     model.train_on_batch(train.images, targets)
     pairs = zip(kernels, before, strict=True)
     assert [v.path for v, old in pairs if (keras.ops.convert_to_numpy(v) == old).all()] == []

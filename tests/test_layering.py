@@ -45,7 +45,8 @@ ONLY_IN = {
 KERAS = {"backend", "models", "model_files", "inference", "training", "runs"}
 LIGHT = [  # import nothing heavy at their top
     *("__init__.py", "__main__.py", "experiment.py", "backend/__init__.py", "backend/selection.py"),
-    *("core/__init__.py", "core/errors.py", "core/files.py", "core/logs.py"),
+    "core/__init__.py",
+    *(f"core/{name}.py" for name in ("choices", "errors", "files", "jobs", "logs", "renames")),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("cli/*.py"))),
 ]
 
@@ -121,13 +122,18 @@ def test_import_is_light(module):
 def test_backend_is_torch_unless_the_user_chose():
     program = "import os; {} import fer_keras; print(os.environ['KERAS_BACKEND'])"
     assert in_new_process(program.format("os.environ.pop('KERAS_BACKEND', None);")) == "torch\n"
+    assert in_new_process(program.format("os.environ['KERAS_BACKEND'] = '';")) == "torch\n"
     assert in_new_process(program.format("os.environ['KERAS_BACKEND'] = 'jax';")) == "jax\n"
 
 
+PUBLIC = ["Experiment", "FER", "Face", "load", "main", "pretrained", "run"]
+
+
 def test_everything_in_all_is_there_and_public():
-    assert fer_keras.__all__ == sorted(fer_keras.__all__) == ["Experiment", "FER", "main", "pretrained", "run"]
+    assert fer_keras.__all__ == sorted(fer_keras.__all__) == PUBLIC
     public = in_new_process("from fer_keras import *; print(sorted(name for name in dir() if name[0] != '_'))")
-    assert public == "['Experiment', 'FER', 'main', 'pretrained', 'run']\n"
+    assert public == f"{PUBLIC}\n"
+    assert set(PUBLIC) <= set(dir(fer_keras))
     for name in fer_keras.__all__:
         assert callable(getattr(fer_keras, name)) and getattr(fer_keras, name).__doc__
 

@@ -10,8 +10,8 @@ import pytest
 
 from fer_keras import __version__
 from fer_keras.cli import cli
-from fer_keras.study import report
-from fer_keras.study.report import tables
+from fer_keras.study import report, results
+from fer_keras.study.report import writing
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,15 +57,15 @@ def test_version_is_one():
     assert re.search(r"^## (\S+)", changelog, re.M)[1] == __version__
 
 
-@pytest.mark.parametrize(
-    "name, table",
-    [("measured", tables.about), ("leaderboard", tables.leaderboard), ("findings", tables.findings)],
-)
-def test_its_tables_are_what_the_results_give(name, table):
-    written = re.search(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", README, re.S)[1]
-    assert written == table(report.read(RESULTS))
+@pytest.mark.parametrize("name", [*writing.README_TABLES, *writing.STUDY_TABLES])
+def test_tables_of_readme_and_study_are_what_the_results_give(name):
+    of_readme = name in writing.README_TABLES
+    file, table = ("README.md", writing.README_TABLES) if of_readme else ("docs/study.md", writing.STUDY_TABLES)
+    text = (ROOT / file).read_text(encoding="utf-8")
+    written = re.search(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", text, re.S)[1]
+    assert written == table[name](report.read(RESULTS))
 
 
 def test_result_lines_are_what_the_results_give():
-    for stem, group in report.read(RESULTS).items():
+    for stem, group in results.latest(report.read(RESULTS)).items():
         assert report.result_line(group) in (ROOT / "experiments" / f"{stem}.py").read_text(encoding="utf-8")

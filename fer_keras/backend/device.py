@@ -7,18 +7,12 @@ import pathlib
 import keras
 import numpy as np
 
-from fer_keras.backend import allocator
-
 
 @contextlib.contextmanager
 def training_in(precision=None):
-    """Within the block, new layers compute in `precision`, a Keras dtype policy; by default the device's fast one.
-
-    Memory is kept from here on, for the whole process, see `fer_keras.backend.allocator`.
-    """
+    """Within the block, new layers compute in `precision`, a Keras dtype policy, by default the device's fast."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision or fast_precision())
-    allocator.keep_freed()
     try:
         yield
     finally:

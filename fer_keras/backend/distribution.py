@@ -14,14 +14,14 @@ import re
 
 import keras
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 
 if keras.backend.backend() == "torch":
     import torch
     from torch import distributed
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 else:
-    torch = None
+    torch = None  # type: ignore[assignment]
 
 WAIT = datetime.timedelta(minutes=10)  # for a silent process, before the others give up
 
@@ -195,7 +195,7 @@ def batch_sum(tensor):
     return _BatchSum.apply(tensor)
 
 
-class _BatchSum(torch.autograd.Function if torch else object):
+class _BatchSum(torch.autograd.Function if torch else object):  # type: ignore[misc]
     @staticmethod
     def forward(context, tensor):
         return _summed(tensor.clone())
@@ -248,7 +248,7 @@ def _telling_of_losses():
     try:
         yield
     except RuntimeError as error:  # of which all errors of torch.distributed are
-        reason = re.sub(r"^\[\S+\] ", "", str(error).strip().splitlines()[0]).rstrip(".")
+        reason = re.sub(r"^\[\S+\] ", "", first_line(error)).rstrip(".")
         raise Lost(
             f"Process {_rank} of {_size} lost the others: {reason}. The first error above tells why. Start the "
             "same command again to continue after the last whole epoch."

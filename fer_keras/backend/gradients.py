@@ -42,7 +42,7 @@ class GradientStatistics:
         gradient_norms = _norms([g for g, _ in kernels])
         weight_norms = _norms([ops.convert_to_tensor(v) for _, v in kernels])
         self.ratio_sum.assign_add(_ratios(gradient_norms, weight_norms))
-        self.ratio_steps.assign_add(1.0)
+        self.ratio_steps.assign(ops.convert_to_tensor(self.ratio_steps) + 1.0)  # `assign_add` would copy the 1
         return super().apply(grads, trainable_variables)
 
     def read_ratios(self):

@@ -20,7 +20,7 @@ if keras.backend.backend() == "torch":
     import torch
     from torch.nn import functional
 else:
-    torch = None
+    torch = None  # type: ignore[assignment]
 
 
 def _fused(x):

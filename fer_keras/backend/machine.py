@@ -1,7 +1,6 @@
 """What a figure depends on besides its settings: the machine and the versions."""
 
 import importlib
-import os
 import pathlib
 import platform
 import subprocess
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 import fer_keras
+from fer_keras.core import jobs
 
 
 def environment():
@@ -20,7 +20,7 @@ def environment():
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": jobs.cores(),
         "keras": keras.__version__,
         "backend": backend,
         "backend_version": importlib.import_module(backend).__version__,

@@ -1,45 +1,90 @@
-"""Keras' Adam and AdamW with PyTorch's fused update on a processor, its Muon for convolutions, and SAM for any.
+"""Keras' optimizers in few operations a step on PyTorch, its Muon for convolutions, and SAM for any of them.
 
-Keras' torch Adam goes over the weights a dozen times a step, PyTorch's fused kernel once. The formula is Keras',
-to rounding: it adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
+The formulas are Keras', to rounding. On PyTorch one operation handles all weights, or all of equal shape, so that
+kernel launches do not grow with the number of layers. Other backends compile the step and keep Keras' own classes.
+PyTorch offers operations on lists of tensors, `torch._foreach_*`, under private names only.
 """
 
 import functools
+import math
 import re
 
 import keras
 from keras import ops
 
+if keras.backend.backend() == "torch":
+    import torch
+    from torch.optim.adam import adam
+else:
+    torch = None  # type: ignore[assignment]
+
 
 def fused(optimizer_class):
-    """Return `optimizer_class`, `keras.optimizers.Adam` or `AdamW`, with the fused update where there is one."""
-    if keras.backend.backend() != "torch":
+    """Return `optimizer_class`, `keras.optimizers.Adam`, `AdamW`, `RMSprop` or `SGD`, in few operations a step."""
+    if torch is None:
         return optimizer_class
     # Keras swaps in its torch implementation for exactly its own classes, not for subclasses of them.
     implementation = type(optimizer_class())
-    return type(f"Fused{implementation.__name__}", (_FusedUpdate, implementation), {})
+    update = {keras.optimizers.RMSprop: _FewOperations, keras.optimizers.SGD: _SGDUpdate}
+    bases = (update.get(optimizer_class, _AdamUpdate), implementation)
+    return type(f"Fused{implementation.__name__}", bases, {})
 
 
-class _SameLayout:
-    """Mixin for a Keras optimizer: the state of each weight lies in memory as the weight itself does."""
+class _FewOperations:
+    """Mixin for a Keras optimizer: one learning rate a step, clipping and averaging of all weights at once.
+
+    The state of each weight lies in memory as the weight itself does.
+    """
+
+    step_rate = None  # of the step under way, a tensor ()
 
     def add_variable_from_reference(self, reference_variable, *args, **kwargs):
         variable = super().add_variable_from_reference(reference_variable, *args, **kwargs)
-        if keras.backend.backend() == "torch":
-            import torch
-
+        if torch is not None:
             variable.value.data = torch.empty_like(reference_variable.value).copy_(variable.value)
         return variable
 
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        if torch is None:
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        with torch.no_grad():
+            self.step_rate = ops.convert_to_tensor(super()._get_current_learning_rate())
+            try:
+                super()._backend_apply_gradients(grads, trainable_variables)
+            finally:
+                self.step_rate = None
 
-class _FusedUpdate(_SameLayout):
+    def _get_current_learning_rate(self):
+        return super()._get_current_learning_rate() if self.step_rate is None else self.step_rate
+
+    def _clip_gradients(self, grads):
+        if torch is None or self.clipnorm or not self.global_clipnorm:
+            return super()._clip_gradients(grads)
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+        return torch._foreach_mul(grads, self.global_clipnorm / norm.clamp(min=self.global_clipnorm))
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        if torch is None:
+            super()._update_model_variables_moving_average(trainable_variables)
+            return
+        weights, averages = _values(trainable_variables), _values(self._model_variables_moving_average)
+        share = (self.iterations.value != 0) * self.ema_momentum  # the first average is the weights themselves
+        torch._foreach_mul_(averages, share)
+        torch._foreach_add_(averages, torch._foreach_mul(weights, 1 - share))
+
+
+class _AdamUpdate(_FewOperations):
+    """PyTorch's fused kernel on a processor; on a GPU Keras' own update, which handles all weights at once.
+
+    Keras adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
+    """
+
     def _parallel_update_step(self, grads, variables, learning_rate):
-        import torch
-        from torch.optim.adam import adam
-
-        weights = [v.value for v in variables]
+        weights = _values(variables)
         if any(w.device.type != "cpu" or w.dtype != torch.float32 for w in weights):
-            return super()._parallel_update_step(grads, variables, learning_rate)
+            super()._parallel_update_step(grads, variables, learning_rate)
+            return
         index = [self._get_variable_index(v) for v in variables]
         orders = [w.dim_order() if w.ndim > 2 else range(w.ndim) for w in weights]
 
@@ -53,7 +98,7 @@ class _FusedUpdate(_SameLayout):
             in_memory(self._momentums[i].value for i in index),
             in_memory(self._velocities[i].value for i in index),
             in_memory(self._velocity_hats[i].value for i in index) if self.amsgrad else [],
-            [torch.tensor(float(step)) for _ in weights],
+            list(torch.full((len(weights),), float(step)).unbind()),
             fused=True,
             amsgrad=self.amsgrad,
             beta1=self.beta_1,
@@ -63,6 +108,26 @@ class _FusedUpdate(_SameLayout):
             eps=self.epsilon / (1 - self.beta_2 ** (step + 1)) ** 0.5,
             maximize=False,
         )
+
+
+class _SGDUpdate(_FewOperations):
+    """Keras' own, which reads the learning rate back from the device, without that."""
+
+    def _parallel_update_step(self, grads, variables, learning_rate):
+        weights, moves = _values(variables), torch._foreach_mul(grads, -learning_rate)
+        if self.momentum:
+            momenta = _values(self.momentums[self._get_variable_index(v)] for v in variables)
+            torch._foreach_mul_(momenta, self.momentum)
+            torch._foreach_add_(momenta, moves)
+            if self.nesterov:
+                torch._foreach_add_(moves, momenta, alpha=self.momentum)
+            else:
+                moves = momenta
+        torch._foreach_add_(weights, moves)
+
+
+def _values(variables):
+    return [v.value for v in variables]
 
 
 def sharpness_aware(optimizer_class):
@@ -100,7 +165,7 @@ class SharpnessAware:
         if not self.built:
             with keras.name_scope(self.name):
                 self.build(variables)
-        if keras.backend.backend() == "torch":
+        if torch is not None:
             if float(self.away):
                 self._descend(grads, variables)
             else:
@@ -133,12 +198,12 @@ class SharpnessAware:
         super().apply(grads, variables)
 
 
-class Muon(_SameLayout, keras.optimizers.Muon):
+class Muon(_FewOperations, keras.optimizers.Muon):
     """Keras' Muon for kernels of convolutions too: a matrix of (height x width x channels in, channels out).
 
     So Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks. As in their
     code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest; it is
-    that of Keras' dtype policy where the optimizer is made.
+    that of Keras' dtype policy where the optimizer is made. On PyTorch, matrices of equal shape are stacked.
     """
 
     def __init__(self, *args, **options):
@@ -156,6 +221,73 @@ class Muon(_SameLayout, keras.optimizers.Muon):
 
     def lr_adjust(self, x):
         return ops.reshape(super().lr_adjust(ops.reshape(x, (-1, x.shape[-1]))), x.shape)
+
+    def _uses_adam(self, variable):
+        return self.adam_velocities[self._get_variable_index(variable)] is not None
+
+    def _apply_weight_decay(self, variables):
+        if torch is None:
+            super()._apply_weight_decay(variables)
+            return
+        for adam_is_used, decay in ((False, self.weight_decay), (True, self.adam_weight_decay)):
+            decayed = [v for v in variables if self._uses_adam(v) == adam_is_used and self._use_weight_decay(v)]
+            if decay and decayed:
+                torch._foreach_mul_(_values(decayed), 1 - decay * self.step_rate)
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if torch is None:
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        kinds = {True: [], False: []}
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            momentum = self.momentums[self._get_variable_index(variable)].value
+            kinds[self._uses_adam(variable)].append((variable, gradient, momentum))
+        if kinds[True]:
+            self._update_by_adam(*zip(*kinds[True], strict=True), learning_rate * self.adam_lr_ratio)
+        if kinds[False]:
+            self._update_matrices(*zip(*kinds[False], strict=True), learning_rate)
+
+    def _update_by_adam(self, variables, grads, momenta, learning_rate):
+        velocities = _values(self.adam_velocities[self._get_variable_index(v)] for v in variables)
+        step = (self.iterations.value + 1).float()
+        rate = learning_rate * torch.sqrt(1 - self.adam_beta_2**step) / (1 - self.adam_beta_1**step)
+        torch._foreach_lerp_(momenta, grads, 1 - self.adam_beta_1)
+        torch._foreach_lerp_(velocities, torch._foreach_mul(grads, grads), 1 - self.adam_beta_2)
+        scales = torch._foreach_sqrt(velocities)
+        torch._foreach_add_(scales, self.epsilon)
+        moves = torch._foreach_mul(momenta, rate)
+        torch._foreach_div_(moves, scales)
+        torch._foreach_sub_(_values(variables), moves)
+
+    def _update_matrices(self, variables, grads, momenta, learning_rate):
+        torch._foreach_mul_(momenta, self.momentum)
+        torch._foreach_add_(momenta, grads)
+        directions = torch._foreach_add(grads, momenta, alpha=self.momentum) if self.nesterov else momenta
+        groups = {}
+        for variable, direction in zip(variables, directions, strict=True):
+            # (out, height, width, in) is how a kernel lies in memory: no copy.
+            rows = direction.movedim(-1, 0).flatten(1)
+            groups.setdefault(tuple(rows.shape), []).append((variable.value, rows))
+        weights, moves = [], []
+        for shape, group in groups.items():
+            scale = 1.0 if self.rms_rate is None else self.rms_rate * math.sqrt(max(shape))
+            stack = self._orthogonalized(torch.stack([rows for _, rows in group])) * (learning_rate * scale)
+            for (weight, _), rows in zip(group, stack.unbind(), strict=True):
+                weights.append(weight)
+                moves.append(rows.unflatten(1, weight.shape[:-1]).movedim(0, -1))
+        torch._foreach_sub_(weights, moves)
+
+    def _orthogonalized(self, stack):
+        """Return `zeropower_via_newtonschulz5` of each matrix of (count, n, m), float32."""
+        x = stack.to(getattr(torch, self.matrix_dtype))
+        upright = x.shape[1] > x.shape[2]
+        x = x.mT if upright else x
+        x = x / (torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True) + 1e-7)
+        for _ in range(self.ns_steps):
+            squares = x @ x.mT
+            factors = torch.baddbmm(squares, squares, squares, beta=self.muon_b, alpha=self.muon_c)
+            x = torch.baddbmm(x, factors, x, beta=self.muon_a)
+        return (x.mT if upright else x).float()
 
 
 def _compute_dtype():

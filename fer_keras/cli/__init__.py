@@ -3,21 +3,38 @@
 import errno
 import logging
 import os
+import sys
 
 import click
 
 from fer_keras import __version__
 from fer_keras.backend import selection
 from fer_keras.cli import data, doctor, evaluate, experiments, export, predict, serve, study
-from fer_keras.core import logs
+from fer_keras.cli.options import INTERRUPTED
+from fer_keras.core import jobs, logs
 from fer_keras.core.errors import InputError
+from fer_keras.core.renames import OPTIONS
+from fer_keras.experiment import ABBREVIATIONS, Experiment
 
-USERS_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
+USERS_ERRORS = {  # of the disk and of the paths that the user gave
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+}
+OTHER_WORDS = {  # what users type for a command
+    **dict.fromkeys(("train", "fit", "start"), "run"),
+    **dict.fromkeys(("test", "eval", "score"), "evaluate"),
+    **dict.fromkeys(("detect", "recognize", "analyze", "classify"), "predict"),
+    **dict.fromkeys(("server", "web", "api"), "serve"),
+    **dict.fromkeys(("tune", "search", "optimize"), "sweep"),
+    **dict.fromkeys(("convert", "onnx"), "export"),
+    **dict.fromkeys(("check", "info"), "doctor"),
+}
+COMPUTING = ("run", "overfit", "evaluate", "predict")  # they need freed memory again at once
 LOG = logging.getLogger("fer_keras")
 
 
 class Failure(click.ClickException):
-    """What the user gave cannot be used: one line, exit code 2."""
+    """An error that the user can fix: one line, exit code 2."""
 
     exit_code = 2
 
@@ -29,11 +46,40 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """Turns the errors a user can mend into messages; every other one keeps its traceback."""
+    """The commands, with messages for the errors that a user can fix; any other error keeps its traceback.
+
+    With `--log-json`, every error is a line of JSON, those of click and tracebacks included.
+    """
+
+    def resolve_command(self, ctx, args):
+        if args[0] in OTHER_WORDS and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {OTHER_WORDS[args[0]]!r}?", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx):
+        if not ctx.params["log_json"]:
+            return self._invoke(ctx)
+        logs.start(as_json=True)  # before click looks at the words of the command
+        try:
+            return self._invoke(ctx)
+        except (click.exceptions.Exit, Failure):
+            raise
+        except click.ClickException as error:
+            raise Failure(error.format_message()) from error
+        except (click.Abort, KeyboardInterrupt):
+            LOG.error("Interrupted.")
+            sys.exit(INTERRUPTED)
+        except Exception:
+            LOG.exception("Unexpected error")
+            sys.exit(1)
+
+    def _invoke(self, ctx):
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if hint := _other_option(error):
+                raise Failure(hint) from error
+            raise
         except InputError as error:
             raise Failure(str(error)) from error
         except OSError as error:
@@ -41,27 +87,47 @@ class Commands(click.Group):
                 raise
             raise Failure(str(error)) from error
         except (ImportError, ValueError) as error:
-            if fault := selection.fault():  # over which Keras stumbled when it was imported
+            if fault := selection.fault():  # why Keras cannot be imported
                 raise Failure(fault) from error
             raise
 
 
-@click.group(cls=Commands)
+def _other_option(error):
+    """Return what to write instead of an option of an earlier version, or of one that is a setting of `run`."""
+    name = error.option_name
+    if name in OPTIONS:
+        return f"{name} is now {OPTIONS[name]}."
+    word = name.lstrip("-").replace("-", "_")
+    setting = ABBREVIATIONS.get(word, word)
+    if error.ctx.command.name != "run" or setting not in Experiment.__dataclass_fields__:
+        return None
+    return f"No such option {name!r}. Give settings of the experiment after its file: {setting}=VALUE."
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-@click.option("--quiet", "level", flag_value=logging.WARNING, type=int, help="Tell of warnings only; no progress.")
-@click.option("--verbose", "level", flag_value=logging.DEBUG, type=int, help="Tell of each file and step too.")
-@click.option("--log-json", is_flag=True, help="Tell it as JSON, one object a line, on standard error.")
+@click.option("--quiet", "level", flag_value=logging.WARNING, type=int, help="Show warnings only; no progress.")
+@click.option("--verbose", "level", flag_value=logging.DEBUG, type=int, help="Show each file and step too.")
+@click.option(
+    "--log-json", is_flag=True, help="Write events and errors as JSON, one object per line, to standard error."
+)
 def cli(level, log_json):
-    """Study, train and judge facial-expression classifiers on FER-2013.
+    """Study, train and evaluate facial-expression classifiers on FER-2013.
 
     \b
-    fer-keras run experiments/cnn_best.py    train and judge one experiment
-    fer-keras evaluate MODEL                 judge a Keras model
+    fer-keras run experiments/cnn_best.py    train and evaluate one experiment
+    fer-keras evaluate MODEL                 evaluate a Keras model
     fer-keras predict portrait.png           name the expressions of the faces
     fer-keras data audit                     show what is wrong with the data
     """
-    speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
-    logs.start((level or logging.INFO) if speaks else logging.ERROR, as_json=log_json)
+    jobs.follow_parent()
+    shows = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
+    logs.start((level or logging.INFO) if shows else logging.ERROR, as_json=log_json)
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no terminal can show
+    if click.get_current_context().invoked_subcommand in COMPUTING:
+        from fer_keras.backend import allocator
+
+        allocator.keep_freed()
 
 
 @cli.command()

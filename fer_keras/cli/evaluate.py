@@ -5,7 +5,8 @@ import pathlib
 
 import click
 
-from fer_keras.cli.options import class_order_option, data_option, parse_classes, synthetic_note
+from fer_keras.cli.options import class_order_option, data_option, parse_classes, synthetic_note, tta_option
+from fer_keras.core.choices import SPLITS
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import LABELS
 
@@ -15,15 +16,8 @@ LOG = logging.getLogger("fer_keras")
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=pathlib.Path))
 @data_option
-@click.option(
-    "--split", "part", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True
-)
-@click.option("--flip", is_flag=True, help="Average over each image and its mirror image.")
-@click.option(
-    "--crops",
-    is_flag=True,
-    help="Average over ten crops: the middle and the corners, mirrored ones too.",
-)
+@click.option("--split", "part", type=click.Choice(SPLITS), default="test", show_default=True)
+@tta_option
 @class_order_option
 @click.option(
     "--labels",
@@ -38,7 +32,7 @@ LOG = logging.getLogger("fer_keras")
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
-def evaluate(models, data, part, flip, crops, class_order, labels, seed, output):
+def evaluate(models, data, part, tta, class_order, labels, seed, output):
     """Judge the Keras model in the file MODEL, or the network that comes with the package.
 
     MODEL is this project's, or any with the same seven classes. Several are judged as one: an ensemble, whose
@@ -46,8 +40,8 @@ def evaluate(models, data, part, flip, crops, class_order, labels, seed, output)
 
     \b
     fer-keras evaluate --data fer2013.csv
-    fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --flip
-    fer-keras evaluate runs/Resnet-Medium/*/model.keras --flip
+    fer-keras evaluate runs/3-2-Best/20300101-120000/model.keras --tta flip
+    fer-keras evaluate runs/Resnet-Medium/*/model.keras --tta flip
     """
     from fer_keras import evaluation
     from fer_keras.core.files import write_json
@@ -70,23 +64,23 @@ def evaluate(models, data, part, flip, crops, class_order, labels, seed, output)
     for model, run in runs.items():
         if run["data"]["digest"] != faces.digest:
             LOG.warning("%s was trained on other data, which may hold images of this %s split.", model, part)
-    about = pipeline.describe(faces, parts)
-    scores = pipeline.judge(loaded, parts, part, flip=flip, crops=crops)
+    about = records.describe(faces, parts)
+    scores = pipeline.judge(loaded, parts, part, tta=tta)
     if len(models) == 1:
         (path,) = models
         name, told, drawn = path.name, path.name, path.stem
     else:
         path, told = pathlib.Path("ensemble"), [str(model) for model in models]
         name = drawn = f"ensemble of {len(models)}"
-    views = "by ten crops" if crops else f"{'with' if flip else 'without'} mirrored images"
-    title = f"{name} on the {part} split{synthetic_note(about)}, {views}"
+    title = f"{name} on the {part} split{synthetic_note(about)}"
+    title += f", test-time augmentation: {tta}" if tta != "none" else ""
     title += ", by FER+ labels" if labels == "fer+" else ""
     click.echo(title)
     click.echo(evaluation.table(scores))
-    kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{'_flip' if flip else ''}{'_crops' if crops else ''}"
+    kind = f"{part}{'_ferplus' if labels == 'fer+' else ''}{f'_{tta}' if tta != 'none' else ''}"
     folder = output or path.with_name(f"{path.stem}_{kind}")
     result = {"model": told, "data": about, "split": part, "seed": seed, "labels": labels}
-    write_json(folder / "scores.json", result | {"flip": flip, "crops": crops, "scores": scores})
+    write_json(folder / "scores.json", result | {"tta": tta, "scores": scores})
     plots.draw(
         {"experiment": {"name": drawn}, "data": about, "history": [], "overfit": None, "scores": scores},
         folder,

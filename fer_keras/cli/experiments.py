@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import signal
-import sys
 
 import click
 
@@ -18,8 +16,8 @@ from fer_keras.cli.options import (
     synthetic_note,
     wandb_option,
 )
-from fer_keras.core.errors import InputError
-from fer_keras.experiment import load, override
+from fer_keras.core import jobs
+from fer_keras.experiment import files_in, load, override
 
 
 @click.command()
@@ -33,7 +31,8 @@ from fer_keras.experiment import load, override
 @click.option(
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
 )
-def run(file, settings, data, seed, epochs, output, wandb, precision):
+@click.option("--capture", is_flag=True, help="Replay each training step as one CUDA graph.")
+def run(file, settings, data, seed, epochs, output, wandb, precision, capture):
     """Train and judge the experiment in FILE; run it again to continue an interrupted training.
 
     KEY=VALUE changes a setting of the experiment, as in the last line:
@@ -47,14 +46,16 @@ def run(file, settings, data, seed, epochs, output, wandb, precision):
     from fer_keras import evaluation
     from fer_keras.runs import pipeline
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that wandb's run is ended too
     try:
-        folder, record = pipeline.run(experiment, data=data, output=output, tracking=wandb, precision=precision)
+        with jobs.exit_on_sigterm():  # which ends wandb's run too
+            folder, record = pipeline.run(
+                experiment, data=data, output=output, tracking=wandb, precision=precision, capture=capture
+            )
     except KeyboardInterrupt:
         end_interrupted()
     if record is None:
         return  # process 0 of torchrun's tells
-    click.echo(f"{experiment.name} on the test split{synthetic_note(record['data'])}, without mirrored images")
+    click.echo(f"{experiment.name} on the test split{synthetic_note(record['data'])}")
     click.echo(evaluation.table(record["scores"]))
     click.echo(f"record: {folder}")
 
@@ -67,10 +68,7 @@ def list_(folder):
     \b
     fer-keras list
     """
-    files = sorted(folder.glob("*.py"))
-    if not files:
-        raise InputError(f"No experiment files in {str(folder)!r}. Name their folder: fer-keras list FOLDER.")
-    for file in files:
+    for file in files_in(folder):
         click.echo(f"{file}  {load(file).name}")
         click.echo(f"    {_question(file)}")
 
@@ -83,7 +81,7 @@ def show(file):
     \b
     fer-keras show experiments/cnn_best.py
     """
-    from fer_keras.runs.pipeline import resolved
+    from fer_keras.models import resolved
 
     click.echo(json.dumps(resolved(load(file)), indent=2))
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from fer_keras.core.choices import TTA
 from fer_keras.experiment import load
 
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
@@ -15,8 +16,8 @@ file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
 data_option = click.option(
     "--data",
     type=click.Path(),
-    help="FER-2013 in any form: CSV, folder, archive, parquet; 'demo' for the drawn faces. "
-    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the drawn faces]",
+    help="FER-2013 in any form: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
+    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the synthetic faces]",
 )
 seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
 output_option = click.option(
@@ -43,6 +44,13 @@ class_order_option = click.option(
     metavar="ORDER",
     help="Order of the model's outputs: fer2013, alphabetical, or seven names with commas. "
     "[default: what the model's last layer is called]",
+)
+tta_option = click.option(
+    "--tta",
+    type=click.Choice(TTA),
+    default="none",
+    show_default=True,
+    help="Test-time augmentation: average over the image and its mirror image, or over ten crops.",
 )
 model_option = click.option(
     "--model", type=click.Path(), help="best or tiny, which come along, or a .keras or .onnx file. [default: best]"

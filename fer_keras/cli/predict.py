@@ -1,5 +1,6 @@
 """The command that reads faces in photographs, videos and a camera's picture."""
 
+import logging
 import pathlib
 import sys
 
@@ -13,8 +14,10 @@ from fer_keras.cli.options import (
     model_option,
     parse_classes,
 )
+from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 
+LOG = logging.getLogger("fer_keras")
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
 
 
@@ -31,10 +34,17 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
     show_default=True,
     help="Larger images are rejected before they are decoded.",
 )
-@click.option("--json", "form", flag_value="json", help="Print JSON instead of a table.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV instead of a table, one row for each face.")
-@click.option("--annotate", type=folder, metavar="DIR", help="Draw boxes and bars; for videos also a timeline.")
-@click.option("--explain", type=folder, metavar="DIR", help="Draw what decided on each face of a photograph.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table, one row for each face.")
+@click.option(
+    "--annotate", type=folder, metavar="DIR", help="Draw boxes, labels and bars; for videos also a timeline."
+)
+@click.option(
+    "--saliency",
+    type=folder,
+    metavar="DIR",
+    help="Draw the occlusion sensitivity of each face of a photograph: how much each place matters.",
+)
 @click.option(
     "--every",
     type=click.FloatRange(0, max=3600),
@@ -47,11 +57,23 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 )
 @engine_option
 def predict(
-    paths, model, class_order, engine, detector, min_face, max_pixels, form, annotate, explain, every, camera
+    paths,
+    model,
+    class_order,
+    engine,
+    detector,
+    min_face,
+    max_pixels,
+    as_json,
+    as_csv,
+    annotate,
+    saliency,
+    every,
+    camera,
 ):
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
-    Ends with 1 if some of the files could not be read, with 2 if none could.
+    Ends with 1 if some of the files could not be read, or not to their end; with 2 if none could.
 
     \b
     fer-keras predict portrait.png
@@ -60,28 +82,39 @@ def predict(
     """
     if bool(paths) == (camera is not None):
         raise InputError("Name pictures, videos or folders, or give --camera, and not both.")
-    from fer_keras.recognition import batches
+    if as_json and as_csv:
+        raise InputError("Give --json or --csv, not both.")
+    from fer_keras.recognition import batches, inputs, tables
 
-    files = [] if camera is not None else batches.expand(paths)
-    fer = recognizer(model, class_order, engine, detector, min_face, max_pixels)
     if camera is not None:
         from fer_keras.recognition import camera as cameras
 
-        return cameras.show(fer, camera)
-    stdin = sys.stdin.buffer.read() if "-" in files else None
+        return cameras.show(recognizer(model, class_order, engine, detector, min_face, max_pixels), camera)
+    found = inputs.expand(paths)
+    if found.skipped:
+        LOG.info(inputs.summary(found.skipped))
+    fer = recognizer(model, class_order, engine, detector, min_face, max_pixels)
+    stdin = sys.stdin.buffer.read() if "-" in found.files else None
     results = []
-    from fer_keras.data.loading import bar
+    from fer_keras.core.progress import bar
 
-    with bar("Reading faces", len(files), True) as advance:
-        options = {"every": every, "annotate": annotate, "explain": explain, "advance": advance}
-        for result in batches.analyze(fer, files, stdin=stdin, **options):
+    with bar("Reading faces", len(found.files)) as advance:
+        options = {"every": every, "annotate": annotate, "saliency": saliency, "advance": advance}
+        for result in batches.analyze(fer, found.files, stdin=stdin, **options):
             results.append(result)
             if result.error:
-                click.echo(f"Error: {result.error}", err=True)
-    click.echo(FORMS[form](results), nl=False)
-    failed = sum(result.error is not None for result in results)
-    if failed:
-        sys.exit(2 if failed == len(results) else 1)
+                show_error(result.error)
+    form = batches.as_json if as_json else tables.as_csv if as_csv else tables.as_text
+    click.echo(form(results), nl=False)
+    if any(result.error for result in results):
+        sys.exit(1 if any(result.answered for result in results) else 2)
+
+
+def show_error(message):
+    if logs.as_json():
+        LOG.error(message)
+    else:
+        click.echo(f"Error: {message}", err=True)
 
 
 def recognizer(model, class_order, engine, detector, min_face, max_pixels):
@@ -114,25 +147,3 @@ def classifier(model, class_order, engine):
     from fer_keras.model_files import saving
 
     return saving.load(model, classes=classes)
-
-
-def as_json(results):
-    import json
-
-    return json.dumps([result.as_dict() for result in results], indent=2, allow_nan=False) + "\n"
-
-
-def as_csv(results):
-    from fer_keras.recognition import table
-
-    found = {r.path: r.frames if r.frames is not None else r.faces for r in results if r.error is None}
-    return table(found).to_csv(index=False)
-
-
-def as_text(results):
-    from fer_keras.recognition import tables
-
-    return tables.text(results)
-
-
-FORMS = {"json": as_json, "csv": as_csv, None: as_text}

@@ -9,22 +9,34 @@ from fer_keras.core.errors import InputError
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
+@click.option(
+    "--trusted-proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Take the client's address from X-Forwarded-For of this proxy (address or network; may be repeated).",
+)
 @model_option
 @class_order_option
 @engine_option
 @detector_option
 @min_face_option
-def serve(host, port, model, class_order, engine, detector, min_face):
+def serve(host, port, proxies, model, class_order, engine, detector, min_face):
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
     \b
     fer-keras serve
     fer-keras serve --port 8080 --engine onnx
+    fer-keras serve --host 0.0.0.0 --trusted-proxy 10.0.0.2
     """
+    from fer_keras.backend import allocator
+
+    allocator.keep_freed(allocator.SMALL_BLOCK)
     try:
         from fer_keras import server
     except ImportError as error:
         raise InputError(f"Serving needs {error.name}: pip install 'fer-keras[serve]'.") from error
     from fer_keras.cli.predict import recognizer
 
-    server.serve(recognizer(model, class_order, engine, detector, min_face, server.MAX_PIXELS), host, port)
+    fer = recognizer(model, class_order, engine, detector, min_face, server.MAX_PIXELS)
+    server.serve(fer, host, port, trusted_proxies=proxies)

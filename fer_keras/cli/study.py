@@ -19,12 +19,15 @@ from fer_keras.cli.options import (
 @click.argument("names", nargs=-1)
 @data_option
 @click.option("--step", type=int, help="Only the runs of this step of the study.")
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Seeds of each run, from 0.")
+@click.option(
+    "--seeds", type=click.IntRange(1), help="Seeds of each run. [default: those of the first look at the findings]"
+)
+@click.option("--decide", is_flag=True, help="Add seeds until each finding is decided or all looks are used up.")
 @epochs_option
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time. [default: one for each core]")
 @output_option
 @wandb_option("disabled")
-def study(names, data, step, seeds, epochs, workers, output, wandb):
+def study(names, data, step, seeds, decide, epochs, workers, output, wandb):
     """Run what is missing of the study: all of it, or the runs NAMES.
 
     Small results go to experiments/results, which `fer-keras report` reads. What is recorded with the same
@@ -33,16 +36,35 @@ def study(names, data, step, seeds, epochs, workers, output, wandb):
     \b
     fer-keras study --step 3
     fer-keras study 3-2-Best --seeds 1
+    fer-keras study --decide
     """
     from fer_keras.study import running
 
-    options = {"step": step, "seeds": seeds, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    if decide and (names or seeds):
+        raise click.UsageError("--decide chooses runs and seeds itself. Give it neither NAMES nor --seeds.")
+    options = {"step": step, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    options |= {"seeds": seeds} if seeds else {}
     try:
-        done, failed = running.run(names, tracking=wandb, **options)
+        if decide:
+            failed = _decide(running.decide(tracking=wandb, **options))
+        else:
+            done, failed = running.run(names, tracking=wandb, **options)
+            click.echo(f"{len(done)} runs done, {len(failed)} failed")
     except KeyboardInterrupt:
         end_interrupted()
-    click.echo(f"{len(done)} runs done, {len(failed)} failed")
     sys.exit(1 if failed else 0)
+
+
+def _decide(looks):
+    """Print each look as it ends; return the failed jobs of the last."""
+    for look in looks:
+        count = len(look.decided) + len(look.inconclusive)
+        click.echo(
+            f"{look.seeds} seeds: {len(look.done)} runs done, {len(look.failed)} failed, {look.minutes / 60:.2f} "
+            f"hours of training; {len(look.decided)} of {count} findings decided"
+        )
+    click.echo("".join(f"inconclusive: {claim}\n" for claim in look.inconclusive), nl=False)
+    return look.failed
 
 
 @click.command()

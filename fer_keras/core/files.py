@@ -1,49 +1,71 @@
-"""Files written whole or not at all."""
+"""Files that are written whole or not at all, and their hash."""
 
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
-import tempfile
+import secrets
+from collections.abc import Iterator
+from typing import Any
 
 from fer_keras.core.errors import InputError
 
+StrPath = str | os.PathLike[str]
+
 
 @contextlib.contextmanager
-def writing(path):
-    """Yield a temporary path beside `path`; on success flush it to disk and rename it into place.
+def writing(path: StrPath) -> Iterator[pathlib.Path]:
+    """Yield a temporary path next to `path`; on success flush it to disk and rename it into place.
+
+    The file gets the permissions that the user's umask leaves to new files.
 
     Args:
-        path: `str` or `Path` of the final file; its folder is made. The temporary name keeps the suffix, for
-            writers that choose a format by it.
+        path: of the final file; its folder is made. The temporary name keeps the suffix, for writers that choose
+            a format by it.
 
     Raises:
         OSError: if the disk is full or read-only. Nothing is left behind then.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = pathlib.Path(name)
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         os.replace(temporary, path)
         sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder):
+def make_folder(folder: StrPath) -> None:
+    """Make `folder` and those above it.
+
+    Raises:
+        InputError: if one of them is a link to a folder that does not exist.
+        OSError: if the folder cannot be made.
+    """
+    folder = pathlib.Path(folder)
+    for place in (folder, *folder.parents):
+        if place.is_symlink() and not place.exists():
+            raise InputError(
+                f"{place} is a link to {os.readlink(place)}, which does not exist. Make that folder or remove "
+                "the link."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove_leftovers(folder: StrPath) -> None:
     """Remove the temporary files of killed processes from `folder`; only for a process that alone writes there."""
     for path in pathlib.Path(folder).glob(".*-????????.*"):  # as `writing` names them
         path.unlink()
 
 
-def sync_folder(folder):
+def sync_folder(folder: StrPath) -> None:
     """Flush to disk which files are in `folder`: without it, a power cut can undo a rename or a new file."""
     if os.name == "posix":  # elsewhere a folder cannot be opened, nor need it be
         handle = os.open(folder, os.O_RDONLY)
@@ -53,25 +75,47 @@ def sync_folder(folder):
             os.close(handle)
 
 
-def write_text(path, text):
+def write_text(path: StrPath, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path, value):
-    """Write `value` as indented JSON to `path`, whole or not at all; NaN and infinity are refused."""
+def write_json(path: StrPath, value: Any) -> None:
+    """Write `value` as indented JSON to `path`, whole or not at all; NaN and infinity raise `ValueError`."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def check_digest(path, expected):
+def plain(value: Any) -> Any:
+    """Return `value` in the types of JSON: NaN and infinity become `None`, tuples and arrays become lists."""
+    if hasattr(value, "tolist"):  # arrays and numbers of NumPy
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def sha256(path: StrPath) -> str:
+    """Return the SHA-256 of a file in hex.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_digest(path: StrPath, expected: str) -> None:
     """Compare the SHA-256 of the file `path` with `expected`, in hex.
 
     Raises:
         InputError: if it is another.
     """
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256(path)
     if found != expected.lower():
         raise InputError(
             f"{path} is not the published file: its SHA-256 is {found}, expected {expected:.64}. Get it again."

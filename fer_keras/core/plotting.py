@@ -1,12 +1,14 @@
 """The style of every plot, and how plots are written."""
 
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from fer_keras.core.files import writing
+from fer_keras.core.files import StrPath, writing
 
 # Blue and vermilion of Okabe and Ito's palette, which colour-blind readers tell apart, also in grey.
 TRAIN, VALIDATION, QUIET = "#0072B2", "#D55E00", "#767676"
@@ -29,7 +31,9 @@ STYLE = {
 }
 
 
-def write(name, drawings, folder):
+def write(
+    name: str, drawings: Mapping[str, tuple[Callable[..., Figure], *tuple[Any, ...]]], folder: StrPath
+) -> dict[str, pathlib.Path]:
     """Draw pictures of `name` in the project's style, as PNG files in `folder`.
 
     Args:
@@ -49,18 +53,18 @@ def write(name, drawings, folder):
     return paths
 
 
-def file_name(title):
+def file_name(title: str) -> str:
     """Return the file name of a picture: "Loss Progress" gives "loss_progress.png"."""
     return title.lower().replace(" ", "_").replace("-", "_") + ".png"
 
 
-def new_figure(columns=1, width=None, height=4.6):
+def new_figure(columns: int = 1, width: float | None = None, height: float = 4.6) -> tuple[Figure, Any]:
     """Return a `Figure` of that size in inches and its axes, one for each column."""
     figure = Figure(figsize=(width or 3 + 5 * columns, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, columns)
 
 
-def _save(figure, path):
+def _save(figure: Figure, path: pathlib.Path) -> None:
     with writing(path) as temporary:
         figure.savefig(temporary, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""FER-2013 in every form its users hold it, as uint8 arrays, with splits, FER+ votes, audit and drawn faces."""
+"""FER-2013 and other face sets in every format, as uint8 arrays; splits, FER+ votes, audit, synthetic faces."""
 
 from fer_keras.data.auditing import audit, audit_text
 from fer_keras.data.contact_sheet import audit_picture
@@ -6,7 +6,7 @@ from fer_keras.data.faces import EMOTIONS, USAGES, Faces
 from fer_keras.data.kaggle import fetch
 from fer_keras.data.loading import load
 from fer_keras.data.quality import quality_checks
-from fer_keras.data.splits import clean, leak_free, split
+from fer_keras.data.splits import deduplicate, leak_free, split
 
 __all__ = [
     "EMOTIONS",
@@ -15,7 +15,7 @@ __all__ = [
     "audit",
     "audit_picture",
     "audit_text",
-    "clean",
+    "deduplicate",
     "fetch",
     "leak_free",
     "load",

@@ -1,7 +1,9 @@
-"""The words people use for emotions and splits in folder, file and column names."""
+"""The names people use for emotions and splits in folders, files and columns, and the codes of published sets."""
 
 import re
+from collections.abc import Iterable
 
+from fer_keras.core.errors import InputError
 from fer_keras.data.faces import EMOTIONS, USAGES
 
 SYNONYMS = {
@@ -9,44 +11,106 @@ SYNONYMS = {
     "disgusted": "disgust",
     "fearful": "fear",
     "afraid": "fear",
+    "scared": "fear",
     "happiness": "happy",
     "joy": "happy",
     "sadness": "sad",
     "surprised": "surprise",
     "suprise": "surprise",
+    "suprised": "surprise",
     "neutrality": "neutral",
+    "contemptuous": "contempt",
 }
+# Classes of other face sets that FER-2013 does not have.
+WITHOUT_COUNTERPART = ("contempt", "unknown", "uncertain", "none", "no face", "noface", "nf")
+# What the codes of published label columns and numbered folders mean.
+CODES = {
+    # The 48 x 48 CSV of CK+ follows FER-2013 and adds contempt.
+    "fer2013": dict(enumerate((*EMOTIONS, "contempt"))),
+    "ferplus": dict(enumerate(("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt"))),
+    "raf-db": dict(enumerate(("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), start=1)),
+    "affectnet": dict(
+        enumerate(
+            ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
+            + ("none", "uncertain", "no face")
+        )
+    ),
+}
+
 TRAINING, PUBLIC, PRIVATE, TEST = range(len(USAGES))
+EVALUATION = -2  # validation, or test where the set has a validation split and no test split
 SPLITS = {
-    "train": TRAINING,
-    "training": TRAINING,
-    "val": PUBLIC,
-    "valid": PUBLIC,
-    "validation": PUBLIC,
-    "publictest": PUBLIC,
+    **dict.fromkeys(("train", "training", "trainset", "trainingset"), TRAINING),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "valset", "validset", "validationset"), PUBLIC),
+    **dict.fromkeys(("dev", "devel", "development", "devset", "publictest"), PUBLIC),
+    **dict.fromkeys(("eval", "evaluation", "evalset", "evaluationset"), EVALUATION),
     "privatetest": PRIVATE,
-    "test": TEST,
-    "testing": TEST,
+    **dict.fromkeys(("test", "testing", "tests", "testset", "testingset"), TEST),
 }
+FILLERS = {
+    "set",
+    "data",
+    "dataset",
+    "split",
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "pictures",
+    "faces",
+    "folder",
+    "dir",
+}
+SPLIT_NAMES = "train, val, dev, eval, test"
 
 
-def emotion_code(word):
-    """Return the code 0..6 of an emotion's name in any letter case, or None."""
-    word = word.strip().lower()
-    word = SYNONYMS.get(word, word)
+def emotion_name(word: str) -> str:
+    """Return the common name of an emotion ("1_Happiness" is "happy"), else `word` in lower case."""
+    word = re.sub(r"^[\d\W_]+|[\d\W_]+$", "", word.lower()) or word.strip()
+    return SYNONYMS.get(word, word)
+
+
+def emotion_code(word: str) -> int | None:
+    """Return FER-2013's code 0..6 of an emotion's name in any letter case, or None."""
+    word = emotion_name(word)
     return EMOTIONS.index(word) if word in EMOTIONS else None
 
 
-def split_code(word):
-    """Return the usage code of a split's name in any letter case, or None."""
-    return SPLITS.get(re.sub(r"[\W_]", "", word.lower()))
+def split_code(word: str) -> int | None:
+    """Return the usage code of a split's name in any letter case ("Train_Set", "PublicTest"), or None.
 
-
-def settle(codes):
-    """Return `codes` with a plain test split as PrivateTest where a validation split stands beside it.
-
-    Three-way copies of FER-2013 (train, val, test) hold its three usages under these names.
+    The result is an index of `USAGES` or `EVALUATION`; `split_codes` settles what the latter means.
     """
-    codes = list(codes)
-    test = PRIVATE if PUBLIC in codes else TEST
-    return [test if code == TEST else code for code in codes]
+    words = [part for part in re.split(r"[\W_]+", word.lower()) if part and not part.isdigit()]
+    for kept in (words, [part for part in words if part not in FILLERS]):
+        if (code := SPLITS.get("".join(kept))) is not None:
+            return code
+    return None
+
+
+def split_codes(words: Iterable[str], where: object) -> dict[str, int]:
+    """Return `{word: usage code}` of the different split names of one data set; -1 for words that name no split.
+
+    A test split is PrivateTest where the set has a validation split too: three-way copies of FER-2013 (train, val,
+    test) hold its three usages under these names. An eval split is validation, or test where the set has a
+    validation split and no test split.
+
+    Raises:
+        InputError: if two words name the same split.
+    """
+    raw = {word: split_code(word) for word in words}
+    found = set(raw.values())
+    evaluation = TEST if PUBLIC in found and not found & {TEST, PRIVATE} else PUBLIC
+    codes = {word: evaluation if code == EVALUATION else code for word, code in raw.items()}
+    if PUBLIC in codes.values():
+        codes = {word: PRIVATE if code == TEST else code for word, code in codes.items()}
+    named: dict[int, str] = {}
+    for word, code in codes.items():
+        if code is not None and code in named:
+            raise InputError(
+                f"{where} has the splits {named[code]!r} and {word!r}, both {USAGES[code]}. Merge them, "
+                "or give a folder with one of them."
+            )
+        if code is not None:
+            named[code] = word
+    return {word: -1 if code is None else code for word, code in codes.items()}

@@ -2,22 +2,25 @@
 
 import numpy as np
 
-from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
+from fer_keras.data.faces import USAGES, Faces, fingerprints
 from fer_keras.data.rows import chunks
-from fer_keras.data.votes import COLUMNS, ORDER, eight
+from fer_keras.data.skipped import skipped_text
+from fer_keras.data.votes import COLUMNS, column_of
 
 # Grey levels. FER-2013 has 8 images of one grey and 5 more below this; all of the others show something.
 NEAR_BLANK = 15
 EXAMPLES = 16
 
 
-def audit(faces):
+def audit(faces: Faces) -> dict:
     """Return what is wrong with `faces`, ready for JSON. Rows count from 0; usages go by name.
 
     Returns:
-        `dict` with `images`, `source`, `digest`, `demo` and
+        `dict` with `images`, `source`, `digest`, `synthetic` and
 
-        - `counts`: `{usage: {emotion or "unlabelled": images}}`.
+        - `class_names`; `skipped`: images that were not read, `{reason: {"images", "example"}}`; `notes`: choices
+          that were made while reading.
+        - `counts`: `{usage: {class or "unlabelled": images}}`.
         - `duplicates`: exact ones. `within` each usage, and `all`: `unique` images, `surplus` ones, `groups` of
           equal images. `across`, e.g. `"PublicTest in Training"`: `images` of the first that stand in the second
           too, their `share`, and how many have the `same_label` there.
@@ -35,8 +38,11 @@ def audit(faces):
         "images": len(faces),
         "source": faces.source,
         "digest": faces.digest,
-        "demo": faces.demo,
-        "counts": {name: class_counts(faces.labels[mask]) for name, mask in usages.items()},
+        "synthetic": faces.synthetic,
+        "class_names": list(faces.class_names),
+        "skipped": dict(faces.skipped),
+        "notes": list(faces.notes),
+        "counts": {name: class_counts(faces.labels[mask], faces.class_names) for name, mask in usages.items()},
         "duplicates": {
             "within": {name: duplicates(group[mask]) for name, mask in usages.items()},
             "all": duplicates(group),
@@ -48,7 +54,7 @@ def audit(faces):
         | {"examples": conflicts["all"][:EXAMPLES]},
         "blank": np.flatnonzero(spread == 0).tolist(),
         "near_blank": np.flatnonzero((spread > 0) & (spread < NEAR_BLANK)).tolist(),
-        "agreement": None if faces.votes is None else agreement(faces.labels, faces.votes),
+        "agreement": None if faces.votes is None else agreement(faces.labels, faces.votes, faces.class_names),
     }
 
 
@@ -56,8 +62,8 @@ def usage_name(code):
     return USAGES[code] if code >= 0 else "unknown"
 
 
-def class_counts(labels):
-    counts = {name: int((labels == code).sum()) for code, name in enumerate(EMOTIONS)}
+def class_counts(labels, class_names):
+    counts = {name: int((labels == code).sum()) for code, name in enumerate(class_names)}
     unlabelled = int((labels < 0).sum())
     return counts | ({"unlabelled": unlabelled} if unlabelled else {})
 
@@ -69,7 +75,7 @@ def duplicates(group):
 
 def across(group, labels, usages):
     """Return the copies of each usage's images in every earlier one."""
-    labelled = group * (len(EMOTIONS) + 1) + labels
+    labelled = group * (labels.max(initial=0) + 2) + labels
     names, found = list(usages), {}
     for i, name in enumerate(names):
         for other in names[:i]:
@@ -103,27 +109,31 @@ def deviations(images):
     )
 
 
-def agreement(labels, votes):
-    """Return how often the label is the emotion that FER+'s people chose most often, as fractions.
+def agreement(labels, votes, class_names):
+    """Return how often the label is the emotion that most of FER+'s annotators chose, as fractions.
 
-    Counted are labelled images with votes; a choice is the first largest of FER+'s eight emotions (contempt too).
+    Counted are labelled images with votes; a choice is the first largest of FER+'s eight emotions.
 
     Returns:
         `dict`: `images` counted and `overall`; `clear`, the same where five of the ten or more agree; `classes`,
-        `{emotion: fraction}`; `said_instead`, `{emotion: the emotion FER+ chooses most for it otherwise}`.
+        `{emotion: fraction}`; `said_instead`, `{emotion: the emotion FER+ chooses most for it otherwise}`. None if
+        no class is one of FER+'s.
     """
+    columns = np.array([column_of(name) for name in class_names])
+    if (columns < 0).all():
+        return None
     counted = (labels >= 0) & votes.any(axis=1)
-    labels, votes = labels[counted], votes[counted]
-    chosen, most = eight(votes)
-    equal = chosen == labels
-    classes = [code for code in range(len(EMOTIONS)) if (labels == code).any()]
+    labels, votes = labels[counted], votes[counted, :8]
+    equal = votes.argmax(axis=1) == columns[labels]
+    clear = votes.max(axis=1) >= 5
+    classes = [code for code in range(len(class_names)) if (labels == code).any() and columns[code] >= 0]
     return {
         "images": len(labels),
         "overall": share(equal),
-        "clear_images": int((most >= 5).sum()),
-        "clear": share(equal[most >= 5]),
-        "classes": {EMOTIONS[code]: share(equal[labels == code]) for code in classes},
-        "said_instead": {EMOTIONS[code]: instead(votes[labels == code], code) for code in classes},
+        "clear_images": int(clear.sum()),
+        "clear": share(equal[clear]),
+        "classes": {class_names[code]: share(equal[labels == code]) for code in classes},
+        "said_instead": {class_names[code]: instead(votes[labels == code], columns[code]) for code in classes},
     }
 
 
@@ -131,16 +141,19 @@ def share(values):
     return round(float(values.mean()), 4) if len(values) else None
 
 
-def instead(votes, code):
-    chosen = np.bincount(votes[:, :8].argmax(axis=1), minlength=8)
-    chosen[ORDER[code]] = -1
+def instead(votes, column):
+    chosen = np.bincount(votes.argmax(axis=1), minlength=8)
+    chosen[column] = -1
     return COLUMNS[chosen.argmax()]
 
 
-def audit_text(report):
+def audit_text(report: dict) -> str:
     """Return the report of `audit` as lines for a terminal."""
     all_copies, conflicts = report["duplicates"]["all"], report["conflicts"]["all"]
-    lines = [f"{report['images']:,} images from {report['source']}" + (" (drawn faces)" if report["demo"] else "")]
+    lines = [
+        f"{report['images']:,} images from {report['source']}" + (" (synthetic)" if report["synthetic"] else "")
+    ]
+    lines += [*report["notes"], *filter(None, [skipped_text(report["skipped"])])]
     lines += [
         f"{usage}: {sum(counts.values()):,} images: " + ", ".join(f"{n:,} {name}" for name, n in counts.items())
         for usage, counts in report["counts"].items()

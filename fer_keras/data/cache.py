@@ -1,5 +1,6 @@
-"""Parsed data sets kept in the user's cache, one folder each, named by the hash of what was parsed."""
+"""Parsed data sets in the user's cache, one folder each, named by the hash of what was parsed."""
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -11,58 +12,113 @@ import tempfile
 import numpy as np
 import platformdirs
 
-from fer_keras.data.faces import SIDE, digest
+from fer_keras.data.faces import SIDE
+from fer_keras.data.reading import Options, Reading
+from fer_keras.data.sources import Source, open_file
 
 log = logging.getLogger("fer_keras")
 # Part of every key: raise it when a reader gives other arrays for the same files.
-VERSION = 1
+VERSION = 2
 CHUNK = 1 << 20
+META = "meta.json"
+LARGEST_META = 256 << 20
 
 
-def home():
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What the cache holds of a data set.
+
+    Args:
+        arrays: `images` uint8 `(n, 48, 48, 1)`, `labels` int64, `usages` int8, and `votes` int16 `(m, 11)` if the
+            data hold FER+'s table.
+        about: JSON values: `digest`, `class_names`, `skipped`, `notes`, `names`.
+    """
+
+    arrays: dict[str, np.ndarray]
+    about: dict
+
+
+def home() -> pathlib.Path:
     """Return the folder of this package in the user's cache (`XDG_CACHE_HOME` moves it on Linux)."""
     return platformdirs.user_cache_path("fer-keras", appauthor=False)
 
 
-def key(files):
-    """Return the SHA-256 in hex of the names and bytes of all of a source's files."""
-    content = hashlib.sha256(f"{VERSION}\0".encode())
+def key(files: Source, options: Options, reading: Reading | None = None) -> str:
+    """Return the SHA-256 in hex of the options and of the names and bytes of all of a source's files.
+
+    `reading` is what was left out before these files were chosen: it is part of the entry, so of the key.
+    """
+    left_out = [reading.skipped, reading.notes] if reading else [{}, []]
+    content = hashlib.sha256(json.dumps([VERSION, dataclasses.astuple(options), left_out]).encode())
     for name, file in files.stream(sorted(files.sizes)):
-        content.update(f"{name}\0{files.sizes[name]}\0".encode())
+        content.update(f"{name}\0{files.sizes[name]}\0".encode("utf-8", "surrogateescape"))
         while chunk := file.read(CHUNK):
             content.update(chunk)
     return content.hexdigest()
 
 
-def read(key):
-    """Return what is kept under `key`: images (memory mapped), labels, usages, digest, FER+ table; or None.
+def read(key: str) -> Entry | None:
+    """Return the `Entry` of `key`, its images memory mapped, or None.
 
-    An entry that is not what was written, by its digest, is removed with a notice: it is parsed again.
+    An entry that does not match its own digest or belongs to another key is removed with a warning: the data are
+    parsed again.
     """
     folder = home() / "parsed" / key
-    if not folder.is_dir():
+    if not os.path.lexists(folder):
         return None
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        images, labels, usages = (load(folder, name) for name in ("images", "labels", "usages"))
-        votes = load(folder, "votes") if meta["votes"] else None
-        if images.shape != (len(labels), SIDE, SIDE, 1) or digest(images, labels, usages) != meta["digest"]:
-            raise ValueError("its content has changed")
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        log.warning("The cache entry %s is damaged (%s): it is built again.", folder, error)
-        shutil.rmtree(folder, ignore_errors=True)
+        return _read(folder, key)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError) as error:
+        reason = str(error).split("\n")[0][:200] or type(error).__name__
+        log.warning("The cache entry %s is damaged (%s): it is built again.", folder, reason)
+        _remove(folder)
         return None
-    return images, labels, usages, meta["digest"], votes
 
 
-def load(folder, name):
-    return np.load(folder / f"{name}.npy", mmap_mode="r" if name == "images" else None, allow_pickle=False)
+def _read(folder, key):
+    with open_file(folder / META) as file:
+        meta = json.loads(file.read(LARGEST_META))
+    if meta["key"] != key or meta["about_digest"] != _about_digest(meta["about"]):
+        raise ValueError("it describes other data")
+    arrays = {}
+    for name, digest in meta["files"].items():
+        path = folder / f"{pathlib.PurePath(name).name}.npy"
+        with open_file(path) as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise ValueError(f"{path.name} has changed")
+        # Mapped: a header that claims a larger array than the file holds is an error and takes no memory.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        arrays[name] = array if name == "images" else np.array(array)
+    _check(arrays, meta["about"])
+    return Entry(arrays, meta["about"])
 
 
-def write(key, faces, votes):
-    """Keep `faces` and the raw FER+ `votes` table (or None) under `key`; where that cannot be, say so and go on.
+def _check(arrays, about):
+    count = len(arrays["labels"])
+    shapes = {"images": (count, SIDE, SIDE, 1), "labels": (count,), "usages": (count,)}
+    types = {"images": np.uint8, "labels": np.int64, "usages": np.int8, "votes": np.int16}
+    fits = all(arrays[name].shape == shape for name, shape in shapes.items())
+    fits = fits and all(array.dtype == types[name] for name, array in arrays.items())
+    fits = fits and (about["names"] is None or len(about["names"]) == count)
+    if not fits or (count and arrays["labels"].max() >= len(about["class_names"])):
+        raise ValueError("its arrays do not fit together")
 
-    Written to a temporary folder and renamed whole, so that an entry is there entirely or not at all.
+
+def _about_digest(about):
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _remove(folder):
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.unlink(missing_ok=True)
+
+
+def write(key: str, entry: Entry) -> None:
+    """Keep `entry` under `key`; if that fails, warn and go on.
+
+    Written to a temporary folder and renamed, so that an entry is there entirely or not at all.
     """
     parsed = home() / "parsed"
     try:
@@ -70,7 +126,7 @@ def write(key, faces, votes):
         with tempfile.TemporaryDirectory(prefix=".", dir=parsed, ignore_cleanup_errors=True) as temporary:
             folder = pathlib.Path(temporary) / key
             folder.mkdir()
-            save(folder, faces, votes)
+            _save(folder, key, entry)
             # A process that was faster has written the same content: either entry will do.
             if not (parsed / key).exists():
                 os.rename(folder, parsed / key)
@@ -78,17 +134,20 @@ def write(key, faces, votes):
         log.warning("The parsed data is not cached: %s. The next run reads the files again.", error)
 
 
-def save(folder, faces, votes):
-    arrays = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
-    if votes is not None:
-        arrays["votes"] = votes
-    for name, array in arrays.items():
-        with open(folder / f"{name}.npy", "wb") as file:
+def _save(folder, key, entry):
+    digests = {}
+    for name, array in entry.arrays.items():
+        with open(folder / f"{name}.npy", "w+b") as file:
             np.save(file, array, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-    meta = {"digest": faces.digest, "images": len(faces), "source": faces.source, "votes": votes is not None}
-    with open(folder / "meta.json", "w", encoding="utf-8") as file:
-        json.dump(meta, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
+            _flush(file)
+            file.seek(0)
+            digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    meta = {"key": key, "files": digests, "about_digest": _about_digest(entry.about), "about": entry.about}
+    with open(folder / META, "w", encoding="utf-8") as file:
+        json.dump(meta, file)
+        _flush(file)
+
+
+def _flush(file):
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,14 +1,16 @@
 """The picture of an audit."""
 
+import os
+
 import numpy as np
 
 from fer_keras.core.files import writing
-from fer_keras.data.faces import EMOTIONS, SIDE
+from fer_keras.data.faces import SIDE, Faces
 
 COLUMNS = 16
 
 
-def audit_picture(report, faces, path):
+def audit_picture(report: dict, faces: Faces, path: str | os.PathLike) -> None:
     """Write a PNG of what `audit(faces)` returned as `report`: counts, samples, conflicts, blanks, agreement.
 
     Args:
@@ -20,7 +22,7 @@ def audit_picture(report, faces, path):
 
     figure = Figure(figsize=(12, 13), layout="constrained")
     rows = figure.add_gridspec(4, 2, height_ratios=[2.6, 5.4, 1.6, 1.0])
-    figure.suptitle(f"{len(faces):,} images" + (", DEMO: drawn faces" if faces.demo else ""))
+    figure.suptitle(f"{len(faces):,} images" + (", SYNTHETIC faces" if faces.synthetic else ""))
     draw_counts(figure.add_subplot(rows[0, 0]), report["counts"])
     draw_agreement(figure.add_subplot(rows[0, 1]), report["agreement"])
     draw_samples(figure.add_subplot(rows[1, :]), faces)
@@ -32,11 +34,13 @@ def audit_picture(report, faces, path):
 
 def draw_counts(axes, counts):
     width = 0.8 / len(counts)
+    names = [name for name in next(iter(counts.values())) if name != "unlabelled"]
     for i, (usage, classes) in enumerate(counts.items()):
-        places = np.arange(len(EMOTIONS)) + (i - (len(counts) - 1) / 2) * width
-        bars = axes.bar(places, [classes[name] for name in EMOTIONS], width, label=usage)
+        places = np.arange(len(names)) + (i - (len(counts) - 1) / 2) * width
+        bars = axes.bar(places, [classes[name] for name in names], width, label=usage)
         axes.bar_label(bars, fontsize=6, rotation=90, padding=2)
-    axes.set_xticks(range(len(EMOTIONS)), EMOTIONS)
+    turned = {"rotation": 90, "fontsize": "small"} if len(names) > 10 else {}
+    axes.set_xticks(range(len(names)), names, **turned)
     axes.margins(y=0.18)
     axes.set_title("Images of each class")
     axes.legend()
@@ -57,9 +61,9 @@ def draw_agreement(axes, agreement):
 
 
 def draw_samples(axes, faces):
-    rows = [spread(np.flatnonzero(faces.labels == code), COLUMNS) for code in range(len(EMOTIONS))]
+    rows = [spread(np.flatnonzero(faces.labels == code), COLUMNS) for code in range(len(faces.class_names))]
     axes.imshow(np.concatenate([strip(faces.images, indices) for indices in rows]), cmap="gray", vmin=0, vmax=255)
-    axes.set_yticks((np.arange(len(EMOTIONS)) + 0.5) * SIDE, EMOTIONS)
+    axes.set_yticks((np.arange(len(rows)) + 0.5) * SIDE, faces.class_names)
     axes.set_xticks([])
     axes.set_title("Evenly spaced samples of each class")
 
@@ -73,7 +77,7 @@ def draw_conflicts(axes, conflicts, faces):
     indices = [group[0] for group in groups]
     show_strip(axes, faces, indices)
     for i, group in enumerate(groups):
-        names = dict.fromkeys(EMOTIONS[label] for label in faces.labels[group])
+        names = dict.fromkeys(faces.class_names[label] for label in faces.labels[group])
         axes.text((i + 0.5) * SIDE, SIDE * 1.05, "\n".join(names), ha="center", va="top", fontsize=8)
 
 

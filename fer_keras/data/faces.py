@@ -1,7 +1,9 @@
-"""The data set in memory: `Faces`, the names of its classes and usages, and what tells two images apart."""
+"""A data set in memory: `Faces`, the names of its classes and usages, and fingerprints of images."""
 
 import dataclasses
 import hashlib
+import json
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from fer_keras.data.rows import chunks, select
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 SIDE = 48
+PER_IMAGE = ("votes", "soft_labels", "names")  # optional fields of `Faces` with a row per image
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,13 +22,18 @@ class Faces:
     Args:
         images: uint8 `(n, 48, 48, 1)`, 0 black to 255 white; may be a read-only memory map, or `Rows` of one:
             `np.asarray` makes an array of them.
-        labels: int64 `(n,)`, index into `EMOTIONS`; -1 where the image has no label.
+        labels: int64 `(n,)`, index into `class_names`; -1 where the image has no label.
         usages: int8 `(n,)`, index into `USAGES`; -1 where it is not known.
-        source: the path the images came from, or `"demo"`.
-        digest: SHA-256 in hex of images, labels and usages: the same for every form of the same data.
+        source: the path the images came from, or `"synthetic"`.
+        digest: SHA-256 in hex of images, labels, usages and class names, the same for every format of a data set.
         votes: `(n, 10)`, the FER+ votes in the order of `fer_keras.data.votes.COLUMNS`; a row of zeros has none.
-        soft_labels: float32 `(n, 7)`, rows that sum to 1: the share of votes of each emotion, for
-            `load(labels="soft")`; else None.
+        soft_labels: float32 `(n, classes)`, rows that sum to 1: the share of votes of each class, for
+            `load(labels="soft")` and `"fer+8"`; else None.
+        synthetic: whether `fer_keras.data.synthetic` generated the faces: nothing measured on them is a result.
+        class_names: names of the classes, by default FER-2013's seven.
+        skipped: images of the source that were not read, `{reason: {"images": count, "example": path}}`.
+        notes: a sentence for each choice that was made while reading, such as a bit depth.
+        names: `(n,)` `str`, the file of each image inside the source; None where images have no files.
     """
 
     images: np.ndarray
@@ -35,16 +43,16 @@ class Faces:
     digest: str
     votes: np.ndarray | None = None
     soft_labels: np.ndarray | None = None
+    synthetic: bool = False
+    class_names: tuple[str, ...] = EMOTIONS
+    skipped: Mapping[str, Mapping] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    names: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    @property
-    def demo(self):
-        """Whether these are the drawn faces, not photographs."""
-        return self.source == "demo"
-
-    def take(self, indices):
+    def take(self, indices) -> "Faces":
         """Return the rows of `indices` (integers, a slice or a boolean mask), with their own digest.
 
         The images are not copied: they are a view where the rows follow each other, else `Rows`.
@@ -56,30 +64,32 @@ class Faces:
             images=images,
             labels=labels,
             usages=usages,
-            digest=digest(images, labels, usages),
-            votes=None if self.votes is None else self.votes[rows],
-            soft_labels=None if self.soft_labels is None else self.soft_labels[rows],
+            digest=digest(images, labels, usages, self.class_names),
+            **{name: None if (array := getattr(self, name)) is None else array[rows] for name in PER_IMAGE},
         )
 
 
-def make_faces(images, labels, usages, source):
-    """Return `Faces` of arrays in any layout of 2,304 pixels a row, with the dtypes and the digest worked out."""
+def make_faces(images, labels, usages, source, class_names: tuple[str, ...] = EMOTIONS) -> Faces:
+    """Return `Faces` of arrays in any layout of 2,304 pixels a row, with the right dtypes and the digest."""
     images = np.ascontiguousarray(images, np.uint8).reshape(-1, SIDE, SIDE, 1)
     labels, usages = np.asarray(labels, np.int64), np.asarray(usages, np.int8)
-    return Faces(images, labels, usages, str(source), digest(images, labels, usages))
+    hashed = digest(images, labels, usages, class_names)
+    return Faces(images, labels, usages, str(source), hashed, class_names=class_names)
 
 
-def digest(images, labels, usages):
-    """Return the SHA-256 of a data set in hex, the same on every machine."""
+def digest(images, labels, usages, class_names: tuple[str, ...] = EMOTIONS) -> str:
+    """Return the SHA-256 of a data set in hex, the same on every machine; of FER-2013's classes without names."""
     content = hashlib.sha256()
     for chunk in chunks(images):
         content.update(chunk)
     content.update(np.ascontiguousarray(labels, "<i8"))
     content.update(np.ascontiguousarray(usages, np.int8))
+    if class_names != EMOTIONS:
+        content.update(json.dumps(class_names).encode())
     return content.hexdigest()
 
 
-def fingerprints(images):
+def fingerprints(images) -> np.ndarray:
     """Return uint64 `(n,)`, equal for equal images.
 
     64 bits of BLAKE2b: two different images among FER-2013's 35,887 share one with probability 4e-11.

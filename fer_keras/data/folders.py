@@ -1,88 +1,279 @@
-"""FER-2013 as image folders: `train|test[|val]/EMOTION/*.jpg`."""
+"""Image folders: `train|test[|val]/CLASS/*`, in either order and with folders in between."""
 
-import io
+import collections
+import dataclasses
+import hashlib
 import pathlib
 import re
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import emotion_code, settle, split_code
-from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
-from fer_keras.data.sources import PICTURES, whole_path
+from fer_keras.data.aliases import CODES, SPLIT_NAMES, split_code, split_codes
+from fer_keras.data.faces import USAGES
+from fer_keras.data.images import LARGEST_FILE, Stack
+from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES
+from fer_keras.data.reading import Reading, Rows
+from fer_keras.data.sources import UNREAD_PICTURES, Source, is_picture, whole_path
 
-LARGEST = 1 << 20
+# RAF-DB's folders 1 to 7 have its own order; its file names show that they are RAF-DB's.
+RAF_DB_NAME = re.compile(r"(train|test)_\d+(_aligned)?\.\w+")
 
 
-def find(source):
-    """Return `{name: (usage code, emotion code)}` of the pictures in emotion folders, in the order of the CSV.
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """An image file of a data set.
+
+    Args:
+        name: path inside the source.
+        usage: code of `USAGES`, -1 for none.
+        label: class code by `Labels`.
+        box: (left, top, right, bottom) of the face in pixels; None for the whole image.
+    """
+
+    name: str
+    usage: int
+    label: int
+    box: tuple[int, int, int, int] | None = None
+
+
+class Match(NamedTuple):
+    """A picture in a class folder: the index of that folder in the parts of its path, its class and its name."""
+
+    path: pathlib.PurePosixPath
+    depth: int
+    label: int
+    word: str
+
+
+class Place(NamedTuple):
+    """Where a picture lies: `home` holds the splits, `split` is the name of its own ("" for none)."""
+
+    match: Match
+    home: pathlib.PurePosixPath
+    split: str
+
+
+def find(source: Source, reading: Reading) -> list[Picture]:
+    """Return the pictures in class folders, in the order of the CSV; none if no folder is named like a class.
 
     That order is by usage, then by the number in the file name, which the known copies took from the CSV's row.
-    A usage is told by the prefix of the file's name (`PublicTest_17.jpg`), else by its split folder, else -1.
+    The prefix of the file's name (`PublicTest_17.jpg`) gives the usage, else the innermost folder with a split's
+    name, else it is -1. The class is that of the innermost folder with a class name.
+
+    Raises:
+        InputError: if what would be left out could be a whole split or class: folders of an unknown class beside
+            known ones, pictures without a class in a split, several data sets side by side.
     """
-    pictures = [pathlib.PurePosixPath(name) for name in source.sizes if name.lower().endswith(PICTURES)]
-    faces = [path for path in pictures if emotion_code(path.parent.name) is not None]
-    if not faces:
-        return {}
-    check_siblings(source, pictures, {path.parent.parent for path in faces})
-    splits = [split_folder(path) for path in faces]
-    root = min((root for root, _ in splits), key=lambda root: (len(root.parts), root))
-    kept = [(path, word) for path, (home, word) in zip(faces, splits, strict=True) if home == root]
-    words = sorted({word for _, word in kept})
-    codes = dict(zip(words, settle(split_code(word) for word in words), strict=True))
-    found = {str(path): (usage(path, codes[word]), emotion_code(path.parent.name)) for path, word in kept}
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], number(item[0]), item[0])))
+    paths = [pathlib.PurePosixPath(name) for name in source.sizes if is_picture(name)]
+    matches, loose = _matches(paths, source, reading.labels)
+    if not matches:
+        return []
+    _check_loose(source, matches, loose, reading)
+    places = _one_set([_place(match) for match in matches], source, reading)
+    codes = split_codes(sorted({place.split for place in places}), source.path)
+    _check_splits(source, places)
+    _count_unread(source, matches, reading)
+    pictures = []
+    for (path, _, label, word), _, split in places:
+        if label == LEFT_OUT:
+            reading.labels.skip(word, whole_path(source, path))
+        else:
+            prefix = _prefix(path)
+            pictures.append(Picture(str(path), codes[split] if prefix is None else prefix, label))
+    return sorted(pictures, key=lambda picture: (picture.usage, _number(picture.name), picture.name))
 
 
-def check_siblings(source, pictures, homes):
-    for path in pictures:
-        if path.parent.parent in homes and emotion_code(path.parent.name) is None:
+def _matches(paths, source, labels):
+    """Return the `Match` of each picture in a class folder, and the paths of the others."""
+    if labels.own:
+        return _own_classes(paths, labels)
+    matches, loose = [], []
+    known = {word: labels.find(word) for path in paths for word in path.parts[:-1]}
+    for path in paths:
+        depths = [i for i, word in enumerate(path.parts[:-1]) if known[word] is not None]
+        if len({known[path.parts[i]] for i in depths}) > 1:
+            names = " and ".join(path.parts[i] for i in depths)
             raise InputError(
-                f"{whole_path(source, path)} lies in a folder that is no emotion, beside folders that are. "
-                f"Expected folders: {', '.join(EMOTIONS)}. Rename or remove it."
+                f"{whole_path(source, path)} lies in folders of two classes, {names}. Move it to one."
             )
+        if depths:
+            word = path.parts[depths[-1]]
+            matches.append(Match(path, depths[-1], known[word], word))
+        else:
+            loose.append(path)
+    return (matches, loose) if matches else _numbered(paths, source, labels)
 
 
-def split_folder(path):
-    """Return the folder that holds the splits and the name of this path's own, "" where there is none."""
-    for i, word in enumerate(path.parts[:-2]):
-        if split_code(word) is not None:
-            return pathlib.PurePosixPath(*path.parts[:i]), word
-    return path.parent.parent, ""
+def _numbered(paths, source, labels):
+    """Return the same for folders 0, 1, 2 …, whose meaning is given, or is RAF-DB's by its file names."""
+    numbers = {path.parent.name for path in paths if re.fullmatch(r"[0-9]{1,3}", path.parent.name)}
+    if not 2 <= len(numbers) <= MOST_CLASSES:
+        return [], paths
+    codes = labels.codes
+    numbered = [path for path in paths if path.parent.name in numbers]
+    if codes is None and all(RAF_DB_NAME.fullmatch(path.name) for path in numbered):
+        codes = "raf-db"
+    if codes is None:
+        raise InputError(
+            f"{source.path} has numbered class folders ({', '.join(sorted(numbers, key=int)[:11])}), whose "
+            f"meaning differs between data sets. Give label_codes (--label-codes), one of: {', '.join(CODES)}."
+        )
+    unknown = sorted(number for number in numbers if int(number) not in CODES[codes])
+    if unknown:
+        raise InputError(f"{source.path} has the class folder {unknown[0]!r}, which {codes} does not have.")
+    matches = []
+    for path in numbered:
+        word = CODES[codes][int(path.parent.name)]
+        matches.append(Match(path, len(path.parts) - 2, labels.find(word), word))
+    return matches, [path for path in paths if path.parent.name not in numbers]
 
 
-def usage(path, code):
+def _own_classes(paths, labels):
+    """Return the same where every name is a class: the first folder below those that all pictures share."""
+    inside = [[i for i, word in enumerate(path.parts[:-1]) if split_code(word) is None] for path in paths]
+    words = [[path.parts[i] for i in kept] for path, kept in zip(paths, inside, strict=True)]
+    first = next((rest for rest in words if rest), [])
+    shared = 0
+    while all(len(rest) > shared + 1 and rest[shared] == first[shared] for rest in words if rest):
+        if not first:
+            return [], paths
+        shared += 1
+    matches, loose = [], []
+    for path, kept, rest in zip(paths, inside, words, strict=True):
+        if len(kept) > shared:
+            matches.append(Match(path, kept[shared], labels.find(rest[shared]), rest[shared]))
+        else:
+            loose.append(path)
+    return matches, loose
+
+
+def _place(match):
+    """Return the `Place` of a picture; the innermost split name counts."""
+    before = match.path.parts[: match.depth]
+    after = [word for word in match.path.parts[match.depth + 1 : -1] if split_code(word) is not None]
+    folders = [*before, *after]
+    codes = [split_code(word) for word in folders]
+    last = next((i for i in reversed(range(len(codes))) if codes[i] is not None), None)
+    if last is None:
+        return Place(match, pathlib.PurePosixPath(*before), "")
+    first = last
+    while first and codes[first - 1] == codes[last]:
+        first -= 1  # unpacked twice: train/train
+    return Place(match, pathlib.PurePosixPath(*folders[:first]), folders[last])
+
+
+def _check_loose(source, matches, loose, reading):
+    """Count pictures outside the class folders, or refuse them where they could be a split or a class."""
+    homes = {pathlib.PurePosixPath(*match.path.parts[: match.depth]) for match in matches}
+    for path in loose:
+        folders = [folder for folder in path.parents if folder.parts]
+        classes = [folder.name for folder in folders if folder.parent in homes and split_code(folder.name) is None]
+        splits = [folder.name for folder in folders if split_code(folder.name) is not None]
+        if classes and reading.labels.asked:
+            reading.labels.skip(classes[0], whole_path(source, path))
+        elif classes:
+            raise InputError(
+                f"{whole_path(source, path)} lies in {classes[0]!r}, which is no known class, beside folders that "
+                f"are. Known classes: {', '.join(reading.labels.names)}. Rename or remove the folder. {HOW}"
+            )
+        elif splits:
+            raise InputError(
+                f"{whole_path(source, path)} lies in the split {splits[0]!r} but in no class folder. Sort the "
+                f"pictures of {splits[0]!r} into class folders, or move them away."
+            )
+        else:
+            reading.skipped.add("not in a class folder", whole_path(source, path))
+
+
+def _one_set(places, source, reading):
+    """Return the places of one data set; a nested copy of the same files is left out and counted.
+
+    Kaggle serves some sets as `images/…` and again as `images/images/…`.
+    """
+    homes = collections.defaultdict(list)
+    for place in places:
+        homes[place.home].append(place)
+    first, *others = sorted(homes, key=lambda home: (len(home.parts), home))
+    for home in others:
+        equal = len(homes[home]) == len(homes[first])
+        if not (equal and _contents(homes[home], source) == _contents(homes[first], source)):
+            raise InputError(
+                f"{source.path} holds more than one data set: class folders in {_shown(first)} and in "
+                f"{_shown(home)}. Give the folder of one. Splits of one set need names such as {SPLIT_NAMES}."
+            )
+        example = whole_path(source, homes[home][0].match.path)
+        reading.skipped.add(f"second copy of {_shown(first)}", example, len(homes[home]))
+    return homes[first]
+
+
+def _contents(places, source):
+    """Return the hash of each file by its path below the home of its data set."""
+    paths = {str(place.match.path): place.match.path.relative_to(place.home) for place in places}
+    return {paths[name]: hashlib.sha256(file.read()).digest() for name, file in source.stream(paths)}
+
+
+def _shown(home):
+    return repr(str(home)) if home.parts else "the folder itself"
+
+
+def _check_splits(source, places):
+    """Refuse a set of which some pictures lie in a split and others in none."""
+    without = [place for place in places if not place.split and _prefix(place.match.path) is None]
+    split = next((place.split for place in places if place.split), None)
+    if without and split:
+        raise InputError(
+            f"{whole_path(source, without[0].match.path)} lies in no split, others lie in {split!r}. Splits need "
+            f"names such as {SPLIT_NAMES}. Rename its folder, or give the folder of one data set."
+        )
+
+
+def _count_unread(source, matches, reading):
+    folders = {pathlib.PurePosixPath(*match.path.parts[: match.depth + 1]) for match in matches}
+    for name in source.sizes:
+        if name.lower().endswith(UNREAD_PICTURES) and folders & set(pathlib.PurePosixPath(name).parents):
+            reading.skipped.add("format that is not read", whole_path(source, name))
+
+
+def _prefix(path):
     prefix = path.name.split("_")[0]
-    if prefix in USAGES:
-        return USAGES.index(prefix)
-    return -1 if code is None else code
+    return USAGES.index(prefix) if prefix in USAGES[:3] else None
 
 
-def number(name):
-    digits = re.search(r"\d+", pathlib.PurePosixPath(name).name)
+def _number(name):
+    digits = re.search(r"\d{1,18}", pathlib.PurePosixPath(name).name)
     return int(digits[0]) if digits else -1
 
 
-def read(source, parts, advance):
-    """Return images, labels and usages of the pictures in `parts`, as `find` gave it."""
-    images, places = np.empty((len(parts), SIDE, SIDE), np.uint8), {name: i for i, name in enumerate(parts)}
-    for name, file in source.stream(parts):
-        images[places[name]] = decode(file.read(LARGEST), whole_path(source, name))
-        advance(source.sizes[name])
-    usages, labels = zip(*parts.values(), strict=True)
-    return images, labels, usages
+def read(source: Source, parts: list[Picture], reading: Reading) -> Rows:
+    """Return the faces of `parts`, in their order, without those that cannot be used.
+
+    Raises:
+        InputError: if more than 1 % of them, or all of one class in one split, cannot be used.
+    """
+    stack, rows = Stack(reading.skipped, reading.options.bit_depth), []
+    wanted = collections.defaultdict(list)
+    for row, picture in enumerate(parts):
+        wanted[picture.name].append(row)
+    for name, file in source.stream(wanted):
+        data = file.read(min(source.sizes[name], LARGEST_FILE + 1))
+        for row in wanted[name]:
+            if stack.add_encoded(data, whole_path(source, name), parts[row].box):
+                rows.append(row)
+        reading.advance(source.sizes[name])
+    images, notes = stack.finish()
+    reading.notes += notes
+    order = np.argsort(rows)
+    kept = [parts[rows[i]] for i in order]
+    _check_whole(parts, kept, stack)
+    labels, usages = [picture.label for picture in kept], [picture.usage for picture in kept]
+    in_order = (np.diff(order) == 1).all()
+    return Rows(images if in_order else images[order], labels, usages, [picture.name for picture in kept])
 
 
-def decode(data, where):
-    """Return uint8 `(48, 48)` of an encoded PNG or JPEG of that size, colours turned to grey."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-            if image.size != (SIDE, SIDE):
-                raise InputError(
-                    f"{where} is {image.width} x {image.height} pixels, expected {SIDE} x {SIDE}. "
-                    "Give the faces as FER-2013 has them."
-                )
-            return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where} is not a readable PNG or JPEG: {error}. Replace or remove it.") from error
+def _check_whole(parts: Iterable[Picture], kept: Iterable[Picture], stack: Stack) -> None:
+    lost = {(p.usage, p.label) for p in parts} - {(p.usage, p.label) for p in kept}
+    if lost:
+        raise InputError(f"{stack.first_damage} With it, a class loses all its images in one split.")

@@ -1,76 +1,121 @@
-"""Which of the forms of FER-2013 a source holds, told by content, and reading it."""
+"""Which format of a face set a source holds, by its content, and reading it."""
 
 import dataclasses
+import re
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import folders, parquet, sources, tables, votes
+from fer_keras.data import folders, listings, parquet, sources, tables, votes
+from fer_keras.data.labels import HOW
+from fer_keras.data.reading import Options, Reading, Rows
 
 LOOKED_FOR = (
     "a CSV with the columns emotion, pixels, Usage; train.csv (emotion, pixels) with test.csv (pixels); "
-    "image folders train|test/EMOTION/*.jpg or png; parquet with image and label columns; "
-    "a .zip or .tar.gz of any of these"
+    "image folders train|test/EMOTION/*.jpg or png; the lists of RAF-DB, AffectNet and ExpW; JAFFE; parquet with "
+    "image and label columns; a .zip or .tar.gz of any of these"
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
-    """A recognised data set: where it is, `{file: what its reader needs}`, its reader, its FER+ table or None."""
+class Format:
+    """A recognized data set: where it is, what its reader needs, the files to read, its FER+ table or None."""
 
-    source: object
-    parts: dict
-    reader: Callable
+    source: sources.Source
+    parts: Any
+    reader: Callable[[sources.Source, Any, Reading], Rows]
+    names: list[str]
+    reading: Reading
     votes: str | None = None
 
-    def files(self):
+    def files(self) -> sources.Folder:
         """Return the files on disk that decide what is read, as a source: the archive, or each part."""
         if isinstance(self.source, sources.Folder):
-            return sources.Folder(self.source.path, [*self.parts, *filter(None, [self.votes])])
+            return sources.Folder(self.source.path, dict.fromkeys([*self.names, *filter(None, [self.votes])]))
         return sources.single(self.source.path)
 
-    def size(self):
+    def size(self) -> int:
         """Return the number of bytes to read."""
-        return sum(self.source.sizes[name] for name in self.parts)
+        return sum(self.source.sizes[name] for name in self.names)
 
-    def read(self, advance):
-        """Return images, labels, usages and the FER+ table (or None)."""
-        arrays = self.reader(self.source, self.parts, advance)
+    def read(self, advance: Callable[[int], None]) -> tuple[Rows, np.ndarray | None]:
+        """Return the rows, without those of classes that are not asked for, and the FER+ table (or None)."""
+        self.reading.advance = advance
+        rows = self.reader(self.source, self.parts, self.reading)
         if self.votes is None:
-            return *arrays, None
+            return rows, None
         for name, file in self.source.stream([self.votes]):
-            return *arrays, votes.read_table(file, sources.whole_path(self.source, name))
+            return rows, votes.read_table(file, sources.whole_path(self.source, name))
+        raise InputError(f"{self.source.path} has lost {self.votes}.")
 
 
-def recognise(source):
-    """Return the best `Form` that `source` holds: the one that tells most comes first."""
+def recognize(source: sources.Source, options: Options) -> Format:
+    """Return the one data set that `source` holds.
+
+    Raises:
+        InputError: if there is none, or several.
+    """
+    reading = Reading(options, source.skipped)
     heads = sources.heads(source)
     headers = {name: tables.columns(head) for name, head in heads.items()}
     ballot = votes.find(headers)
-    if parts := tables.find_whole(headers) or tables.find_parts(headers):
-        return Form(source, parts, tables.read, ballot)
-    if parts := folders.find(source):
-        return Form(source, parts, folders.read, ballot)
-    if parts := parquet.find(heads):
-        return Form(source, parts, parquet.read, ballot)
-    if isinstance(source, sources.Folder):
-        for name in heads:
-            if kind := sources.archive_kind(source.path / name):
-                return recognise(kind(source.path / name))
+    found = {}
+    if parts := tables.find(source, headers, reading):
+        found[tables.read] = parts, list(parts)
+    pictures, lists = listings.find(source, heads, reading)
+    if pictures := pictures or folders.find(source, reading):
+        found[folders.read] = pictures, [*lists, *dict.fromkeys(picture.name for picture in pictures)]
+    if parts := parquet.find(source, heads):
+        found[parquet.read] = parts, list(parts)
+    if len(found) > 1:
+        examples = ", ".join(names[0] for _, names in found.values())
+        raise InputError(
+            f"{source.path} holds several data sets in different formats: {examples}. Give one of them."
+        )
+    archives = _archives(source, heads)
+    for reader, (parts, names) in found.items():
+        if archives:
+            reading.notes.append(f"Read the unpacked files; not read: {', '.join(archives)}.")
+        return Format(source, parts, reader, names, reading, ballot)
+    if len(archives) > 1:
+        raise InputError(
+            f"{source.path} holds {len(archives)} archives: {', '.join(archives)}. Give one, or unpack them."
+        )
+    for name, kind in archives.items():
+        return recognize(kind(source.path / name), options)
     raise InputError(
-        f"No FER-2013 in {source.path}. Looked for {LOOKED_FOR}. Found {found(source, heads, headers)}."
+        f"No face data set in {source.path}. {_hint(source)}Found {_contents(source, heads, headers)}."
     )
 
 
-def found(source, heads, headers):
+def _archives(source, heads):
+    if not isinstance(source, sources.Folder):
+        return {}
+    kinds = {name: sources.archive_kind(source.path / name) for name in heads}
+    return {name: kind for name, kind in kinds.items() if kind}
+
+
+def _hint(source):
+    pictures = sum(map(sources.is_picture, source.sizes))
+    if pictures:
+        return f"No folder of its {pictures:,} pictures is named like an emotion. {HOW} "
+    return f"Looked for {LOOKED_FOR}. "
+
+
+def _contents(source, heads, headers):
     names = list(source.sizes)
-    told = [tell(name, heads.get(name), headers.get(name)) for name in names[:5]]
+    described = [_describe(name, heads.get(name), headers.get(name)) for name in names[:5]]
     more = f" and {len(names) - 5:,} files more" if len(names) > 5 else ""
-    return ", ".join(told) + more if told else "no files"
+    return ", ".join(described) + more if described else "no files"
 
 
-def tell(name, head, header):
+def _describe(name, head, header):
     if head == b"":
         return f"{name} (empty)"
-    if header and set(header) & {"emotion", "pixels", "usage"}:
+    if any(re.fullmatch(r"[\d\s]{100,}", column) for column in header or ()):
+        return f"{name} (no header; line 1 must be emotion,pixels,Usage)"
+    if header and (len(header) > 1 or set(header) & {"emotion", "pixels", "usage"}):
         return f"{name} (line 1 has the columns {', '.join(header)[:60]})"
     return name

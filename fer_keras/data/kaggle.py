@@ -8,6 +8,7 @@ import tempfile
 from fer_keras.core.errors import InputError
 from fer_keras.data import formats, sources
 from fer_keras.data.loading import fetched
+from fer_keras.data.reading import Options
 
 COMPETITION = "challenges-in-representation-learning-facial-expression-recognition-challenge"
 BY_HAND = (
@@ -16,7 +17,7 @@ BY_HAND = (
 )
 
 
-def fetch():
+def fetch() -> pathlib.Path:
     """Download FER-2013 into the user's cache, where `load` finds it, and return that folder.
 
     Raises:
@@ -41,7 +42,7 @@ def fetch():
 def keep(downloaded, home):
     """Copy the files of the best form in `downloaded` to `home`, whole or not at all."""
     with sources.reading(downloaded):
-        files = formats.recognise(sources.Folder(downloaded)).files()
+        files = formats.recognize(sources.Folder(downloaded), Options()).files()
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=home.parent) as temporary:

@@ -1,94 +1,148 @@
 """Where the data is looked for, and the way from there to `Faces`."""
 
-import contextlib
 import dataclasses
 import logging
 import os
 import pathlib
-import sys
+from collections.abc import Sequence
+
+import numpy as np
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.progress import bar
+from fer_keras.core.renames import VALUES
 from fer_keras.data import cache, formats, sources, synthetic
 from fer_keras.data.faces import Faces, make_faces
+from fer_keras.data.reading import Options
+from fer_keras.data.skipped import skipped_text
 from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
 
 log = logging.getLogger("fer_keras")
 
 
-def load(path=None, *, labels="original", votes=None, progress=True):
-    """Return FER-2013 as `Faces`, from whichever form of it is at hand.
+def load(
+    path: str | os.PathLike | None = None,
+    *,
+    labels: str = "original",
+    votes: str | os.PathLike | None = None,
+    classes: str | Sequence[str] | None = None,
+    label_codes: str | None = None,
+    bit_depth: int | None = None,
+    progress: bool = True,
+) -> Faces:
+    """Return FER-2013 or another face set as `Faces`.
 
     Args:
-        path: `str` or `Path` of a file or folder, or `"demo"` for the drawn faces. Default: the environment's
-            `FER_DATA`, else what `fetch` put into the user's cache, else the drawn faces, announced as such.
-        labels: `"original"`, or with FER+ votes `"fer+"`, `"majority"` or `"soft"`; see
+        path: `str` or `Path` of a file or folder, or `"synthetic"` for generated faces (`"./synthetic"`: a folder
+            of that name). Default: the environment's `FER_DATA`, else what `fetch` downloaded to the user's
+            cache, else the synthetic faces, with a warning.
+        labels: `"original"`, or with FER+ votes `"fer+"`, `"fer+8"`, `"majority"` or `"soft"`; see
             `fer_keras.data.votes.relabel`.
         votes: path of FER+'s `fer2013new.csv`. Default: the one beside the data, if there is one.
+        classes: None for FER-2013's seven, of which images of other known emotions are left out and counted;
+            `"own"` for the data set's own 2 to 50 names of folders or labels; or the names to read, in order.
+        label_codes: what whole numbers stand for, as labels or folder names: `"fer2013"`, `"ferplus"`, `"raf-db"`
+            or `"affectnet"`. Default: FER-2013's in columns; numbered folders need it unless they are RAF-DB's.
+        bit_depth: 8 to 16, the bits that hold the values of images of more than 8 bits. Default: what their
+            headers give, else the smallest depth that holds the largest value of all.
         progress: whether to show a progress bar on stderr, if that is a terminal.
 
     Returns:
-        `Faces` in the order of the CSV. Files are parsed once and kept in the user's cache by their content.
+        `Faces` in the order of the CSV. Files are parsed once and kept in the user's cache by their content. What
+        was not read is logged and stands in `skipped`, choices such as a bit depth in `notes`.
 
     Raises:
-        InputError: if the data is not there, not FER-2013 or malformed; names the file and the line.
+        InputError: if the data is not there, not a face set or malformed; names the file and the line. If what
+            would be left out could be a whole split or class.
     """
     if labels not in LABELS:
         raise InputError(f"Unknown labels {labels!r}. Expected one of: {', '.join(LABELS)}.")
+    if bit_depth is not None and bit_depth not in range(8, 17):
+        raise InputError(f"bit_depth must be from 8 to 16. Received {bit_depth!r}.")
+    options = Options(
+        classes if classes is None or isinstance(classes, str) else tuple(classes), label_codes, bit_depth
+    )
     place = locate(path)
-    faces = synthetic.faces() if place is None else read(place, progress)
+    faces = synthetic.faces() if place is None else _read(place, options, progress)
     if votes is not None:
         faces = dataclasses.replace(faces, votes=align(read_votes(votes), faces.usages, votes))
+    for line in filter(None, [*faces.notes, skipped_text(faces.skipped)]):
+        log.warning("%s: %s", faces.source, line)
     return relabel(faces, labels)
 
 
-def locate(path=None):
-    """Return the `Path` that `load` would read, or None for the drawn faces."""
+def locate(path: str | os.PathLike | None = None) -> pathlib.Path | None:
+    """Return the `Path` that `load` would read, or None for the synthetic faces."""
     given = path or os.environ.get("FER_DATA")
-    if given == "demo":
+    if given == "synthetic":
         return None
+    if given in VALUES and not os.path.exists(given):
+        raise InputError(f"--data {given} is now --data {VALUES[given]}.")
     if given:
         place = pathlib.Path(given).expanduser()
         if not (place.is_dir() or place.is_file()):
             origin = "" if path else ", which FER_DATA names"
-            raise InputError(f"There is no {place}{origin}. Give a file or folder of FER-2013, or 'demo'.")
+            raise InputError(f"There is no {place}{origin}. Give a file or folder, or 'synthetic'.")
         return place
     if fetched().exists():
         return fetched()
     log.warning(
-        "DEMO: no data was given, so these are drawn faces, not photographs. "
+        "SYNTHETIC: no data was given, so these are generated faces, not photographs. "
         "For FER-2013 set FER_DATA or run 'fer-keras data fetch'."
     )
     return None
 
 
-def fetched():
+def fetched() -> pathlib.Path:
     """Return the folder in the user's cache where `fetch` puts the data."""
     return cache.home() / "fer2013"
 
 
-def read(path, progress=True):
+def _read(path, options, progress):
     """Return the `Faces` at the `Path`, from the cache where the same content was parsed before."""
     with sources.reading(path):
-        form = formats.recognise(sources.Folder(path)) if path.is_dir() else None
-        key = cache.key(form.files() if form else sources.single(path))
-        kept = cache.read(key)
-        if kept:
-            images, labels, usages, digest, table = kept
-            faces = Faces(images, labels, usages, str(path), digest)
-        else:
-            form = form or formats.recognise(sources.open_source(path))
-            with bar(f"Reading {path.name}", form.size(), progress) as advance:
-                images, labels, usages, table = form.read(advance)
-            faces = make_faces(images, labels, usages, path)
-    if not kept:
-        cache.write(key, faces, table)
-    return dataclasses.replace(faces, votes=votes_beside(path, table, faces.usages))
+        found = formats.recognize(sources.Folder(path), options) if path.is_dir() else None
+        key = cache.key(found.files() if found else sources.single(path), options, found and found.reading)
+        entry = cache.read(key)
+        if not entry:
+            found = found or formats.recognize(sources.open_source(path), options)
+            with bar(f"Reading {path.name}", found.size(), show=progress) as advance:
+                entry = _entry(*found.read(advance), found.reading)
+            cache.write(key, entry)
+    arrays, about = entry.arrays, entry.about
+    names = about["names"]
+    return Faces(
+        *(arrays[name] for name in ("images", "labels", "usages")),
+        source=str(path),
+        digest=about["digest"],
+        votes=_votes_beside(path, arrays.get("votes"), arrays["usages"]),
+        class_names=tuple(about["class_names"]),
+        skipped=about["skipped"],
+        notes=tuple(about["notes"]),
+        names=None if names is None else np.array(names, object),
+    )
 
 
-def votes_beside(path, table, usages):
+def _entry(rows, table, reading):
+    """Return the cache entry of what was read: `rows` in the classes of `reading`, and the FER+ table or None."""
+    rows = rows.asked_for()
+    labels, class_names = reading.labels.finish(list(rows.labels))
+    faces = make_faces(rows.images, labels, rows.usages, "", class_names)
+    arrays = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
+    about = {
+        "digest": faces.digest,
+        "class_names": list(class_names),
+        "skipped": dict(reading.skipped),
+        "notes": reading.notes,
+        "names": None if rows.names is None else list(rows.names),
+    }
+    return cache.Entry(arrays | ({} if table is None else {"votes": table}), about)
+
+
+def _votes_beside(path, table, usages):
     """Return the votes of the FER+ table in the data, or of the one next to it, if they fit."""
     beside = (path if path.is_dir() else path.parent) / FILE
-    if table is None and beside.exists():
+    if table is None and beside.is_file():
         table = read_votes(beside)
     if table is None:
         return None
@@ -97,15 +151,3 @@ def votes_beside(path, table, usages):
     except InputError as error:
         log.warning("The FER+ votes beside %s are left out: %s", path, error)
         return None
-
-
-@contextlib.contextmanager
-def bar(title, total, show):
-    """Yield a function to call with each further amount of `total`; it moves a bar on a terminal's stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not (show and sys.stderr.isatty())) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda amount: progress.advance(task, amount)

@@ -1,41 +1,53 @@
 """FER-2013 as parquet, the way Hugging Face data sets hold it: image and label columns. Needs pyarrow."""
 
-import io
 import json
 import pathlib
 import re
+import tempfile
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import emotion_code, settle, split_code
-from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
-from fer_keras.data.folders import decode
-from fer_keras.data.sources import whole_path
-from fer_keras.data.tables import PIXELS, joined, parse_pixels
+from fer_keras.data.aliases import split_code, split_codes
+from fer_keras.data.faces import SIDE, USAGES
+from fer_keras.data.images import Stack
+from fer_keras.data.reading import Reading, Rows
+from fer_keras.data.sources import Folder, Source, open_file, whole_path
+from fer_keras.data.tables import PIXELS, joined, parse_pixels, usage_codes
 
 MAGIC = b"PAR1"
 IMAGE_COLUMNS = ("image", "img", "pixels")
 LABEL_COLUMNS = ("label", "labels", "emotion")
 USAGE_COLUMNS = ("usage", "split")
+LARGEST_GROUP = 1 << 30  # bytes of a row group, unpacked
+LARGEST_LIST = 64 * PIXELS  # bytes
+BATCH = 256  # rows
 
 
-def find(heads):
-    """Return `{name: usage code or -1}` of the parquet files, in the order of the codes, or {}."""
-    names = [name for name, head in heads.items() if head.startswith(MAGIC)]
-    codes = settle(name_code(name) for name in names)
-    return dict(sorted(zip(names, codes, strict=True), key=lambda part: (part[1], part[0])))
+def find(source: Source, heads: dict[str, bytes]) -> dict[str, int]:
+    """Return `{name: usage code or -1}` of the parquet files, in the order of the codes, or {}.
+
+    Raises:
+        InputError: if some names give a split and others do not.
+    """
+    words = {name: _split_word(name) for name, head in heads.items() if head.startswith(MAGIC)}
+    if "" in words.values() and any(words.values()):
+        names = ", ".join(sorted(words)[:4])
+        raise InputError(f"{source.path} holds parquet files of which only some name a split: {names}. Give one.")
+    found = split_codes({word.lower() for word in words.values() if word}, source.path)
+    codes = {name: found.get(word.lower(), -1) for name, word in words.items()}
+    return dict(sorted(codes.items(), key=lambda part: (part[1], part[0])))
 
 
-def name_code(name):
-    """Return the usage told by the first word of the file's name (train-00000-of-00001) or by a folder."""
+def _split_word(name):
+    """Return the split in the first word of the file's name (train-00000-of-00001) or in a folder, else ""."""
     path = pathlib.PurePosixPath(name)
-    words = [re.split(r"[-_.]", path.name)[0], *path.parts[:-1]]
-    return next((code for word in words if (code := split_code(word)) is not None), -1)
+    words = [re.split(r"[-_.]", path.name)[0], *reversed(path.parts[:-1])]
+    return next((word for word in words if split_code(word) is not None), "")
 
 
-def read(source, parts, advance):
-    """Return images, labels and usages of the parquet files in `parts`, as `find` gave it."""
+def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
+    """Return the rows of the parquet files in `parts`, as `find` gave it."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -47,55 +59,112 @@ def read(source, parts, advance):
     for name, file in source.stream(parts):
         where = whole_path(source, name)
         try:
-            with pyarrow.parquet.ParquetFile(io.BytesIO(file.read())) as table:
-                tables[name] = read_table(table, where, parts[name])
-        except pyarrow.ArrowException as error:
-            raise InputError(f"{where} is not whole parquet: {error}. Fetch it again.") from error
-        advance(source.sizes[name])
+            with _on_disk(source, name, file) as local:
+                schema = pyarrow.parquet.read_metadata(local).schema
+                columns = [schema.column(i) for i in range(len(schema))]
+                # A dictionary stays one: a file can refer to one large value from every row.
+                repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+                table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
+                tables[name] = _read_table(table, where, parts[name], reading)
+        except (pyarrow.ArrowException, OSError, OverflowError) as error:
+            raise InputError(
+                f"{where} is not whole parquet: {str(error).splitlines()[0]}. Fetch it again."
+            ) from error
+        reading.advance(source.sizes[name])
     return joined([tables[name] for name in parts])
 
 
-def read_table(table, where, usage):
+def _on_disk(source, name, file):
+    """Return the file itself, or that of an archive in a temporary file, which pyarrow reads in pieces."""
+    if isinstance(source, Folder):
+        return open_file(source.path / name)
+    copy = tempfile.TemporaryFile()
+    while part := file.read(1 << 20):
+        copy.write(part)
+    copy.seek(0)
+    return copy
+
+
+def _read_table(table, where, usage, reading):
     schema = table.schema_arrow
-    image = column(schema.names, IMAGE_COLUMNS, where)
-    label = column(schema.names, LABEL_COLUMNS, where)
-    split = column(schema.names, USAGE_COLUMNS)
-    names = class_names(schema, label)
-    pixels, labels, usages = bytearray(), [], []
-    for batch in table.iter_batches(1024, columns=[c for c in (image, label, split) if c]):
-        for row in batch.to_pylist():
-            place = f"{where}, row {len(labels) + 1:,}"
-            pixels += to_image(row[image], place).tobytes()
-            labels.append(to_label(row[label], names, place))
-            usages.append(usage if split is None else to_usage(row[split], place))
-    if not labels:
-        raise InputError(f"{where} has no rows. Fetch it again.")
-    return np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), labels, settle(usages)
+    image = _column(schema.names, IMAGE_COLUMNS, where)
+    label = _column(schema.names, LABEL_COLUMNS, where)
+    split = _column(schema.names, USAGE_COLUMNS)
+    _check_size(table.metadata, where)
+    names = _class_names(schema, label)
+    stack = Stack(reading.skipped, reading.options.bit_depth)
+    labels, words, number = [], [], 0
+    for batch in table.iter_batches(BATCH, columns=[c for c in (image, label, split) if c]):
+        for row in range(batch.num_rows):
+            number += 1
+            place = f"{where}, row {number:,}"
+            if _add(stack, _value(batch[image][row], place), place):
+                labels.append(reading.labels.code(_label(batch[label][row].as_py(), names), place))
+                words += [] if split is None else [_usage(batch[split][row].as_py(), place)]
+    images, notes = stack.finish() if number else _no_rows(where)
+    reading.notes += notes
+    return Rows(images, labels, [usage] * len(labels) if split is None else usage_codes(words, where))
 
 
-def column(names, wanted, where=None):
-    found = next((name for want in wanted for name in names if name.strip().lower() == want), None)
-    if found is None and where:
+def _value(scalar, place):
+    """Return what one cell of the image column holds; a list of far more numbers than an image has is refused."""
+    values = getattr(scalar, "values", None)  # of a list: an Arrow array
+    if hasattr(values, "nbytes") and values.nbytes > LARGEST_LIST:
+        raise InputError(f"{place} has no image of {SIDE} x {SIDE} pixels but a list of {values.nbytes:,} bytes.")
+    return scalar.as_py()
+
+
+def _no_rows(where):
+    raise InputError(f"{where} has no rows. Fetch it again.")
+
+
+def _check_size(metadata, where):
+    """Refuse row groups that are very large by their own account."""
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        chunks = [group.column(c) for c in range(group.num_columns)]
+        size = sum(chunk.total_uncompressed_size + 8 * chunk.num_values for chunk in chunks)
+        if size > LARGEST_GROUP:
+            raise InputError(
+                f"{where} has a row group of {size >> 20:,} MiB, more than {LARGEST_GROUP >> 20}. "
+                "Write it again with smaller row groups."
+            )
+
+
+def _column(names, wanted, where=None):
+    """Return the column that is named like the first of `wanted` that is there; None if it may be missing."""
+    found = [name for want in wanted for name in names if name.strip().lower() == want]
+    if not found and where:
         raise InputError(f"{where} has the columns {', '.join(names)}; expected one named {' or '.join(wanted)}.")
-    return found
+    if len(found) > 1 and "image" not in wanted:
+        raise InputError(f"{where or 'The file'} has the columns {' and '.join(found)}. Remove all but one.")
+    if len(set(names)) < len(names) and found and names.count(found[0]) > 1:
+        raise InputError(
+            f"{where or 'The file'} has {names.count(found[0])} columns named {found[0]}. Remove one."
+        )
+    return found[0] if found else None
 
 
-def class_names(schema, label):
-    """Return what the integers of the label column stand for: Hugging Face's own list, else FER's codes."""
+def _class_names(schema, label):
+    """Return what the integers of the label column stand for: Hugging Face's own list of names, or None."""
     try:
         names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label]["names"]
-    except (KeyError, TypeError, ValueError):  # No such list; what is in its place is not ours to judge.
-        return EMOTIONS
-    return names if isinstance(names, list) else EMOTIONS
+    except (KeyError, TypeError, ValueError, RecursionError):  # no such list, or something else in its place
+        return None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
 
-def to_image(value, place):
+def _add(stack, value, place):
+    """Add the image in `value` to `stack`; return whether it could be used."""
     if isinstance(value, dict):
         value = value.get("bytes")
     if isinstance(value, bytes):
-        return decode(value, place).reshape(PIXELS)
-    if isinstance(value, str):
-        return parse_pixels(value, place)
+        return stack.add_encoded(value, place)
+    stack.add(parse_pixels(value, place) if isinstance(value, str) else _from_numbers(value, place))
+    return True
+
+
+def _from_numbers(value, place):
     try:
         pixels = np.asarray(value).reshape(PIXELS)
     except ValueError:
@@ -105,16 +174,11 @@ def to_image(value, place):
     return pixels.astype(np.uint8)
 
 
-def to_label(value, names, place):
-    word = names[value] if isinstance(value, int) and 0 <= value < len(names) else value
-    code = emotion_code(word) if isinstance(word, str) else None
-    if code is None:
-        raise InputError(f"{place} has the label {value!r}, expected 0 to 6 or one of: {', '.join(EMOTIONS)}.")
-    return code
+def _label(value, names):
+    return names[value] if names and isinstance(value, int) and 0 <= value < len(names) else value
 
 
-def to_usage(value, place):
-    code = split_code(value) if isinstance(value, str) else None
-    if code is None:
-        raise InputError(f"{place} has the usage {value!r}, expected one of: {', '.join(USAGES)}.")
-    return code
+def _usage(value, place):
+    if not isinstance(value, str) or split_code(value) is None:
+        raise InputError(f"{place} has the usage {str(value)[:20]!r}, expected one of: {', '.join(USAGES)}.")
+    return value

@@ -1,39 +1,42 @@
-"""What makes figures on a split of the data doubtful: told by name, or refused."""
+"""Quality checks: what makes figures on a split of the data doubtful or useless."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.faces import EMOTIONS, fingerprints
+from fer_keras.data.faces import Faces, fingerprints
 
 
-def quality_checks(parts):
-    """Return a sentence for each thing that lets a figure on one of the splits say more than it can.
+def quality_checks(parts: Mapping[str, Faces]) -> list[str]:
+    """Return a sentence for each thing that makes a figure on one of the splits doubtful.
 
-    These are classes without an image, and images of which an exact copy stands in an earlier split.
+    These are classes without an image, and images of which an exact copy is in an earlier split.
 
     Args:
         parts: {name: `Faces`} as `split` returns it: train, validation, test.
 
     Raises:
-        InputError: if a label is not 0..6, or every image of a split has a copy in an earlier one: then it is that
-            split over again.
+        InputError: if a label is outside the class names, or every image of a split has a copy in an earlier one:
+            then it is that split again.
     """
     sentences, seen = [], {}
     for name, faces in parts.items():
-        if len(faces) and not (0 <= faces.labels.min() and faces.labels.max() < len(EMOTIONS)):
+        classes = len(faces.class_names)
+        if len(faces) and not (0 <= faces.labels.min() and faces.labels.max() < classes):
             raise InputError(
                 f"The {name} split has labels from {faces.labels.min()} to {faces.labels.max()}, expected 0 to "
-                f"{len(EMOTIONS) - 1}."
+                f"{classes - 1}."
             )
-        sentences += _absent(name, faces.labels)
+        sentences += _absent(name, faces)
         seen[name] = fingerprints(faces.images)
         for earlier in list(seen)[:-1]:
             sentences += _copies(name, seen[name], earlier, seen[earlier])
     return sentences
 
 
-def _absent(name, labels):
-    absent = [emotion for code, emotion in enumerate(EMOTIONS) if not (labels == code).any()]
+def _absent(name, faces):
+    absent = [word for code, word in enumerate(faces.class_names) if not (faces.labels == code).any()]
     if absent:
         effect = "a model cannot learn it" if name == "train" else "its recall counts as 0 in macro F1"
         yield f"The {name} split has no image of {', '.join(absent)}: {effect}."

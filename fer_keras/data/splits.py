@@ -1,14 +1,16 @@
-"""Training, validation and test images, with no image on two sides where the split is ours."""
+"""Training, validation and test images; exact copies stay on one side of a split that is drawn here."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING
-from fer_keras.data.faces import EMOTIONS, USAGES, fingerprints
+from fer_keras.data.faces import USAGES, Faces, fingerprints
 from fer_keras.data.rows import select
 
 
-def split(faces, seed=0, *, merged=False):
+def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Faces]:
     """Return `{"train": Faces, "validation": Faces, "test": Faces}`; unlabelled images are in none.
 
     - Training, PublicTest and PrivateTest: the official split, validation is PublicTest, test is PrivateTest.
@@ -68,8 +70,8 @@ def draw(faces, rows, seed, parts):
     return [rows[~np.isin(side, tenths)], *(rows[side == tenth] for tenth in tenths)]
 
 
-def clean(parts):
-    """Return `parts` without the training images that do harm, and how many those are.
+def deduplicate(parts: Mapping[str, Faces]) -> tuple[dict[str, Faces], dict[str, int]]:
+    """Return `parts` without training images that are copies or contradict each other, and how many those are.
 
     Each image is counted for the first that holds: `"in_other_splits"`, an exact copy stands in another split;
     `"conflicting"`, its exact copies in training carry different labels; `"copies"`, an earlier one is equal.
@@ -85,10 +87,11 @@ def clean(parts):
     """
     train, *others = parts.values()
     _, first, group = np.unique(fingerprints(train.images), return_index=True, return_inverse=True)
-    pairs = np.unique(group * len(EMOTIONS) + train.labels)  # of image and label, each once
+    classes = len(train.class_names)
+    pairs = np.unique(group * classes + train.labels)  # of image and label, each once
     reasons = {
         "in_other_splits": ~leak_free(train, *others),
-        "conflicting": (np.bincount(pairs // len(EMOTIONS)) > 1)[group],
+        "conflicting": (np.bincount(pairs // classes) > 1)[group],
         "copies": ~np.isin(np.arange(len(train)), first),
     }
     kept, counts = np.ones(len(train), bool), {}
@@ -97,12 +100,12 @@ def clean(parts):
         kept &= ~holds
     if not kept.any():
         raise InputError(
-            f"clean leaves no training image of {train.source}: {counts}. Give other images to train on."
+            f"deduplicate leaves no training image of {train.source}: {counts}. Give other images to train on."
         )
-    return parts | {"train": train.take(kept)}, counts
+    return {**parts, "train": train.take(kept)}, counts
 
 
-def leak_free(test, *seen):
+def leak_free(test: Faces, *seen: Faces) -> np.ndarray:
     """Return bool `(n,)`: False where an exact copy of the test image stands in one of `seen`.
 
     About 8 % of each official test set of FER-2013 are copies of Training images.

@@ -1,9 +1,11 @@
-"""Drawn faces: what stands in where no FER-2013 is at hand, made by this file alone from a seed.
+"""Synthetic faces: what stands in where no FER-2013 is at hand, made by this file alone from a seed.
 
 Each face is drawn from about forty numbers: what the emotion does to brows, eyes and mouth, and everything an
 emotion does not decide (person, pose, light, camera). Shapes are distance functions on the pixel grid, so pose is
 a change of coordinates, a soft edge is the blur, and a batch of faces is drawn at once.
 """
+
+import dataclasses
 
 import numpy as np
 
@@ -29,7 +31,8 @@ EXPRESSIONS = {  #  brow ends raised | lids | mouth: corners up, gap, half width
 def faces(seed=0):
     """Return 2,800 Training, 350 PublicTest and 350 PrivateTest faces, as many of each emotion."""
     images, labels = draw(sum(COUNTS), seed)
-    return make_faces(images, labels, np.repeat([0, 1, 2], COUNTS), "demo")
+    made = make_faces(images, labels, np.repeat([0, 1, 2], COUNTS), "synthetic")
+    return dataclasses.replace(made, synthetic=True)
 
 
 def draw(count, seed=0):

@@ -1,93 +1,242 @@
 """FER-2013 as CSV: one file with `Usage`, or a file per split without it."""
 
+import collections
 import contextlib
 import csv
 import io
+import os
 import pathlib
+import re
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import TEST, TRAINING, settle, split_code
+from fer_keras.data.aliases import CODES, TEST, TRAINING, split_code, split_codes
 from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
-from fer_keras.data.sources import whole_path
+from fer_keras.data.labels import LEFT_OUT
+from fer_keras.data.reading import Reading, Rows
+from fer_keras.data.sources import HEAD, Source, whole_path
 
 PIXELS = SIDE * SIDE
-CODES = {str(code): code for code in range(len(EMOTIONS))}
 LONGEST_LINE = 100_000
+DELIMITERS = (",", ";", "\t", "|")
+# Names of one data set in several files, as the competition serves it, the one to read first.
+OFFICIAL = ("fer2013.csv", "icml_face_data.csv")
+OFFICIAL_PARTS = ("train.csv", "test.csv")
+OFFICIAL_ROWS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 
 
-def columns(head):
+class Dialect(NamedTuple):
+    """How a CSV is written: its encoding, its delimiter, and whether line 1 is Excel's `sep=;`."""
+
+    encoding: str
+    delimiter: str
+    has_separator_line: bool
+
+
+def dialect(head: bytes) -> Dialect:
+    """Return the `Dialect` of a CSV by its first bytes."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    else:  # without a mark, the zero bytes of ASCII letters show the order
+        encoding = {b"\0": "utf-16-be"}.get(head[:1], "utf-16-le" if head[1:2] == b"\0" else "utf-8-sig")
+    text = head.decode(encoding, errors="ignore").splitlines()
+    first = text[0] if text else ""
+    if match := re.fullmatch(r"sep=(.)\s*", first, re.IGNORECASE):
+        return Dialect(encoding, match[1], True)
+    return Dialect(encoding, max(DELIMITERS, key=first.count), False)
+
+
+def columns(head: bytes) -> tuple[str, ...]:
     """Return the column names in the first bytes of a CSV, stripped and in lower case, or () if it is none."""
+    how = dialect(head)
+    text = head.decode(how.encoding, errors="ignore").splitlines()[how.has_separator_line :]
     try:
-        line = head.decode("utf-8-sig", errors="ignore").splitlines()[0]
-        return tuple(name.strip().lower() for name in next(csv.reader([line])))
-    except (IndexError, StopIteration, csv.Error):
+        return tuple(_name(name) for name in next(csv.reader(text[:1], delimiter=how.delimiter)))
+    except (StopIteration, csv.Error):
         return ()
 
 
-def find_whole(headers):
-    """Return `{name: None}` of the CSV that holds everything, or {}; the shallowest, then alphabetical one."""
-    names = [name for name, header in headers.items() if {"emotion", "pixels", "usage"} <= set(header)]
-    return {min(names, key=lambda name: (name.count("/"), name)): None} if names else {}
+def _name(name):
+    return name.strip().lower()
 
 
-def find_parts(headers):
-    """Return `{name: usage code}` of CSVs without `Usage`, in the order of the codes, or {}."""
-    pixels = [name for name, header in headers.items() if "pixels" in header and "usage" not in header]
-    labelled = [name for name in pixels if "emotion" in headers[name]]
-    parts = dict(zip(labelled, split_codes(labelled), strict=True))
-    parts |= {name: TEST for name in pixels if name not in labelled}
-    return dict(sorted(parts.items(), key=lambda part: (part[1], part[0])))
+def find(source: Source, headers: dict[str, tuple[str, ...]], reading: Reading) -> dict[str, int | None]:
+    """Return `{name: usage code}` of the CSVs to read, None for one with `Usage`; {} for none.
 
-
-def split_codes(names):
-    if len(names) == 1:
-        return [TRAINING]
-    codes = [split_code(pathlib.PurePath(name).stem) for name in names]
-    if None in codes or len(set(codes)) < len(codes):
+    Raises:
+        InputError: if there are several data sets, or names do not give the splits.
+    """
+    whole = [name for name, header in headers.items() if {"emotion", "pixels", "usage"} <= set(header)]
+    parts = [name for name, header in headers.items() if "pixels" in header and "usage" not in header]
+    if not whole:
+        return _parts(source, parts, headers)
+    ranked = sorted(whole, key=lambda name: (_rank(name), name.count("/"), name))
+    first, *others = ranked
+    strange = [
+        name
+        for name in [*others, *parts]
+        if not (_rank(first) < len(OFFICIAL) and _stem(name) in OFFICIAL + OFFICIAL_PARTS)
+        and not (_stem(name) == _stem(first) and source.sizes[name] == source.sizes[first])
+    ]
+    if strange:
         raise InputError(
-            f"Found {len(names)} labelled CSV files without a Usage column: {', '.join(names)}. Expected one, or "
-            "files named train, val and test. Give the one to read."
+            f"{source.path} holds several CSV files of images: {first}, {', '.join(strange[:4])}. Give one."
         )
-    return settle(codes)
+    if len(ranked) + len(parts) > 1:
+        rest = ", ".join([*others, *parts])
+        reading.notes.append(f"Read {first}; not read, as other copies of the same data: {rest}.")
+    return {first: None}
 
 
-def read(source, parts, advance):
-    """Return images, labels and usages of the CSVs in `parts`, as `find_whole` or `find_parts` gave it."""
+def _stem(name):
+    return pathlib.PurePosixPath(name).name.lower()
+
+
+def _rank(name):
+    return OFFICIAL.index(_stem(name)) if _stem(name) in OFFICIAL else len(OFFICIAL)
+
+
+def _parts(source, names, headers):
+    """Return `{name: usage code}` of CSVs without `Usage`, in the order of the codes."""
+    labelled = [name for name in names if "emotion" in headers[name]]
+    unlabelled = [name for name in names if name not in labelled]
+    if len(labelled) == 1:
+        codes = {labelled[0]: TRAINING}
+    else:
+        words = {name: pathlib.PurePosixPath(name).stem for name in labelled}
+        if any(split_code(word) is None for word in words.values()) or len(set(words.values())) < len(words):
+            raise InputError(
+                f"{source.path} holds {len(labelled)} labelled CSV files without a Usage column: "
+                f"{', '.join(labelled)}. Expected one, or files named train, val and test. Give the one to read."
+            )
+        found = split_codes(words.values(), source.path)
+        codes = {name: found[word] for name, word in words.items()}
+    if len(unlabelled) > 1:
+        raise InputError(f"{source.path} holds several unlabelled CSV files: {', '.join(unlabelled)}. Give one.")
+    codes |= {name: TEST for name in unlabelled}
+    return dict(sorted(codes.items(), key=lambda part: (part[1], part[0])))
+
+
+def read(source: Source, parts: dict[str, int | None], reading: Reading) -> Rows:
+    """Return the rows of the CSVs in `parts`, as `find` gave it."""
     tables = {}
     with contextlib.closing(source.stream(parts)) as files:  # a row that is refused must not leave its file open
         for name, file in files:
-            tables[name] = read_table(file, whole_path(source, name), parts[name], advance)
+            tables[name] = _read_table(file, whole_path(source, name), parts[name], reading)
     return joined([tables[name] for name in parts])
 
 
-def joined(tables):
-    """Return images, labels and usages of all `tables`; those of a single one are not copied."""
-    return [columns[0] if len(tables) == 1 else np.concatenate(columns) for columns in zip(*tables, strict=True)]
+def joined(tables: list[Rows]) -> Rows:
+    """Return the rows of all `tables`; those of a single one are not copied."""
+    if len(tables) == 1:
+        return tables[0]
+    labels = [label for table in tables for label in table.labels]
+    usages = [usage for table in tables for usage in table.usages]
+    return Rows(np.concatenate([table.images for table in tables]), labels, usages)
 
 
-def read_table(file, where, usage, advance):
-    pixels, labels, usages = bytearray(), [], []
+def _read_table(file, where, usage, reading):
+    pixels, labels, words = bytearray(), [], []
     with warnings.catch_warnings():
         # Older NumPy only warns of text that is no number and returns what stands before it.
         warnings.simplefilter("error", DeprecationWarning)
-        for place, row in rows(file, where, advance):
+        for place, row in rows(file, where, reading.advance, needed=("emotion", "pixels", "usage")):
             pixels += parse_pixels(row["pixels"], place).tobytes()
-            labels.append(parse_label(row["emotion"], place) if "emotion" in row else -1)
-            usages.append(parse_usage(row["usage"], place) if usage is None else usage)
+            labels.append(reading.labels.code(row["emotion"], place) if "emotion" in row else -1)
+            if usage is None:
+                words.append(parse_usage(row["usage"], place))
     if not labels:
         raise InputError(f"{where} has a header but no rows. The file was probably cut short: fetch it again.")
-    return np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), labels, usages
+    if (
+        LEFT_OUT in labels
+        and 0 not in labels
+        and reading.labels.names == list(EMOTIONS)
+        and not reading.labels.codes
+    ):
+        raise InputError(
+            f"{where} has labels above {len(EMOTIONS) - 1} and none of 0: its codes are not FER-2013's. Give "
+            f"label_codes (--label-codes), one of: {', '.join(CODES)}."
+        )
+    usages = [usage] * len(labels) if usage is not None else usage_codes(words, where)
+    if usage is None:
+        check_not_cut(collections.Counter(words), where)
+    return Rows(np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), labels, usages)
 
 
-def rows(file, where, advance=lambda count: None):
-    """Yield the place ("PATH, line N") and `{column: text}` of every row of a CSV with a header."""
-    reader = csv.reader(lines(file, where, advance), strict=True)
+def parse_usage(text: str, place: str) -> str:
+    """Return the name of a usage or a split as it stands, without spaces around it."""
+    word = text.strip()
+    if split_code(word) is None:
+        raise InputError(f"{place} has Usage {text[:20]!r}, expected one of: {', '.join(USAGES)}.")
+    return word
+
+
+def usage_codes(words: list[str], where: str) -> list[int]:
+    """Return the usage code of each of `words`."""
+    shown: dict[str, str] = {}  # Training and TRAINING are one word
+    for word in words:
+        shown.setdefault(word.lower(), word)
+    codes = split_codes(shown.values(), where)
+    return [codes[shown[word.lower()]] for word in words]
+
+
+def check_not_cut(counts: Mapping[str, int], where: str) -> None:
+    """Refuse a table whose last usages are missing, as in a file that was cut at the end of a line."""
+    sizes = {USAGES[split_code(word)]: count for word, count in counts.items() if split_code(word) in (0, 1, 2)}
+    if set(counts) == {"Training"}:
+        raise InputError(
+            f"{where} has a Usage column but only Training rows, {counts['Training']:,} of FER-2013's 28,709. The "
+            "file was probably cut short: fetch it again. To use these rows alone, remove the Usage column."
+        )
+    names = [name for name in OFFICIAL_ROWS if name in sizes]
+    whole = all(sizes[name] == OFFICIAL_ROWS[name] for name in names[:-1])
+    if len(names) > 1 and names[0] == "Training" and whole and sizes[names[-1]] < OFFICIAL_ROWS[names[-1]]:
+        raise InputError(
+            f"{where} has {sizes[names[-1]]:,} {names[-1]} rows, expected {OFFICIAL_ROWS[names[-1]]:,}. The file "
+            "was probably cut short: fetch it again."
+        )
+
+
+class _Rejoined(io.RawIOBase):
+    """A binary file of which the first bytes were read already."""
+
+    def __init__(self, head, file):
+        self.head, self.file = head, file
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self.head[: len(buffer)] or self.file.read(len(buffer))
+        self.head = self.head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def rows(
+    file: BinaryIO,
+    where: str | os.PathLike,
+    advance: Callable[[int], None] = lambda count: None,
+    needed: tuple[str, ...] = (),
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the place ("PATH, line N") and `{column: text}` of every row of a CSV with a header.
+
+    Raises:
+        InputError: if a line is no CSV or has too few or too many columns, or a `needed` column stands twice.
+    """
+    head = file.read(HEAD)
+    how = dialect(head)
+    text = lines(io.BufferedReader(_Rejoined(head, file)), where, advance, how.encoding)
+    if how.has_separator_line:
+        next(text, None)
+    reader = csv.reader(text, delimiter=how.delimiter, strict=True)
     header = None
     while True:
-        place = f"{where}, line {reader.line_num + 1}"
+        place = f"{where}, line {reader.line_num + 1 + how.has_separator_line}"
         try:
             row = next(reader, None)
         except csv.Error as error:
@@ -95,19 +244,30 @@ def rows(file, where, advance=lambda count: None):
         if row is None:
             return
         if header is None:
-            header = [name.strip().lower() for name in row]
+            header = [_name(name) for name in row]
+            twice = [name for name in needed if header.count(name) > 1]
+            if twice:
+                raise InputError(
+                    f"{where} has {header.count(twice[0])} columns named {twice[0]}. Remove all but one."
+                )
         elif row:
             if len(row) != len(header):
                 raise InputError(
-                    f"{place} has {len(row)} columns, expected {len(header)} ({', '.join(header)}). "
+                    f"{place} has {len(row)} columns, expected {len(header)} ({', '.join(header)[:200]}). "
                     "The file was probably cut short: fetch it again."
                 )
             yield place, dict(zip(header, row, strict=True))
 
 
-def lines(file, where, advance):
+def lines(
+    file: BinaryIO,
+    where: str | os.PathLike,
+    advance: Callable[[int], None] = lambda count: None,
+    encoding: str = "utf-8-sig",
+) -> Iterator[str]:
+    """Yield the lines of a text file, refusing endless ones."""
     try:
-        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
             while line := text.readline(LONGEST_LINE):
                 if len(line) == LONGEST_LINE:
                     raise InputError(
@@ -116,26 +276,28 @@ def lines(file, where, advance):
                 advance(len(line))
                 yield line
     except UnicodeDecodeError as error:
-        raise InputError(f"{where} is not UTF-8 text: {error}. Fetch the file again.") from error
+        raise InputError(f"{where} is not UTF-8 text: {error}. Save it as UTF-8, or fetch it again.") from error
 
 
-def parse_pixels(text, place):
-    """Return int64 `(2304,)` turned uint8, or say what is wrong with the pixels in `text`."""
+def parse_pixels(text: str, place: str) -> np.ndarray:
+    """Return uint8 `(2304,)` of whole numbers with spaces or commas between them, in brackets or not."""
+    if "," in text or "[" in text:
+        text = text.strip(" []").replace(",", " ")
     try:
         values = np.fromstring(text, np.int64, sep=" ")
     except (ValueError, DeprecationWarning):
-        raise InputError(f"{place}: {bad_pixel(text)}") from None
+        raise InputError(f"{place}: {_bad_pixel(text)}") from None
     if len(values) != PIXELS:
         raise InputError(
             f"{place} has {len(values):,} pixels, expected {PIXELS:,} ({SIDE} x {SIDE}). "
             "The file was cut short or is not FER-2013."
         )
     if values.min() < 0 or values.max() > 255:
-        raise InputError(f"{place}: {bad_pixel(text)}")
+        raise InputError(f"{place}: {_bad_pixel(text)}")
     return values.astype(np.uint8)
 
 
-def bad_pixel(text):
+def _bad_pixel(text):
     pixels = text.split()
     wrong = [
         i for i, pixel in enumerate(pixels) if not (pixel.isascii() and pixel.isdigit() and int(pixel[:20]) <= 255)
@@ -143,17 +305,3 @@ def bad_pixel(text):
     if not wrong:
         return "the pixels are not numbers with a space between them."
     return f"pixel {wrong[0] + 1:,} is {pixels[wrong[0]][:20]!r}, expected a whole number from 0 to 255."
-
-
-def parse_label(text, place):
-    code = CODES.get(text.strip())
-    if code is None:
-        names = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
-        raise InputError(f"{place} has emotion {text[:20]!r}, expected one of: {names}.")
-    return code
-
-
-def parse_usage(text, place):
-    if text.strip() not in USAGES:
-        raise InputError(f"{place} has Usage {text[:20]!r}, expected one of: {', '.join(USAGES)}.")
-    return USAGES.index(text.strip())

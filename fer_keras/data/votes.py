@@ -2,15 +2,18 @@
 
 import dataclasses
 import logging
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import tables
-from fer_keras.data.aliases import emotion_code
-from fer_keras.data.faces import EMOTIONS, USAGES, digest
-from fer_keras.data.sources import reading
+from fer_keras.data.aliases import TRAINING, emotion_code, emotion_name
+from fer_keras.data.faces import EMOTIONS, USAGES, Faces, digest
+from fer_keras.data.sources import open_file, reading
 
 log = logging.getLogger("fer_keras")
 FILE = "fer2013new.csv"
@@ -20,39 +23,46 @@ COLUMNS = (
 # The code of each column, -1 for those that are none of our seven; and the column of each code.
 CODES = np.array([-1 if (code := emotion_code(column)) is None else code for column in COLUMNS])
 ORDER = [CODES.tolist().index(code) for code in range(len(EMOTIONS))]
-LABELS = ("original", "majority", "soft", "fer+")
+EIGHT = (*EMOTIONS, "contempt")
+EIGHT_CODES = np.array(
+    [EIGHT.index(name) if (name := emotion_name(column)) in EIGHT else -1 for column in COLUMNS]
+)
+LABELS = ("original", "majority", "soft", "fer+", "fer+8")
 
 
-def find(headers):
+def find(headers: Mapping[str, Sequence[str]]) -> str | None:
     """Return the name of the FER+ table among `{name: column names}`, or None."""
     return next((name for name, header in headers.items() if {"usage", *COLUMNS} <= set(header)), None)
 
 
-def read_votes(path):
+def read_votes(path: str | os.PathLike) -> np.ndarray:
     """Return the votes table of the `fer2013new.csv` at `path`; see `read_table`."""
-    with reading(path), open(path, "rb") as file:
+    with reading(path), open_file(path) as file:
         return read_table(file, pathlib.Path(path))
 
 
-def read_table(file, where):
+def read_table(file: BinaryIO, where: str | os.PathLike) -> np.ndarray:
     """Return int16 `(n, 11)`: the usage code and the ten votes of every row.
 
     Raises:
         InputError: if a column is missing or a value is no usage or no count; names the line.
     """
-    table = []
-    for place, row in tables.rows(file, where):
+    table, words = [], []
+    for place, row in tables.rows(file, where, needed=("usage", *COLUMNS)):
         missing = [name for name in ("usage", *COLUMNS) if name not in row]
         if missing:
             raise InputError(f"{where} lacks the columns {', '.join(missing)} of {FILE}. Give FER+'s own file.")
         counts = [row[name].strip() for name in COLUMNS]
         if not all(count.isascii() and count.isdigit() and len(count) <= 3 for count in counts):
             raise InputError(f"{place} has the votes {', '.join(counts)}; expected ten counts.")
-        table.append([tables.parse_usage(row["usage"], place), *map(int, counts)])
-    return np.array(table, np.int16).reshape(-1, 1 + len(COLUMNS))
+        words.append(tables.parse_usage(row["usage"], place))
+        table.append([0, *map(int, counts)])
+    votes = np.array(table, np.int16).reshape(-1, 1 + len(COLUMNS))
+    votes[:, 0] = tables.usage_codes(words, where)
+    return votes
 
 
-def align(table, usages, where):
+def align(table: np.ndarray, usages: np.ndarray, where: str | os.PathLike) -> np.ndarray:
     """Return int16 `(n, 10)`, the votes of each image; zeros for images of a usage that FER+ does not have.
 
     Both are in the order of `fer2013.csv` within each usage, so their counts must be equal.
@@ -75,44 +85,82 @@ def align(table, usages, where):
     return votes
 
 
-def plurality(votes):
+def column_of(name: str) -> int:
+    """Return the column of FER+'s votes for an emotion under any of its names, or -1."""
+    emotions = [emotion_name(column) for column in COLUMNS[:8]]
+    return emotions.index(emotion_name(name)) if emotion_name(name) in emotions else -1
+
+
+def plurality(votes: np.ndarray) -> np.ndarray:
     """Return int64 `(n,)`: the emotion with most of all ten kinds of votes, -1 for a tie or none of the seven."""
     most = votes.max(axis=1, keepdims=True)
     unique = (votes == most).sum(axis=1) == 1
     return np.where(unique, CODES[votes.argmax(axis=1)], -1)
 
 
-def majority(votes):
-    """Return int64 `(n,)`: the emotion of more than half of the votes, -1 for none of the seven.
+def majority(votes: np.ndarray, codes: np.ndarray = CODES) -> np.ndarray:
+    """Return int64 `(n,)`: the emotion of more than half of the votes, -1 for none of the seven (or eight).
 
-    The rule that FER+'s authors judge by (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): a kind with
-    one vote counts as none, and more than half of the rest must be for one kind. Left out, of all 35,887 images,
-    are 4,200 without such a majority, 99 "unknown", 176 that are no face, and, other than there, the 148 of
-    contempt, their eighth class: 24,941 Training, 3,186 PublicTest and 3,137 PrivateTest images stay, where
-    theirs are 25,060, 3,199 and 3,153.
+    The rule that FER+'s authors evaluate by (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): single
+    votes are dropped, and more than half of the rest must agree. Left out, of all 35,887 images, are 4,200 without
+    such a majority, 99 "unknown", 176 that are no face, and with seven classes the 148 of contempt: 24,941
+    Training, 3,186 PublicTest and 3,137 PrivateTest images stay, with eight classes 25,060, 3,199 and 3,153.
+
+    Args:
+        votes: `(n, 10)`.
+        codes: the class code of each column, `CODES` for seven classes or `EIGHT_CODES`.
     """
     votes = np.where(votes > 1, votes, 0)
-    return np.where(2 * votes.max(axis=1) > votes.sum(axis=1), CODES[votes.argmax(axis=1)], -1)
+    return np.where(2 * votes.max(axis=1) > votes.sum(axis=1), codes[votes.argmax(axis=1)], -1)
 
 
-def eight(votes):
-    """Return what FER+ itself chooses among its eight emotions, and with how many votes.
+def distribution(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distribution over `EIGHT` that FER+'s authors train on, and which images they train on.
+
+    Single votes are dropped. The kinds with most votes are taken, equal ones together, until they hold three
+    quarters of the votes or are three. An image counts if these are at most three kinds and hold more than half of
+    the votes, and neither "unknown" nor "no face" comes first; where one of these comes later, the kinds before it
+    are taken (Barsoum et al. 2016, arXiv:1608.01041, and https://github.com/microsoft/FERPlus).
+
+    Args:
+        votes: `(n, 10)`.
 
     Returns:
-        Codes int64 `(n,)`, -1 for contempt, the first in the order of `COLUMNS` of equally many; votes `(n,)`.
+        float32 `(n, 8)`, rows that sum to 1, of all remaining votes for the eight where the image does not count
+        (zeros if there are none); bool `(n,)`.
     """
-    emotions = votes[:, :8]
-    return CODES[emotions.argmax(axis=1)], emotions.max(axis=1)
+    votes = np.where(votes > 1, votes, 0)
+    taken, counts = np.zeros((len(votes), 8), np.float32), np.zeros(len(votes), bool)
+    for row, kinds in enumerate(votes):
+        chosen = _most_voted(kinds)
+        counts[row] = 0 < len(chosen) <= 3 and 2 * kinds[chosen].sum() > kinds.sum()
+        kept = chosen if counts[row] else np.arange(8)
+        taken[row, EIGHT_CODES[kept]] = kinds[kept]
+    return taken / np.maximum(taken.sum(axis=1, keepdims=True), 1), counts
 
 
-def relabel(faces, labels):
+def _most_voted(kinds):
+    """Return the columns of the most voted emotions by the rule of `distribution`."""
+    chosen, total = [], kinds.sum()
+    for level in sorted(set(kinds[kinds > 0].tolist()), reverse=True):
+        if len(chosen) >= 3 or 4 * kinds[chosen].sum() >= 3 * total:
+            break
+        equal = np.flatnonzero(kinds == level)
+        chosen += equal[equal < 8].tolist()
+        if (equal >= 8).any():
+            break
+    return chosen
+
+
+def relabel(faces: Faces, labels: str) -> Faces:
     """Return `faces` with FER+ labels instead of the original ones; images without such a label are left out.
 
     Args:
         faces: `Faces`, with votes unless `labels` is `"original"`.
-        labels: `"original"`; `"fer+"`, see `majority`; `"majority"`, see `plurality`; or `"soft"`, the shares of
-            the votes for the seven emotions in `soft_labels`, with the largest (the first of equal ones) as the
-            label.
+        labels: `"original"`; `"fer+"`, see `majority`; `"majority"`, see `plurality`; `"soft"`, the shares of the
+            votes for the seven emotions in `soft_labels`, with the largest (the first of equal ones) as the label;
+            or `"fer+8"`, the protocol of FER+'s authors with contempt as an eighth class: Training images with
+            their `distribution` in `soft_labels` and its largest as the label, other usages by `majority`.
     """
     if labels == "original":
         return faces
@@ -121,17 +169,23 @@ def relabel(faces, labels):
             f"labels={labels!r} needs FER+ votes, and there are none beside {faces.source}. "
             f"Put {FILE} there, or give it as votes=PATH."
         )
-    if labels in ("majority", "fer+"):
-        codes = plurality(faces.votes) if labels == "majority" else majority(faces.votes)
-        log.info("%d of %d images have no %s label and are left out.", (codes < 0).sum(), len(faces), labels)
-        return replace(faces.take(codes >= 0), codes[codes >= 0])
-    seven = faces.votes[:, ORDER].astype(np.float32)
-    voted = seven.sum(axis=1) > 0
-    soft = seven[voted] / seven[voted].sum(axis=1, keepdims=True)
-    return replace(faces.take(voted), soft.argmax(axis=1), soft)
+    codes, soft, names = _relabelled(faces, labels)
+    log.info("%d of %d images have no %s label and are left out.", (codes < 0).sum(), len(faces), labels)
+    kept = faces.take(codes >= 0)
+    labels, soft = codes[codes >= 0].astype(np.int64), None if soft is None else soft[codes >= 0]
+    changed = digest(kept.images, labels, kept.usages, names)
+    return dataclasses.replace(kept, labels=labels, digest=changed, soft_labels=soft, class_names=names)
 
 
-def replace(faces, labels, soft=None):
-    labels = labels.astype(np.int64)
-    changed = digest(faces.images, labels, faces.usages)
-    return dataclasses.replace(faces, labels=labels, digest=changed, soft_labels=soft)
+def _relabelled(faces, labels):
+    """Return the code of each image (-1 for none), soft labels or None, and the class names."""
+    votes = faces.votes
+    if labels == "fer+8":
+        soft, counts = distribution(votes)
+        trained = np.where(counts, soft.argmax(axis=1), -1)
+        return np.where(faces.usages == TRAINING, trained, majority(votes, EIGHT_CODES)), soft, EIGHT
+    if labels == "soft":
+        seven = votes[:, ORDER].astype(np.float32)
+        total = seven.sum(axis=1, keepdims=True)
+        return np.where(total[:, 0] > 0, seven.argmax(axis=1), -1), seven / np.maximum(total, 1), EMOTIONS
+    return (majority if labels == "fer+" else plurality)(votes), None, EMOTIONS

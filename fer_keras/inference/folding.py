@@ -4,13 +4,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from fer_keras.backend import allocator
 from fer_keras.backend.layers import fast
 from fer_keras.inference.prediction import are_probabilities, fed
 
-SMALL_BLOCK = (
-    2**25
-)  # bytes: activations of a batch of `fer_keras.inference.engines`, not the pixels of a large picture
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
 
@@ -44,7 +40,6 @@ def serving_model(model):
     It wraps the inference copy of `model` in the steps of `fer_keras.inference.prediction`: the image size, the
     channels and the scale that the model expects, and a softmax if the model returns logits.
     """
-    allocator.keep_freed(SMALL_BLOCK)
     images = keras.Input((48, 48, 1), dtype="uint8", name="images")
     outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)

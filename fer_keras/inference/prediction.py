@@ -4,15 +4,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_keras.backend import allocator
+from fer_keras.core.choices import TTA, Tta
+from fer_keras.core.errors import InputError
 
 BATCH_SIZE = 512
 MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as large as the image
 SMALLEST = np.float32(1e-30)  # probability, whose logarithm is taken
 
 
-def probabilities(model, images, *, flip=False, crops=False):
-    """Return the probability of each emotion.
+def probabilities(model, images, *, tta: Tta = "none"):
+    """Return the probability of each class.
 
     Args:
         model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7).
@@ -20,20 +21,25 @@ def probabilities(model, images, *, flip=False, crops=False):
             [0, 1] unless it has a `Rescaling` or `Normalization` layer of its own. Of a list of them, an ensemble,
             it is the mean of their probabilities.
         images: (n, 48, 48, 1) uint8, values [0, 255].
-        flip: average over each image and its mirror image.
-        crops: average the logits of ten crops, the middle and the four corners of each image and of its mirror
-            image (Krizhevsky et al. 2012); of the image with its edges repeated by one pixel where the network
-            does not cut a border off.
+        tta: test-time augmentation. `"none"`: one view of each image. `"flip"`: the mean probability of the image
+            and its mirror image. `"ten-crop"`: the mean logit of ten crops, the middle and the four corners of the
+            image and of its mirror image (Krizhevsky et al. 2012); a network that does not crop its input itself
+            is given the image moved by one pixel, with its edges repeated.
 
     Returns:
         (n, 7) float32, rows that sum to 1.
+
+    Raises:
+        InputError: if `tta` is none of these.
     """
+    if tta not in TTA:
+        raise InputError(f"Unknown test-time augmentation {tta!r}. Expected one of: {', '.join(TTA)}.")
     if isinstance(model, list):
-        return np.mean([probabilities(each, images, flip=flip, crops=crops) for each in model], axis=0)
-    if crops:
-        return _of_crops(model, images)
+        return np.mean([probabilities(each, images, tta=tta) for each in model], axis=0)
+    if tta == "ten-crop":
+        return _ten_crop(model, images)
     result = _predict(model, images)
-    if flip:
+    if tta == "flip":
         result = (result + _predict(model, images, _mirrored)) / 2
     return result
 
@@ -42,7 +48,7 @@ def _mirrored(batch):
     return batch[:, :, ::-1]
 
 
-def _of_crops(model, images):
+def _ten_crop(model, images):
     cutting = [layer.cropping for layer in model._flatten_layers() if isinstance(layer, keras.layers.Cropping2D)]
     (top, bottom), (left, right) = cutting[0] if cutting else MARGIN
     # Moving a corner to where the middle was, so that the network itself cuts the rest off.
@@ -66,7 +72,6 @@ def _moved(batch, down, right):
 
 def _predict(model, images, view=np.asarray):
     """Return the probabilities of what `view` makes of each batch of images, (n, 7)."""
-    allocator.keep_freed()
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))

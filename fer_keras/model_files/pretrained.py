@@ -9,6 +9,7 @@ import pathlib
 
 import numpy as np
 
+from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import check_digest, write_json, writing
 
@@ -52,7 +53,7 @@ def card(name="best", *, folder=FOLDER):
     if not path.is_file():
         there = ", ".join(sorted(p.stem for p in pathlib.Path(folder).glob("*.json")))
         raise InputError(f"No trained network {name!r}. Expected one of: {there or 'none is here'}.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return renames.read_record(json.loads(path.read_text(encoding="utf-8")))
 
 
 def pack(model, about, name, folder):

@@ -1,10 +1,14 @@
 """Architectures by name, and the model around them."""
 
+import dataclasses
 import inspect
+from typing import Any
 
 import keras
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, one_line
+from fer_keras.core.files import plain
+from fer_keras.experiment import Experiment
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
 from fer_keras.models.resnet import resnet
@@ -53,6 +57,16 @@ def resolved_options(name, options):
     return defaults | dict(options)
 
 
+def resolved(experiment: Experiment) -> dict[str, Any]:
+    """Return every setting of `experiment` in the types of JSON, with the defaults of its architecture's options.
+
+    Raises:
+        InputError: if it names a model or a model option that does not exist.
+    """
+    options = resolved_options(experiment.model, experiment.model_options)
+    return plain(dataclasses.asdict(experiment) | {"model_options": options})
+
+
 def _logits(name, options, x, num_classes):
     try:
         return MODELS[name](x, num_classes, **options)
@@ -60,5 +74,5 @@ def _logits(name, options, x, num_classes):
         raise
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{option}={value!r}" for option, value in options.items())
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"Model {name!r} cannot be built with {given}: {reason}") from error

@@ -13,6 +13,7 @@ AUGMENTATIONS = {
     "flip": lambda seed: RandomFlip("horizontal", seed=seed, name="flip"),
     "affine": lambda seed: RandomAffine(seed=seed, name="affine"),
     "affine_half": lambda seed: RandomAffine(shift=0.2, chance=0.5, seed=seed, name="affine_half"),
+    "affine_strong": lambda seed: RandomAffine(15.0, 0.15, 0.15, seed=seed, name="affine_strong"),
     "contrast": lambda seed: RandomContrast((0.5, 0.5), value_range=UNBOUNDED, seed=seed, name="contrast"),
     "crop_44": lambda seed: Crop(2, seed=seed, name="crop_44"),
     "crop_40": lambda seed: Crop(4, seed=seed, name="crop_40"),

@@ -17,6 +17,7 @@ def resnet(
     stem_stride=2,
     stem_filters=(),
     squeeze=0,
+    block_dropout=0.0,
     dropout=0.0,
     l2=0.0,
 ):
@@ -35,6 +36,8 @@ def resnet(
             ReLU; the stem's kernel is then 3x3 too (He et al. 2019, arXiv:1812.01187, ResNet-C).
         squeeze: channels are reduced by this factor in squeeze-and-excitation (Hu et al. 2018, arXiv:1709.01507)
             at the end of each block, 0 for none.
+        block_dropout: fraction dropped between the two convolutions of each block (Zagoruyko & Komodakis 2016,
+            arXiv:1605.07146, section 2.4).
         dropout: fraction dropped before the logits.
         l2: factor of the penalty on the squared weights of every kernel.
 
@@ -52,7 +55,10 @@ def resnet(
         if stride > 1 or shortcut.shape[-1] != channels:
             shortcut = convolve(x, channels, 1, stride, f"{name}_shortcut")
         x = convolve(x, channels, 3, stride, f"{name}_conv_1")
-        x = convolve(activate(x, f"{name}_2"), channels, 3, 1, f"{name}_conv_2")
+        x = activate(x, f"{name}_2")
+        if block_dropout:
+            x = Dropout(block_dropout, name=f"{name}_dropout")(x)
+        x = convolve(x, channels, 3, 1, f"{name}_conv_2")
         if squeeze:
             x = excite(x, squeeze, name)
         return layers.Add(name=f"{name}_add")([shortcut, x])

@@ -1,25 +1,29 @@
-"""Many files, one after another: each gives its faces, its frames or its error."""
+"""Many files, one after another: each gives its faces, its frames or its error, and its drawings."""
 
+import collections
 import dataclasses
-import glob
+import json
+import logging
 import os
-import pathlib
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import writing
-from fer_keras.recognition import drawing, photos, videos
+from fer_keras.recognition import drawing, photos, sound, videos
 from fer_keras.recognition.fer import Face, Frame, batched
+from fer_keras.recognition.inputs import is_video
+from fer_keras.recognition.layout import reading_order
+from fer_keras.recognition.outputs import Outputs, mark_video
 
-PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".tif", ".tiff", ".webp")
 BATCH_SIZE = 32  # files whose faces go through the model together
+LOG = logging.getLogger("fer_keras")
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a file gave: `faces` for a photograph, `frames` (without their images) for a video, else `error`.
+    """What a file gave: `faces` of a photograph, `frames` (without their images) of a video.
 
+    `error` says what went wrong. Beside faces or frames, they are all that could be read, or a drawing failed.
     `min_face` is the side in pixels of the smallest face that was searched for, None if the detector does not say.
     """
 
@@ -29,47 +33,30 @@ class Result:
     error: str | None = None
     min_face: int | None = None
 
-    def as_dict(self):
-        """Return what JSON can hold."""
+    @property
+    def answered(self) -> bool:
+        """Whether something of the file could be read."""
+        return self.faces is not None or self.frames is not None
+
+    def as_dict(self) -> dict:
+        """Return what JSON can hold; faces of a photograph have a `number`, from 1 in reading order."""
+        values = {"path": self.path}
         if self.error is not None:
-            return {"path": self.path, "error": self.error}
+            values["error"] = self.error
+        if self.answered:
+            values["min_face"] = self.min_face
         if self.frames is not None:
-            frames = [{"time": f.time, "faces": [face.as_dict() for face in f.faces]} for f in self.frames]
-            return {"path": self.path, "min_face": self.min_face, "frames": frames}
-        return {"path": self.path, "min_face": self.min_face, "faces": [face.as_dict() for face in self.faces]}
+            values["frames"] = [
+                {"time": frame.time, "faces": [face.as_dict() for face in frame.faces]} for frame in self.frames
+            ]
+        if self.faces is not None:
+            numbers = reading_order([face.box for face in self.faces])
+            faces = zip(numbers, self.faces, strict=True)
+            values["faces"] = [{"number": number} | face.as_dict() for number, face in faces]
+        return values
 
 
-def expand(paths):
-    """Return the files that `paths` name, each once: files, those in folders and below, and those of patterns.
-
-    In folders, what is neither picture nor video by its name is passed over. What does not exist is kept, so that
-    it is reported when it is read; "-" stands for standard input.
-
-    Raises:
-        InputError: if a folder has no picture or video, or a pattern fits nothing.
-    """
-    files = []
-    for path in map(str, paths):
-        found = [path]
-        if os.path.isdir(path):
-            found = [str(p) for p in sorted(pathlib.Path(path).rglob("*")) if p.is_file() and known(p)]
-        elif glob.has_magic(path) and not os.path.exists(path):
-            found = sorted(p for p in glob.glob(path, recursive=True) if os.path.isfile(p))
-        if not found:
-            raise InputError(f"{path} has no pictures or videos. Expected files ending in {', '.join(PICTURES)} …")
-        files.extend(found)
-    return list(dict.fromkeys(files))
-
-
-def known(path):
-    return path.suffix.lower() in PICTURES or is_video(path)
-
-
-def is_video(path):
-    return str(path).lower().endswith(videos.SUFFIXES)
-
-
-def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, explain=None, advance=lambda amount: None):
+def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, saliency=None, advance=lambda amount: None):
     """Yield one `Result` for each of `files`; a file that cannot be read does not stop the others.
 
     Args:
@@ -78,68 +65,97 @@ def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, explain=None, a
         stdin: `bytes`.
         every: least seconds between analyzed frames of a video.
         annotate: folder for the photographs and videos with boxes and bars, and the timelines of the videos.
-        explain: folder for the pictures of what decided on each face of a photograph.
+        saliency: folder for the occlusion sensitivity of each face of a photograph.
         advance: called with each further share of a file that is done, for a progress bar.
     """
-    pictures = Pictures(annotate, explain)
+    outputs = Outputs(files, annotate=annotate, saliency=saliency)
     for batch in batched(files, BATCH_SIZE):
         photographs = [path for path in batch if not is_video(path)]
         images = [stdin if path == "-" else path for path in photographs]
         faces = dict(zip(photographs, fer.analyze_many(images, return_errors=True), strict=True))
         for path in batch:
             meter = Meter(advance)
-            try:
-                if path in faces:
-                    yield photograph(fer, path, stdin if path == "-" else path, faces[path], pictures)
-                else:
-                    yield video(fer, path, every, pictures, meter)
-            except InputError as error:
-                yield Result(path, error=str(error))
+            if path in faces:
+                yield photograph(fer, path, stdin if path == "-" else path, faces[path], outputs)
+            else:
+                yield film(fer, path, every, outputs, meter)
             meter.reach(1)
 
 
-def photograph(fer, path, image, faces, pictures):
+def as_json(results) -> str:
+    """Return the `Result`s as JSON, in ASCII."""
+    return json.dumps([result.as_dict() for result in results], indent=2, allow_nan=False) + "\n"
+
+
+def photograph(fer, path, image, faces, outputs):
     if isinstance(faces, InputError):
-        raise faces
-    if pictures.annotate:
+        return Result(path, error=str(faces))
+    return with_drawings(Result(path, faces=faces, min_face=fer.min_face), draw_photograph, fer, image, outputs)
+
+
+def film(fer, path, every, outputs, meter):
+    passes = 2 if outputs.annotate else 1
+    try:
+        video = videos.Video(path, max_pixels=fer.max_pixels)
+        frames = fer.follow(meter.watch(video.frames(every=every), video.length, passes))
+        frames = [dataclasses.replace(frame, image=None) for frame in frames]  # an hour of images fills the memory
+    except InputError as error:
+        return Result(path, error=str(error))
+    result = Result(path, frames=frames, error=video.fault, min_face=fer.min_face)
+    return with_drawings(result, draw_film, video, outputs, meter) if outputs.annotate else result
+
+
+def with_drawings(result, draw, *arguments):
+    """Return the result after `draw` was called; a drawing that fails does not lose what was found."""
+    try:
+        draw(result, *arguments)
+    except (InputError, OSError) as error:
+        errors = [*filter(None, [result.error]), f"{result.path} was read, but the drawing failed: {error}."]
+        return dataclasses.replace(result, error=" ".join(errors))
+    return result
+
+
+def draw_photograph(result, fer, image, outputs):
+    if outputs.annotate:
         rgb = photos.read(image, max_pixels=fer.max_pixels)
-        save(drawing.annotate(rgb, faces), pictures.file(pictures.annotate, path, ".png"))
-    if pictures.explain:
-        for i, (face, heat) in enumerate(zip(faces, fer.explain(faces), strict=True), start=1):
-            save(drawing.explanation(face, heat), pictures.file(pictures.explain, path, f"_face{i}.png"))
-    return Result(path, faces=faces, min_face=fer.min_face)
+        outputs.save(drawing.annotate(rgb, result.faces), outputs.annotate, result.path, ".png")
+    if outputs.saliency:
+        for i, (face, heat) in enumerate(zip(result.faces, fer.explain(result.faces), strict=True), start=1):
+            outputs.save(drawing.saliency_map(face, heat), outputs.saliency, result.path, f"_face{i}.png")
 
 
-def video(fer, path, every, pictures, meter):
-    frames = meter.watch(fer.analyze_video(path, every=every), videos.length(path))
-    if not pictures.annotate:
-        return Result(path, frames=[light(frame) for frame in frames], min_face=fer.min_face)
-    kept = []
-    rate = 1 / every if every else videos.rate(path)
-    with videos.writer(pictures.file(pictures.annotate, path, ".mp4"), rate) as append:
-        for frame in frames:
-            append(np.asarray(drawing.annotate(frame.image, frame.faces)))
-            kept.append(light(frame))
+def draw_film(result, video, outputs, meter):
+    """Draw the video with the faces of its analyzed frames, at its own rate and with its sound, and a timeline."""
     from fer_keras.recognition import timelines
 
-    figure = timelines.timeline(os.path.basename(path), [(f.time, face) for f in kept for face in f.faces])
-    with writing(pictures.file(pictures.annotate, path, "_timeline.png")) as temporary:
-        figure.savefig(temporary, metadata={"Software": None})
-    return Result(path, frames=kept, min_face=fer.min_face)
+    frames = meter.watch(video.frames(), video.length, passes=2)
+    images = ((time, np.asarray(drawing.annotate(rgb, faces))) for time, rgb, faces in held(frames, result.frames))
+    rate = video.rate
+    with outputs.writing(outputs.annotate, result.path, ".mp4") as temporary:
+        with videos.writer(temporary, rate) as append:
+            for image in videos.at_rate(images, rate):
+                append(image)
+        if reason := sound.add(video.path, temporary):
+            LOG.info("%s is drawn without its sound: %s.", result.path, reason)
+        mark_video(temporary)
+    seen = [(frame.time, face) for frame in result.frames for face in frame.faces]
+    figure = timelines.timeline(os.path.basename(result.path), seen)
+    with outputs.writing(outputs.annotate, result.path, "_timeline.png") as temporary:
+        timelines.write(figure, temporary)
 
 
-def light(frame):
-    """Return the frame without its image: an hour of them would fill the memory."""
-    return dataclasses.replace(frame, image=None)
-
-
-def save(image, path):
-    with writing(path) as temporary:
-        image.save(temporary)
+def held(frames, analyzed):
+    """Yield (seconds, image, faces) for each of `frames`: the faces of the last analyzed frame by then."""
+    analyzed = collections.deque(analyzed)
+    faces = []
+    for time, image in frames:
+        while analyzed and analyzed[0].time <= time:
+            faces = analyzed.popleft().faces
+        yield time, image, faces
 
 
 class Meter:
-    """Tells how far one file is."""
+    """Reports how much of one file is done."""
 
     def __init__(self, advance):
         self.advance = advance
@@ -149,23 +165,10 @@ class Meter:
         self.advance(share - self.done)
         self.done = share
 
-    def watch(self, frames, length):
+    def watch(self, frames, length, passes):
+        """Yield the `frames`, (seconds, image), of one of several passes over a video of `length` seconds."""
+        before = self.done
         for frame in frames:
             yield frame
             if length:
-                self.reach(min(frame.time / length, 1.0))
-
-
-class Pictures:
-    """The folders of pictures, and a name in them for each, never the same twice."""
-
-    def __init__(self, annotate, explain):
-        self.annotate, self.explain = annotate, explain
-        self.used = set()
-
-    def file(self, folder, path, ending):
-        stem = "stdin" if path == "-" else pathlib.Path(path).stem
-        candidates = (f"{stem}{number}{ending}" for number in ("", *(f"-{i}" for i in range(2, 1 << 20))))
-        name = next(name for name in candidates if (folder, name.lower()) not in self.used)
-        self.used.add((folder, name.lower()))
-        return pathlib.Path(folder, name)
+                self.reach(before + min(frame[0] / length, 1.0) / passes)

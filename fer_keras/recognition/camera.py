@@ -10,15 +10,15 @@ from fer_keras.recognition import drawing
 from fer_keras.recognition.detection import opencv
 
 
-def show(fer, source="0"):
-    """Open a window with the camera's mirrored picture until it is closed or Escape or q is pressed.
+def show(fer, source="0") -> None:
+    """Show the camera's mirrored picture in a window until it is closed or Escape or q is pressed.
 
     Args:
         fer: `FER`.
-        source: number of the camera, from 0; or what else OpenCV opens, such as a stream's address.
+        source: number of the camera, from 0, or the address of a stream.
 
     Raises:
-        InputError: if there is no screen or no such camera, or it stops.
+        InputError: if there is no screen, no such camera, or the camera stops.
     """
     window = new_window()
     camera = Camera(source)

@@ -112,11 +112,11 @@ class FER:
         self._lock = threading.Lock()
 
     @property
-    def min_face(self):
+    def min_face(self) -> int | None:
         """Pixels of the side of the smallest face that the detector searches for; None if it does not say."""
         return getattr(self.detector, "min_face", None)
 
-    def analyze(self, image, *, bgr=False):
+    def analyze(self, image, *, bgr=False) -> list[Face]:
         """Return the list of `Face` in the image, the largest first; empty where there is none.
 
         Args:
@@ -148,8 +148,15 @@ class FER:
         return [faces if isinstance(faces, InputError) else [next(classified) for _ in faces] for faces in found]
 
     def analyze_video(self, path, *, every=0.2):
-        """Yield a `Frame` every so many seconds of the video file, its faces followed; see `follow`."""
-        return self.follow(videos.frames(path, every=every, max_pixels=self.max_pixels))
+        """Yield a `Frame` every so many seconds of the video file, its faces followed; see `follow`.
+
+        Raises:
+            InputError: if the video cannot be read; if only a part of it can, after the frames of that part.
+        """
+        video = videos.Video(path, max_pixels=self.max_pixels)
+        yield from self.follow(video.frames(every=every))
+        if video.fault:
+            raise InputError(video.fault)
 
     def follow(self, frames, *, batch_size=16):
         """Yield a `Frame` for each of `frames`, its faces numbered and their probabilities steadied over time.

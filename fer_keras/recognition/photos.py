@@ -1,63 +1,85 @@
 """A photograph in any form to an upright RGB array. Files are not trusted: they may come from strangers."""
 
-import io
 import os
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from fer_keras.core.errors import InputError
+from fer_keras.recognition import decode_worker, decoding
+from fer_keras.recognition.headers import FORMATS
 
-# What cameras, telephones and browsers write; Pillow's other readers only widen what a hostile file can reach.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS = 1 << 26  # 8192 x 8192: what telephones call 64 megapixels
+MAX_FILE_BYTES = 1 << 29
 
 
-def read(image, *, bgr=False, max_pixels=MAX_PIXELS):
+def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
     """Return the photograph as uint8 (height, width, 3), red first, values [0, 255].
 
     Args:
-        image: path, encoded `bytes`, PIL image, or array: uint8 or uint16, (height, width) or
-            (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF says, of an animation
-            the first frame is taken, transparency is laid over white, 16 bits are cut to 8.
+        image: path, encoded `bytes`, binary file such as `io.BytesIO`, PIL image, or array: uint8 or uint16,
+            (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF
+            says, of an animation the first frame is taken, transparency is laid over white, 16 bits are cut to 8.
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images tell their order themselves.
         max_pixels: larger images are refused, before they are decoded.
+        limits: `decoding.Limits` of files and encoded bytes.
 
     Raises:
-        InputError: if it is no whole image of one of `FORMATS`, too large, or an array of another kind.
+        InputError: if it is no whole image of one of `FORMATS`, too large, too costly to decode, or an array of
+            another kind.
     """
     if isinstance(image, np.ndarray):
         return from_array(image, bgr, max_pixels)
     if isinstance(image, Image.Image):
-        return decode(lambda: image, "The PIL image", max_pixels)
+        check_size(*image.size, "The PIL image", max_pixels)
+        return explained(lambda: np.asarray(decode_worker.upright(image)), "The PIL image", max_pixels)
     if isinstance(image, bytes | bytearray | memoryview):
-        return decode(lambda: Image.open(io.BytesIO(image), formats=FORMATS), "The image", max_pixels)
+        return explained(lambda: decoding.rgb(image, max_pixels, limits), "The image", max_pixels)
     if isinstance(image, str | os.PathLike):
-        return read_file(image, max_pixels)
+        data = read_file(image)
+        return explained(lambda: decoding.rgb(data, max_pixels, limits), image, max_pixels)
+    if hasattr(image, "read"):
+        data = read_stream(image, "The file object")
+        return explained(lambda: decoding.rgb(data, max_pixels, limits), "The image", max_pixels)
     raise InputError(
-        f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a PIL image or an array."
+        f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a binary file, a PIL image "
+        "or an array."
     )
 
 
-def read_file(path, max_pixels):
+def read_file(path):
+    """Return the bytes of a file of at most `MAX_FILE_BYTES`."""
     try:
-        file = open(path, "rb")
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.") from error
-    with file:
-        return decode(lambda: Image.open(file, formats=FORMATS), path, max_pixels)
-
-
-def decode(get, name, max_pixels):
-    """Return the array of the PIL image that `get` returns."""
-    try:
-        image = get()
-        check_size(*image.size, name, max_pixels)
-        return upright(image)
+        with open(path, "rb") as file:
+            return read_stream(file, path)
     except InputError:
         raise
-    except Image.UnidentifiedImageError as error:
-        raise InputError(f"{name} is no image that can be read. Expected {', '.join(FORMATS)}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.") from error
+
+
+def read_stream(file, name):
+    """Return the bytes of a binary file of at most `MAX_FILE_BYTES`, from its start where it can be rewound."""
+    if file.seekable():
+        file.seek(0)
+    data = file.read(MAX_FILE_BYTES + 1)
+    if not isinstance(data, bytes):
+        raise InputError(f"{name} gives text. Open it as a binary file.")
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"{name} has more than {MAX_FILE_BYTES >> 20} MiB. Make the image smaller.")
+    return data
+
+
+def explained(decode, name, max_pixels):
+    """Return what `decode` returns; its errors become an `InputError` that names the image."""
+    try:
+        return decode()
+    except decode_worker.TooLargeError as error:
+        check_size(*error.args, name, max_pixels)
+    except decoding.CostError as error:
+        raise InputError(f"{name} {error}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name} is not a readable image. Expected {', '.join(FORMATS)}.") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         reason = str(error) or type(error).__name__
         raise InputError(f"{name} cannot be decoded ({reason}): it is damaged or cut short.") from error
@@ -66,20 +88,6 @@ def decode(get, name, max_pixels):
 def check_size(width, height, name, max_pixels):
     if width * height > max_pixels:
         raise InputError(f"{name} has {width} x {height} pixels, more than {max_pixels:,}. Make it smaller.")
-
-
-def upright(image):
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be copied for nothing
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        image = Image.fromarray(eight_bits(np.asarray(image)))
-    if image.mode == "F":
-        raise InputError("The image has floating-point values, whose range is unknown. Expected 8 or 16 bits.")
-    if image.has_transparency_data:
-        transparent = image if image.mode == "RGBA" else image.convert("RGBA")
-        image = Image.new("RGB", image.size, "white")
-        image.paste(transparent, mask=transparent)
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def eight_bits(values):
@@ -104,5 +112,5 @@ def from_array(array, bgr, max_pixels):
     if bgr:
         values = values[..., [2, 1, 0, *range(3, values.shape[2])]]
     if values.shape[2] == 4:
-        return upright(Image.fromarray(np.ascontiguousarray(values)))
+        return np.asarray(decode_worker.upright(Image.fromarray(np.ascontiguousarray(values))))
     return np.ascontiguousarray(values)

@@ -1,4 +1,4 @@
-"""Which parts of a face decided: occlusion, which needs nothing of the classifier but its answers."""
+"""Occlusion sensitivity: which parts of a face matter to the classifier, from its predictions alone."""
 
 import numpy as np
 
@@ -9,20 +9,20 @@ PATCH = 12  # pixels of the side of the square that is covered
 STEP = 4  # pixels from one square to the next
 
 
-def occlusion(classifier, crops, classes):
-    """Return how much each pixel held up the probability of a class.
+def occlusion(classifier, crops, classes) -> np.ndarray:
+    """Return how much the probability of a class depends on each pixel.
 
-    A square of each place in turn is covered with the mean grey of the face; a pixel's value is the mean loss of
+    A square at each place in turn is covered with the mean gray of the face. A pixel's value is the mean loss of
     probability over the squares that cover it (Zeiler and Fergus 2014, "Visualizing and understanding
     convolutional networks").
 
     Args:
-        classifier: callable from uint8 (n, 48, 48, 1) to probabilities (n, 7).
+        classifier: callable from uint8 (n, 48, 48, 1) to probabilities (n, classes).
         crops: uint8 (n, 48, 48, 1).
-        classes: n indices into `EMOTIONS`.
+        classes: index of the class for each of the n crops.
 
     Returns:
-        (n, 48, 48) float32 in [-1, 1]; below 0 where covering made the class likelier.
+        (n, 48, 48) float32 in [-1, 1]; below 0 where covering makes the class likelier.
     """
     covers = squares()
     maps = np.zeros((len(crops), SIDE, SIDE), np.float32)

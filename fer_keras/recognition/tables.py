@@ -1,74 +1,117 @@
-"""Faces as rows and tables."""
+"""Faces as rows, as a table of pandas, as CSV and as text to read."""
+
+import csv
+import io
+import os
+import typing
 
 from fer_keras.data import EMOTIONS
 from fer_keras.recognition.boxes import Landmarks, Point
+from fer_keras.recognition.layout import reading_order
 
-POINTS = [f"{name}_{axis}" for name in Landmarks._fields for axis in Point._fields]
-COLUMNS = ("image", "time", "track", "x", "y", "width", "height", "score", "emotion", *EMOTIONS, *POINTS)
+if typing.TYPE_CHECKING:
+    import pandas
+
+FIXED = ("image", "time", "track", "number", "x", "y", "width", "height", "score", "emotion")
+POINTS = tuple(f"{name}_{axis}" for name in Landmarks._fields for axis in Point._fields)
 
 
-def rows(name, faces, time=None):
-    """Return one flat dict of `COLUMNS` for each of `faces`; None where a value is not there.
+def rows(name, faces, time=None) -> list[dict]:
+    """Return a flat dict for each face of an image: `FIXED`, a probability for each class, `POINTS`.
+
+    A value that a face lacks is None.
 
     Args:
         name: of the image or video.
         faces: list of `Face`.
         time: seconds from the start of the video.
     """
-    return [dict(zip(COLUMNS, (name, time, *values(face)), strict=True)) for face in faces]
+    numbers = reading_order([face.box for face in faces]) if time is None else [None] * len(faces)
+    return [
+        dict(zip(FIXED, (name, time, face.track, number, *face.box, face.score, face.emotion), strict=True))
+        | face.probabilities
+        | dict(zip(POINTS, coordinates(face), strict=True))
+        for face, number in zip(faces, numbers, strict=True)
+    ]
 
 
-def values(face):
-    points = [value for point in face.landmarks or [(None, None)] * 5 for value in point]
-    return face.track, *face.box, face.score, face.emotion, *face.probabilities.values(), *points
+def coordinates(face):
+    """Return the values of `POINTS`."""
+    return [value for point in face.landmarks or [(None, None)] * 5 for value in point]
 
 
-def table(results):
-    """Return a pandas `DataFrame` of `COLUMNS` with one row for each face.
+def table(results) -> "pandas.DataFrame":
+    """Return a table with one row for each face: `FIXED`, a probability for each class, `POINTS`.
 
         fer = FER()
         table({path: fer.analyze(path) for path in paths})
         table({"clip.mp4": fer.analyze_video("clip.mp4")})
+
+    Faces of a photograph are numbered in reading order, faces of a video have a track. Bytes of a name that are
+    not UTF-8 are written as escapes.
 
     Args:
         results: `{name: list of Face, or iterable of Frame}`. Names without a face have no row.
     """
     import pandas
 
-    return pandas.DataFrame(
-        [row for name, found in results.items() for row in mixed(name, found)], columns=COLUMNS
-    )
+    found = [row for name, found in results.items() for row in all_rows(printable(name), found)]
+    return pandas.DataFrame(found, columns=columns_of(found))
 
 
-def mixed(name, found):
+def as_csv(results) -> str:
+    """Return the `batches.Result`s as CSV, with the rows and columns of `table`."""
+    found = [row for r in results for row in all_rows(printable(r.path), r.frames or r.faces or [])]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns_of(found), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return text.getvalue()
+
+
+def columns_of(found):
+    """Return the columns of these rows; the classes are FER-2013's if there are no rows."""
+    return tuple(found[0]) if found else (*FIXED, *EMOTIONS, *POINTS)
+
+
+def all_rows(name, found):
+    """Yield the rows of a list of `Face` or of an iterable of `Frame`."""
+    faces = []
     for item in found:
-        frame = hasattr(item, "faces")
-        yield from rows(name, item.faces, item.time) if frame else rows(name, [item])
+        if hasattr(item, "faces"):
+            yield from rows(name, item.faces, item.time)
+        else:
+            faces.append(item)
+    yield from rows(name, faces)
 
 
-def text(results):
+def as_text(results) -> str:
     """Return the `batches.Result`s as a table to read: a line for each face of a photograph or of a video.
 
-    Files that could not be read are left out.
+    Files of which nothing could be read are left out.
     """
-    lines = [line for result in results if result.error is None for line in described(result)]
+    lines = [line for result in results if result.answered for line in described(result)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join("  ".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
 
 
 def described(result):
-    """Return a list of (file, where, what, probabilities)."""
+    """Return a list of (file, where, probabilities)."""
     if result.frames is None:
-        lines = [photographed(face) for face in result.faces]
+        lines = [*photographed(result.faces)]
     else:
         lines = [filmed(*track) for track in sorted(tracks(result.frames).items())]
     none = "no face" if result.min_face is None else f"no face of {result.min_face} pixels or more"
-    return [(result.path, *line) for line in lines or [(none, "", "")]]
+    return [(printable(result.path), *line) for line in lines or [(none, "")]]
 
 
-def photographed(face):
-    x, y, width, height = face.box
-    return f"{width}x{height} at {x},{y}", face.emotion, likeliest(face.probabilities)
+def photographed(faces):
+    """Yield (where, probabilities) of each face in reading order."""
+    numbers = reading_order([face.box for face in faces])
+    for number, face in sorted(zip(numbers, faces, strict=True), key=lambda pair: pair[0]):
+        x, y, width, height = face.box
+        which = f"face {number}, " if len(faces) > 1 else ""
+        yield f"{which}{width}x{height} at {x},{y}", likeliest(face.probabilities)
 
 
 def tracks(frames):
@@ -82,11 +125,19 @@ def tracks(frames):
 
 def filmed(number, seen):
     times = [time for time, _ in seen]
-    mean = {name: sum(face.probabilities[name] for _, face in seen) / len(seen) for name in EMOTIONS}
-    where = f"face {number}, {times[0]:.1f}-{times[-1]:.1f} s"
-    return where, max(mean, key=mean.get), f"mean of {len(seen)} frames: {likeliest(mean)}"
+    mean = {
+        name: sum(face.probabilities[name] for _, face in seen) / len(seen) for name in seen[0][1].probabilities
+    }
+    count = "1 frame" if len(seen) == 1 else f"mean of {len(seen)} frames"
+    return f"face {number}, {times[0]:.1f}-{times[-1]:.1f} s", f"{likeliest(mean)} ({count})"
 
 
 def likeliest(probabilities):
     best = sorted(probabilities.items(), key=lambda item: -item[1])[:3]
     return ", ".join(f"{name} {100 * value:.1f} %" for name, value in best)
+
+
+def printable(name) -> str:
+    """Return the name on one line: control characters and bytes that are not UTF-8 as escapes such as \\x1b."""
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else str(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,6 +1,7 @@
-"""The expressions of a video over its time, as a picture."""
+"""The expressions of a video over its time, as a plot."""
 
 import collections
+import warnings
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,15 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from fer_keras.core.plotting import STYLE
-from fer_keras.data import EMOTIONS
-from fer_keras.recognition.drawing import COLORS
+from fer_keras.recognition.drawing import colors
+from fer_keras.recognition.outputs import PNG_TEXT
+from fer_keras.recognition.tables import printable
 
 MOST_FACES = 6  # with the most frames; more would be too small to read
-DARKER = {"happy": "#B8A800", "neutral": "#767676"}  # lines are thin: yellow and light grey vanish on white
+MOST_CLASSES = 8  # with the highest means
+DARKER = {"happy": "#B8A800", "neutral": "#767676"}  # lines are thin: yellow and light gray vanish on white
 
 
-def timeline(name, faces):
-    """Return a `Figure` with one row for each face: its seven probabilities over the time of the video.
+def timeline(name, faces) -> Figure:
+    """Return a `Figure` with one row for each face: its probabilities over the time of the video.
 
     Args:
         name: of the video.
@@ -26,32 +29,46 @@ def timeline(name, faces):
     for time, face in faces:
         tracks[face.track].append((time, face.probabilities))
     shown = sorted(sorted(tracks, key=lambda number: -len(tracks[number]))[:MOST_FACES])
+    names = likeliest_classes([p for number in shown for _, p in tracks[number]])
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(11, 1 + 2.2 * max(len(shown), 1)), layout="constrained")
         FigureCanvasAgg(figure)
         grid = figure.subplots(max(len(shown), 1), squeeze=False, sharex=True)[:, 0]
         for axes, number in zip(grid, shown, strict=False):
-            draw(axes, number, tracks[number])
+            draw(axes, number, tracks[number], names)
         grid[-1].set_xlabel("time, seconds")
         hidden = f" ({len(tracks) - len(shown)} more are not drawn)" if len(tracks) > len(shown) else ""
-        figure.suptitle(
-            f"{name}: {len(tracks) or 'no'} face{'' if len(tracks) == 1 else 's'}{hidden}", x=0.01, ha="left"
-        )
+        count = f"{len(tracks) or 'no'} face{'' if len(tracks) == 1 else 's'}{hidden}"
+        figure.suptitle(f"{printable(name)}: {count}", x=0.01, ha="left", parse_math=False)
         if shown:
-            figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper")
+            legend = figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper")
+            for text in legend.get_texts():
+                text.set_parse_math(False)
     return figure
 
 
-def draw(axes, number, points):
+def write(figure, path) -> None:
+    """Write the timeline as PNG, marked as drawn by fer-keras."""
+    with warnings.catch_warnings():  # the font lacks scripts that names may be in; it draws boxes for them
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(path, metadata={"Software": None} | PNG_TEXT)
+
+
+def likeliest_classes(probabilities):
+    """Return the `MOST_CLASSES` names with the highest mean, in their own order."""
+    if not probabilities:
+        return []
+    totals = {name: sum(values[name] for values in probabilities) for name in probabilities[0]}
+    most = sorted(totals, key=totals.get, reverse=True)[:MOST_CLASSES]
+    return [name for name in totals if name in most]
+
+
+def draw(axes, number, points, names):
     times = [time for time, _ in points]
-    for name in EMOTIONS:
+    palette = colors(points[0][1]) | DARKER
+    for name in names:
         values = [probabilities[name] for _, probabilities in points]
-        axes.plot(
-            times,
-            values,
-            label=name,
-            color=DARKER.get(name, COLORS[name]),
-            marker="." if len(times) < 40 else None,
-        )
+        marker = "." if len(times) < 40 else None
+        axes.plot(times, values, label=name.lstrip("_"), color=palette[name], marker=marker)
     axes.set(ylim=(0, 1), title=f"face {number}")
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))

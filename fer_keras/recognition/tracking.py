@@ -1,58 +1,86 @@
-"""The same face from frame to frame, by overlap, with steadied probabilities."""
+"""An IoU tracker: the same face from frame to frame, with smoothed probabilities."""
 
 import dataclasses
 import itertools
 import math
 
-from fer_keras.data import EMOTIONS
+from fer_keras.core.errors import InputError
+from fer_keras.recognition.layout import reading_order
 
-OVERLAP = 0.3  # least share of the union that two boxes of one face have in common
+MIN_OVERLAP = 0.3  # intersection over union of two boxes of one face, at least
 MEMORY = 0.5  # seconds after which a probability's weight has fallen to 1/e
 PATIENCE = 1.0  # seconds that a face may be out of sight before it counts as another
+MISSES = 2  # frames that it may always be out of sight, however far apart they are
 
 
 class Tracks:
-    """Numbers the faces of consecutive frames, from 1, and averages their probabilities over time.
+    """Numbers the faces of consecutive frames, from 1, and smooths their probabilities over time.
 
-    The average forgets exponentially, by time and not by frames, so that it is alike at any frame rate.
+    New faces of a frame are numbered in reading order.
+
+    A track ends when it was out of sight in more than `MISSES` frames and for longer than `PATIENCE`. The
+    smoothing forgets exponentially with time. Neither depends on the number of frames a second.
     """
 
     def __init__(self):
-        self.seen = {}  # number: (seconds, face)
-        self.numbers = itertools.count(1)
+        self._seen = {}  # number of the track: (seconds, face, frames that missed it since)
+        self._numbers = itertools.count(1)
+        self._time = None
 
     def update(self, time, faces):
-        """Return the `faces` of the frame at `time` (seconds, rising) with `track` and steadied probabilities."""
-        self.seen = {n: (last, face) for n, (last, face) in self.seen.items() if time - last <= PATIENCE}
-        matched = self.match(faces)
-        result = []
-        for i, face in enumerate(faces):
-            number = matched[i] if i in matched else next(self.numbers)
-            face = dataclasses.replace(face, track=number)
-            if number in self.seen:
-                face = steadied(face, *self.seen[number], time)
-            self.seen[number] = (time, face)
-            result.append(face)
-        return result
+        """Return the `faces` of the frame at `time` with their `track` and smoothed probabilities.
 
-    def match(self, faces):
+        Args:
+            time: seconds, later than that of the frame before.
+            faces: list of `Face`.
+
+        Raises:
+            InputError: if `time` does not rise.
+        """
+        if self._time is not None and not time > self._time:
+            raise InputError(f"The times of frames must rise. Received {time} s after {self._time} s.")
+        self._time = time
+        self._seen = {
+            number: (last, face, misses)
+            for number, (last, face, misses) in self._seen.items()
+            if misses <= MISSES or time - last <= PATIENCE
+        }
+        matched = self._match(faces)
+        tracked = {}
+        order = reading_order([face.box for face in faces])
+        new = sorted(set(range(len(faces))) - matched.keys(), key=order.__getitem__)
+        matched |= dict(zip(new, self._numbers, strict=False))
+        for i, face in enumerate(faces):
+            number = matched[i]
+            face = dataclasses.replace(face, track=number)
+            if number in self._seen:
+                last, before, _ = self._seen[number]
+                face = smoothed(face, before, time - last)
+            tracked[number] = (time, face, 0)
+        missed = {n: (last, face, misses + 1) for n, (last, face, misses) in self._seen.items()}
+        self._seen = missed | tracked
+        return [face for _, face, _ in tracked.values()]
+
+    def _match(self, faces):
         """Return `{index of the face: number of its track}`, the best overlaps first."""
         pairs = [
             (overlap(face.box, before.box), i, number)
             for i, face in enumerate(faces)
-            for number, (_, before) in self.seen.items()
+            for number, (_, before, _) in self._seen.items()
         ]
         matched = {}
         for share, i, number in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:])):
-            if share >= OVERLAP and i not in matched and number not in matched.values():
+            if share >= MIN_OVERLAP and i not in matched and number not in matched.values():
                 matched[i] = number
         return matched
 
 
-def steadied(face, last, before, time):
-    weight = 1 - math.exp(-(time - last) / MEMORY)
+def smoothed(face, before, elapsed):
+    """Return `face` with its probabilities averaged with those `before`, `elapsed` seconds ago."""
+    weight = 1 - math.exp(-elapsed / MEMORY)
     mixed = {
-        name: weight * face.probabilities[name] + (1 - weight) * before.probabilities[name] for name in EMOTIONS
+        name: weight * value + (1 - weight) * before.probabilities[name]
+        for name, value in face.probabilities.items()
     }
     return dataclasses.replace(face, probabilities=mixed)
 

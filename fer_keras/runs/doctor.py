@@ -11,7 +11,7 @@ import tempfile
 from packaging.requirements import Requirement
 
 from fer_keras.backend import selection
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.data import cache, loading
 
 LITTLE_ROOM = 1 << 30  # bytes; a run with its checkpoint and pictures takes some tens of MB
@@ -34,6 +34,7 @@ def findings(output="runs"):
         *_backend(),
         _data(),
         _wandb(),
+        _decoding(),
         *(_folder(subject, path) for subject, path in _folders(output).items()),
     ]
 
@@ -94,7 +95,7 @@ def _backend():
 
         about = machine.environment()
     except Exception as error:  # whatever a broken installation raises
-        reason = (str(error) or repr(error)).splitlines()[0]
+        reason = first_line(error)
         again = f"`pip install --force-reinstall {selection.PACKAGES[name]}`"
         return [Finding("wrong", "backend", f"{name} cannot be loaded: {reason} Run {again}.")]
     others = ", ".join(other for other in selection.installed() if other != name) or "none"
@@ -110,13 +111,13 @@ def _data():
     given = os.environ.get("FER_DATA")
     origin = f"FER_DATA is {given!r}" if given else f"FER_DATA is not set, {loading.fetched()} is looked at"
     if not given and not loading.fetched().exists():
-        todo = "runs take drawn demo faces. Set FER_DATA or run `fer-keras data fetch`."
+        todo = "runs take synthetic faces. Set FER_DATA or run `fer-keras data fetch`."
         return Finding("note", "data", f"{origin} and not there: {todo}")
     try:
         place = loading.locate()
     except InputError as error:
         return Finding("wrong", "data", str(error))
-    return Finding("ok", "data", f"{origin}: {place or 'drawn demo faces'}; `fer-keras data audit` reads it")
+    return Finding("ok", "data", f"{origin}: {place or 'synthetic faces'}; `fer-keras data audit` reads it")
 
 
 def _wandb():
@@ -135,6 +136,15 @@ def _wandb():
     return Finding(
         "note", "wandb", f"{version}, not logged in: runs stay offline. `wandb login` lets them upload."
     )
+
+
+def _decoding():
+    from fer_keras.recognition import decoding
+
+    if decoding.enforced():
+        return Finding("ok", "decoding", "costly images are decoded with limits of time and memory")
+    todo = "Set a memory limit from outside if strangers send images, for example in a container."
+    return Finding("note", "decoding", f"{platform.system()} does not limit the memory of a process. {todo}")
 
 
 def _folders(output):

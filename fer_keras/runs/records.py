@@ -5,25 +5,30 @@ import dataclasses
 import datetime
 import itertools
 import json
-import math
+import logging
 import os
 import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import filelock
-import numpy as np
 
-from fer_keras.core.errors import InputError
-from fer_keras.core.files import sync_folder, write_json, writing
+from fer_keras.core import renames
+from fer_keras.core.errors import InputError, first_line
+from fer_keras.core.files import StrPath, make_folder, plain, sync_folder, write_json, writing
+from fer_keras.data import Faces
 from fer_keras.experiment import Experiment
 
+LOGGER = logging.getLogger("fer_keras")
 HISTORY = "history.jsonl"
 HISTOGRAMS = "histograms.jsonl"
-RENAMED = {"clean": "deduplicate", "demo": "synthetic"}  # of settings and of what a record says of its data
 # Keras' defaults, which `nn` and `cnn` had when these were no options of theirs.
 BEFORE_NAMED = {"initialization": "keras", "momentum": 0.99, "epsilon": 1e-3, "negative_slope": 0.3}
 
 
-def create(root, experiment, data, environment):
+def create(
+    root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any], environment: Mapping[str, Any]
+) -> pathlib.Path:
     """Make a new run directory `root/<name>/<UTC time>`, for synthetic data
     `root/synthetic/<name>/<UTC time>`.
 
@@ -36,20 +41,46 @@ def create(root, experiment, data, environment):
     Returns:
         `Path` of the directory, which holds `run.json`.
     """
-    folder = _new_folder(_home(root, experiment, data), datetime.datetime.now(datetime.UTC))
+    folder = _new_folder(_homes(root, experiment, data)[0], datetime.datetime.now(datetime.UTC))
     write_json(folder / "run.json", plain({"experiment": experiment, "data": data, "environment": environment}))
     return folder
 
 
-def find_unfinished(root, experiment, data, precision=None):
+def describe(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
+    """Return what a record holds on its data: file or folder, content hash, images of each split.
+
+    `pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`, the SHA-256
+    of each one's file, if the experiment has them.
+    """
+    return {
+        "source": pathlib.Path(faces.source).name,
+        "digest": faces.digest,
+        "synthetic": faces.synthetic,
+        "images": {name: len(part.labels) for name, part in parts.items()},
+    }
+
+
+def find_unfinished(
+    root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any], precision: str | None = None
+) -> pathlib.Path | None:
     """Return the latest run directory of the same experiment and data that has no scores yet, or `None`.
 
-    Backend, device and versions may differ, since a checkpoint fits them all; precision only where it is `None`.
+    Backend, device and versions may differ, since a checkpoint fits them all; precision only if it is `None`.
     """
+    return _find(root, experiment, data, precision, complete=False)
+
+
+def find_complete(root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any]) -> pathlib.Path | None:
+    """Return the latest finished run directory of the same experiment and data, or `None`."""
+    return _find(root, experiment, data, None, complete=True)
+
+
+def _find(root, experiment, data, precision, *, complete):
     defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
-    for folder in sorted(_home(root, experiment, data).glob("*"), reverse=True):
-        if (folder / "run.json").is_file() and not is_complete(folder):
-            run = current(_read_json(folder / "run.json"))
+    folders = [folder for home in _homes(root, experiment, data) for folder in home.glob("*")]
+    for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
+        if (folder / "run.json").is_file() and is_complete(folder) == complete:
+            run = current(_read_run(folder / "run.json"))
             same = defaults | run["experiment"] == defaults | plain(experiment)
             same &= all(run["data"].get(key) == data.get(key) for key in ("digest", "teachers"))
             if same and precision in (None, run["environment"].get("precision")):
@@ -57,27 +88,25 @@ def find_unfinished(root, experiment, data, precision=None):
     return None
 
 
-def note_environment(folder, epochs, environment):
-    """Note in `run.json` if the run in `folder` goes on after `epochs` epochs in another environment than before.
-
-    Returns:
-        The texts `"<what> (<before> -> <now>)"` of each difference, none where all is as it was.
-    """
-    run = _read_json(folder / "run.json")
+def note_environment(folder: StrPath, epochs: int, environment: Mapping[str, Any]) -> None:
+    """Note and log that the run continues after `epochs` epochs in another environment, if it does."""
+    path = pathlib.Path(folder, "run.json")
+    run = _read_run(path)
     continued = run.get("continued", [])
     before, now = (continued or [run])[-1]["environment"], plain(environment)
     if now == before:
-        return []
-    write_json(folder / "run.json", run | {"continued": [*continued, {"epochs": epochs, "environment": now}]})
-    return [f"{key} ({before.get(key)} -> {value})" for key, value in now.items() if before.get(key) != value]
+        return
+    write_json(path, run | {"continued": [*continued, {"epochs": epochs, "environment": now}]})
+    changes = [f"{key} ({before.get(key)} -> {value})" for key, value in now.items() if before.get(key) != value]
+    LOGGER.info("%s continues after epoch %d with other %s.", folder, epochs, ", ".join(changes))
 
 
-def is_complete(folder):
-    """Return whether the run in `folder` was trained to the end and judged."""
+def is_complete(folder: StrPath) -> bool:
+    """Return whether the run in `folder` was trained to the end and evaluated."""
     return (pathlib.Path(folder) / "scores.json").is_file()
 
 
-def append(path, row):
+def append(path: StrPath, row: Mapping[str, Any]) -> None:
     """Append `row` to the JSON lines at `path` and flush it to disk; the torn end of a crash is cut off first."""
     new = not os.path.exists(path)
     with open(path, "a+b") as file:
@@ -89,12 +118,12 @@ def append(path, row):
         sync_folder(pathlib.Path(path).parent)
 
 
-def write(folder, part, value):
+def write(folder: StrPath, part: str, value: Mapping[str, Any]) -> None:
     """Write `value` as the `part` "overfit" or "scores" of the record in `folder`; "scores" completes it."""
     write_json(pathlib.Path(folder) / f"{part}.json", plain(value))
 
 
-def read(folder):
+def read(folder: StrPath) -> dict[str, Any]:
     """Return the record in `folder`.
 
     Returns:
@@ -108,30 +137,27 @@ def read(folder):
     folder = pathlib.Path(folder)
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder} is no run directory: expected a run.json in it, as in runs/NAME/TIME.")
-    record = _read_json(folder / "run.json")
-    if missing := {"experiment", "data", "environment"} - record.keys():
-        raise InputError(f"{folder / 'run.json'} lacks {', '.join(sorted(missing))}. Train the run again.")
-    record = current(record)
+    record = current(_read_run(folder / "run.json"))
     record["overfit"] = _read_json(folder / "overfit.json")
     record["history"] = rows(folder / HISTORY)
     record["scores"] = _read_json(folder / "scores.json")
     return record
 
 
-def current(record):
+def current(record: dict[str, Any]) -> dict[str, Any]:
     """Return `record` under today's names, with the values that its settings had before they could be named.
 
     Args:
         record: `dict` with `experiment` and `data`, of a run directory or a result of any version.
     """
-    experiment = {RENAMED.get(name, name): value for name, value in record["experiment"].items()}
+    record = renames.read_record(record)
+    experiment = record["experiment"]
     if experiment.get("model") in ("nn", "cnn"):
         experiment["model_options"] = BEFORE_NAMED | experiment["model_options"]
-    data = {RENAMED.get(name, name): value for name, value in record["data"].items()}
-    return record | {"experiment": experiment, "data": data}
+    return record
 
 
-def rows(path):
+def rows(path: StrPath) -> list[dict[str, Any]]:
     """Return the rows of the JSON lines at `path`, without a torn last one; an absent file has none.
 
     Raises:
@@ -141,10 +167,14 @@ def rows(path):
     if not path.exists():
         return []
     lines = path.read_bytes()[: _whole(path)].splitlines()
-    return [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
+    found = [_parsed(line, f"{path} line {number}") for number, line in enumerate(lines, 1)]
+    for number, row in enumerate(found, 1):
+        if not isinstance(row.get("epoch"), int):
+            raise _damaged(f"{path} line {number}", "expected the number of an epoch")
+    return found
 
 
-def truncate_history(folder, epochs):
+def truncate_history(folder: StrPath, epochs: int) -> None:
     """Keep the history and histograms of the first `epochs` epochs only, to go on from an earlier checkpoint."""
     for path in (pathlib.Path(folder) / HISTORY, pathlib.Path(folder) / HISTOGRAMS):
         if path.exists():
@@ -154,7 +184,7 @@ def truncate_history(folder, epochs):
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder: StrPath) -> Iterator[None]:
     """Hold `folder` for this process; the lock ends with the process, however that ends.
 
     Raises:
@@ -170,46 +200,51 @@ def locked(folder):
         yield
 
 
-def plain(value):
-    """Return `value` in the types of JSON: NaN and infinity become `None`, tuples and arrays become lists."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        value = value.tolist()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
+def _homes(root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any]) -> list[pathlib.Path]:
+    """Return the folders of the experiment's runs: first that of new runs, then those of earlier versions."""
+    kinds = ["synthetic", *(old for old, new in renames.VALUES.items() if new == "synthetic")]
+    return [pathlib.Path(root, kind, experiment["name"]) for kind in (kinds if data["synthetic"] else [""])]
 
 
-def _home(root, experiment, data):
-    return pathlib.Path(root, *(["synthetic"] if data["synthetic"] else []), experiment["name"])
-
-
-def _new_folder(home, now):
+def _new_folder(home: pathlib.Path, now: datetime.datetime) -> pathlib.Path:
+    make_folder(home)
     for number in itertools.count(1):
         folder = home / (now.strftime("%Y%m%d-%H%M%S") + (f"-{number:02}" if number > 1 else ""))
         with contextlib.suppress(FileExistsError):  # another process started in the same second
-            folder.mkdir(parents=True)
-            sync_folder(home)
-            return folder
+            folder.mkdir()
+            break
+    sync_folder(home)
+    return folder
 
 
-def _whole(path):
+def _whole(path: StrPath) -> int:
     """Return the size in bytes of the complete lines of `path`: a crash can only tear the last one."""
     return pathlib.Path(path).read_bytes().rfind(b"\n") + 1
 
 
-def _read_json(path):
+def _read_run(path: pathlib.Path) -> dict[str, Any]:
+    run = _parsed(path.read_bytes(), path)
+    for name in ("experiment", "data", "environment"):
+        if not isinstance(run.get(name), dict):
+            raise _damaged(path, f"{name!r} is missing or no JSON object")
+    if not isinstance(run["experiment"].get("model_options", {}), dict):
+        raise _damaged(path, "'model_options' is no JSON object")
+    return run
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any] | None:
     return _parsed(path.read_bytes(), path) if path.is_file() else None
 
 
-def _parsed(text, place):
+def _parsed(text: bytes, place: StrPath) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{place} is damaged: {error}. Delete the run and train it again.") from None
+    except (ValueError, RecursionError) as error:
+        raise _damaged(place, first_line(error)) from None
     if not isinstance(value, dict):
-        raise InputError(f"{place} is damaged: expected a JSON object. Delete the run and train it again.")
+        raise _damaged(place, "expected a JSON object")
     return value
+
+
+def _damaged(place: StrPath, reason: str) -> InputError:
+    return InputError(f"{place} is damaged: {reason}. Delete the run and train it again.")

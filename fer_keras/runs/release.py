@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from fer_keras.backend.layers import plain
+from fer_keras.core.choices import TTA
 from fer_keras.core.files import write_text
 from fer_keras.data import EMOTIONS, split
 from fer_keras.inference.prediction import probabilities
@@ -15,7 +16,6 @@ from fer_keras.model_files.pretrained import pack, pretrained
 from fer_keras.runs import pipeline
 
 LIMITS = (0.2, 5.0)  # of the temperature
-VIEWS = {"plain": {}, "flip": {"flip": True}, "crops": {"crops": True}}  # what it is judged by
 
 
 def release(run, name, folder, *, data=None, refit=False):
@@ -62,13 +62,13 @@ def release(run, name, folder, *, data=None, refit=False):
 
 
 def _figures(model, parts, part):
-    return {how: pipeline.judge(model, parts, part, **views) for how, views in VIEWS.items()}
+    return {tta: pipeline.judge(model, parts, part, tta=tta) for tta in TTA}
 
 
 def card_text(name, about):
     """Return the model card as Markdown: what it is, its figures by class, its limits."""
     settings, scores = about["experiment"], about["scores"]
-    test = scores["test"]["plain"]
+    test = scores["test"]["none"]
     rows = [
         f"| {emotion} | {sum(test['confusion'][i]):,} | {test[f'recall_{i}']:.3f} | {test[f'precision_{i}']:.3f} "
         f"| {test[f'f1_{i}']:.3f} | {_mistaken_for(test['confusion'][i], i)} |"
@@ -87,15 +87,15 @@ without the images of which an exact copy stands in the training or validation i
 
 | | accuracy | leak-free accuracy | macro F1 | loss | calibration error |
 |---|---|---|---|---|---|
-{_row("as it is", test)}
-{_row("mean with the mirrored image", scores["test"]["flip"])}
-{_row("by ten crops", scores["test"]["crops"])}
+{_row("one view", test)}
+{_row("image and mirror image", scores["test"]["flip"])}
+{_row("ten crops", scores["test"]["ten-crop"])}
 
 | emotion | images | recall | precision | F1 | most often taken for |
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Validation, which chose: {scores["validation"]["plain"]["accuracy"]:.4f}{_before(about)}. Calibrated there with
+Validation, which chose: {scores["validation"]["none"]["accuracy"]:.4f}{_before(about)}. Calibrated there with
 temperature {about["temperature"]:.3f} (Guo et al. 2017, arXiv:1706.04599), which is part of the weights.
 
 ## Made by

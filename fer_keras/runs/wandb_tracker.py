@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 
+from fer_keras.core.errors import one_line
 from fer_keras.core.files import write_json
 from fer_keras.data import EMOTIONS
 
@@ -75,6 +76,11 @@ class Tracker:
             self.run = _start(mode, pathlib.Path(folder).resolve(), config, settings)
         except Exception as error:
             LOGGER.warning("wandb cannot start and is off; the record on disk goes on. %s", _reason(error))
+
+    @classmethod
+    def off(cls):
+        """Return a tracker that does nothing."""
+        return cls("disabled", "", project="", name="", config={})
 
     def __enter__(self):
         return self
@@ -194,7 +200,7 @@ def _init(mode, folder, **arguments):
 
 
 def _reason(error):
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{type(error).__name__}: {one_line(error)}"
 
 
 def _edges(histogram):

@@ -24,22 +24,26 @@ curl --data-binary @portrait.jpg 'http://127.0.0.1:8000/api/explain?face=0&amp;e
 def page(schema):
     """Return the HTML of the OpenAPI `schema`, as FastAPI makes it."""
     endpoints = [
-        endpoint(method.upper(), path, told)
+        endpoint(method.upper(), path, described)
         for path, methods in schema["paths"].items()
-        for method, told in methods.items()
+        for method, described in methods.items()
     ]
-    models = [model(name, told) for name, told in schema["components"]["schemas"].items() if "properties" in told]
+    models = [
+        model(name, described)
+        for name, described in schema["components"]["schemas"].items()
+        if "properties" in described
+    ]
     intro = f"<h1>The API of fer-keras</h1>\n<p>{escape(schema['info']['description'])}</p>\n"
     links = '<p><a href="./">The page</a> · <a href="openapi.json">The same for programs: OpenAPI</a></p>\n'
     objects = ["<h2>Objects</h2>\n", *models]
     return "".join([HEAD, intro, links, EXAMPLES, *endpoints, *objects, "</main>\n</body>\n</html>\n"])
 
 
-def endpoint(method, path, told):
-    text = escape(told.get("description", told.get("summary", "")))
-    rows = [(f"?{p['name']}=", p.get("description", "")) for p in told.get("parameters", [])]
-    rows += [("body", kind) for kind in told.get("requestBody", {}).get("content", {})]
-    rows += [(code, answer(response)) for code, response in told["responses"].items()]
+def endpoint(method, path, described):
+    text = escape(described.get("description", described.get("summary", "")))
+    rows = [(f"?{p['name']}=", p.get("description", "")) for p in described.get("parameters", [])]
+    rows += [("body", kind) for kind in described.get("requestBody", {}).get("content", {})]
+    rows += [(code, answer(response)) for code, response in described["responses"].items()]
     return f"<h2><code>{method} {escape(path)}</code></h2>\n<p>{text}</p>\n{table(rows)}"
 
 
@@ -50,8 +54,10 @@ def answer(response):
     return ": ".join([*names, response["description"]])
 
 
-def model(name, told):
-    rows = [(key, f"{kind(value)}. {value.get('description', '')}") for key, value in told["properties"].items()]
+def model(name, described):
+    rows = [
+        (key, f"{kind(value)}. {value.get('description', '')}") for key, value in described["properties"].items()
+    ]
     return f"<h3><code>{escape(name)}</code></h3>\n{table(rows)}"
 
 

@@ -1,51 +1,71 @@
-"""From the bytes of an image to what the API tells of it. Called in threads; nothing is kept."""
+"""From the bytes of an image to the JSON of the API. Nothing is kept.
+
+The faces of a crowd are classified in several turns, so that other requests do not wait for all of them.
+"""
 
 import base64
 import io
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import drawing, photos
+from fer_keras.server.limits import CHUNK
 
 
-def find(fer, image):
-    """Return {width, height} of the encoded image and its faces as `Found`, not yet classified.
+async def picture(admission, request, fer, image):
+    """Return the `schema.Picture` of an encoded image, as a dict.
+
+    Args:
+        admission: `Admission`.
+        request: the one that is answered.
+        fer: `FER`.
+        image: `bytes`.
 
     Raises:
         InputError: as `FER.analyze`.
     """
-    rgb = photos.read(image, max_pixels=fer.max_pixels)
-    return {"width": rgb.shape[1], "height": rgb.shape[0]}, fer.find(rgb)
+    async with admission.opened(request, image, fer.max_pixels) as source:
+        limits = admission.limits.decode
+        size, found, faces = await admission.run(request, _first_faces, fer, source, limits)
+    for start in range(CHUNK, len(found), CHUNK):
+        faces += await admission.run(request, fer.classify, found[start : start + CHUNK])
+    return size | {"faces": [face.as_dict() for face in faces]}
 
 
-def picture(fer, image):
-    """Return the `schema.Picture` of the encoded image, as a dict."""
-    size, found = find(fer, image)
-    return size | {"faces": [face.as_dict() for face in fer.classify(found)]}
-
-
-def explanation(fer, image, number, emotion):
-    """Return the `schema.Explanation` of one face of the encoded image, as a dict.
+async def explanation(admission, request, fer, image, number, emotion):
+    """Return the `schema.Explanation` of one face of an encoded image, as a dict.
 
     Args:
-        fer: `FER`.
-        image: `bytes`.
+        admission, request, fer, image: as for `picture`.
         number: of the face, from 0 for the largest.
         emotion: name; None for the likeliest.
 
     Raises:
-        InputError: as `FER.analyze`, or if there are not so many faces.
+        InputError: as `FER.analyze`, or if there are fewer faces.
     """
-    _, found = find(fer, image)
+    async with admission.opened(request, image, fer.max_pixels) as source:
+        limits = admission.limits.decode
+        return await admission.run(request, _explained, fer, source, limits, number, emotion)
+
+
+def _first_faces(fer, source, limits):
+    """Return {width, height}, all faces as `Found`, and the first of them classified."""
+    rgb = photos.read(source, max_pixels=fer.max_pixels, limits=limits)
+    found = fer.find(rgb)
+    return {"width": rgb.shape[1], "height": rgb.shape[0]}, found, fer.classify(found[:CHUNK])
+
+
+def _explained(fer, source, limits, number, emotion):
+    found = fer.find(photos.read(source, max_pixels=fer.max_pixels, limits=limits))
     if number >= len(found):
         raise InputError(f"The image has no face {number}. Faces found: {len(found)}; the first has number 0.")
-    (face,) = fer.classify(found[number : number + 1])
+    (face,) = fer.classify([found[number]])
     (heat,) = fer.explain([face], emotion)
     grey = face.crop.repeat(3, axis=2)
-    seen, why = (png(drawing.enlarged(pixels)) for pixels in (grey, drawing.tinted(grey, heat)))
+    seen, why = (_png(drawing.enlarged(pixels)) for pixels in (grey, drawing.tinted(grey, heat)))
     return face.as_dict() | {"heat": heat.round(5).tolist(), "seen": seen, "why": why}
 
 
-def png(image):
+def _png(image):
     file = io.BytesIO()
     image.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

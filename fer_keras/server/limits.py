@@ -1,6 +1,7 @@
-"""How much strangers may ask of the server: bytes, time, memory, requests at once."""
+"""What clients may cost the server: bytes, time, memory, requests at once."""
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -8,28 +9,37 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import ClientDisconnect
 
-MAX_PIXELS = 20_000_000  # of one image, for `FER`; decoding takes 210 MB
+from fer_keras.recognition import decoding, photos
+
+MAX_PIXELS = 20_000_000  # of one image, for `FER`
+CHUNK = 32  # faces that are classified in one turn
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
     """What is refused, and with which status.
 
+    A single peer gets at most half of `connections`, `requests` and `buffered_bytes`.
+
     Args:
         body_bytes: of one request; 413.
         body_seconds: until a body has arrived; 408.
-        buffered_bytes: of all bodies that are in memory; 429.
+        buffered_bytes: of all bodies in memory; 429.
         requests: that are answered or wait for it at once; 429.
+        connections: at once. When another one comes, one that waits for its client is closed.
         images: of one batch; 413.
-        threads: that decode and compute. One decodes up to `FER.max_pixels` at a time.
+        threads: that detect and classify.
+        decode: what one image may cost; 422. One image at a time is decoded in a subprocess.
     """
 
     body_bytes: int = 10 << 20
     body_seconds: float = 20.0
-    buffered_bytes: int = 256 << 20
-    requests: int = 64
+    buffered_bytes: int = 192 << 20
+    requests: int = 128
+    connections: int = 512
     images: int = 32
     threads: int = 2
+    decode: decoding.Limits = decoding.UPLOADS
 
 
 class Refused(Exception):
@@ -45,49 +55,43 @@ class Admission:
 
     def __init__(self, limits):
         self.limits = limits
-        self.buffered = 0
-        self.requests = 0
-        self.turns = asyncio.Semaphore(limits.threads)  # who waits gets them in the order of coming
-        self.threads = ThreadPoolExecutor(limits.threads)  # so few also keep the allocator's reserves small
+        self.buffered = collections.Counter()  # bytes by peer
+        self.requests = collections.Counter()  # by peer
+        self.turns = asyncio.Semaphore(limits.threads)  # first come, first served
+        self.threads = ThreadPoolExecutor(limits.threads)
+        self.large = asyncio.Semaphore(1)
+        self.decoder = ThreadPoolExecutor(1)
+        self.running = 0  # functions in threads
 
     @contextlib.asynccontextmanager
     async def body(self, request):
         """Yield the body of the request as `bytearray`; it counts until the block ends.
 
         Raises:
-            Refused: where a limit is reached.
+            Refused: if it exceeds a limit.
         """
-        self.check_length(request.headers)
-        body = bytearray()
+        self._check_size(_declared(request.headers))
+        peer, body = request.scope["peer"], bytearray()
         try:
-            async with self.patience():
+            async with self._timeout():
                 async for chunk in request.stream():
-                    self.buffered += len(chunk)
+                    self._check_size(len(body) + len(chunk))
+                    _take(self.buffered, peer, len(chunk), self.limits.buffered_bytes)
                     body += chunk
-                    if self.buffered > self.limits.buffered_bytes:
-                        raise busy()
-            if self.requests >= self.limits.requests:
-                raise busy()
-            self.requests += 1
+            _take(self.requests, peer, 1, self.limits.requests)
             try:
                 yield body
             finally:
-                self.requests -= 1
+                _release(self.requests, peer, 1)
         finally:
-            self.buffered -= len(body)
+            _release(self.buffered, peer, len(body))
 
-    def check_length(self, headers):
-        """Refuse by what the client declares, before a byte of the body is read; h11 holds it to that."""
-        if "content-length" not in headers:
-            raise Refused(411, "The length of the body must be told in Content-Length, not sent in chunks.")
-        length, most = int(headers["content-length"]), self.limits.body_bytes
-        if length > most:
-            raise Refused(
-                413, f"The body has {length:,} bytes. Expected at most {most:,}: make the image smaller."
-            )
+    def _check_size(self, size):
+        if size > (most := self.limits.body_bytes):
+            raise Refused(413, f"The body has {size:,} bytes. Expected at most {most:,}: make the image smaller.")
 
     @contextlib.asynccontextmanager
-    async def patience(self):
+    async def _timeout(self):
         seconds = self.limits.body_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -95,14 +99,48 @@ class Admission:
         except TimeoutError as error:
             raise Refused(408, f"The body did not arrive within {seconds:g} seconds.") from error
 
+    @contextlib.asynccontextmanager
+    async def opened(self, request, image, max_pixels):
+        """Yield what `photos.read` takes: `image`, or its pixels if its decoding needs a subprocess."""
+        limits = self.limits.decode
+        if not decoding.needs_subprocess(image, limits):
+            yield image
+            return
+        async with self.large:
+            read = functools.partial(photos.read, image, max_pixels=max_pixels, limits=limits)
+            yield await self._call(request, self.decoder, read)
+
     async def run(self, request, function, *arguments):
         """Return what `function` returns, called in one of the threads when it is this request's turn."""
         async with self.turns:
-            if await request.is_disconnected():
-                raise ClientDisconnect  # nobody waits for the answer any more
-            call = functools.partial(function, *arguments)
-            return await asyncio.get_running_loop().run_in_executor(self.threads, call)
+            return await self._call(request, self.threads, functools.partial(function, *arguments))
+
+    async def _call(self, request, threads, function):
+        if await request.is_disconnected():
+            raise ClientDisconnect  # nobody waits for the answer
+        self.running += 1
+        future = threads.submit(function)
+        future.add_done_callback(self._ended)
+        return await asyncio.wrap_future(future)
+
+    def _ended(self, future):
+        self.running -= 1
 
 
-def busy():
-    return Refused(429, "Too many requests at once. Try again in a second.")
+def _declared(headers):
+    """Return the length that the client declares, so that a body can be refused before it is read."""
+    if "content-length" not in headers:
+        raise Refused(411, "Content-Length is missing: send the length of the body, not chunks.")
+    return int(headers["content-length"])
+
+
+def _take(counter, peer, amount, most):
+    if counter.total() + amount > most or counter[peer] + amount > max(1, most // 2):
+        raise Refused(429, "Too many requests at once. Try again in a second.")
+    counter[peer] += amount
+
+
+def _release(counter, peer, amount):
+    counter[peer] -= amount
+    if not counter[peer]:
+        del counter[peer]

@@ -8,8 +8,8 @@ const sleep = milliseconds => new Promise(done => setTimeout(done, milliseconds)
 const encoded = canvas => new Promise(done => canvas.toBlob(done, "image/jpeg", 0.9));
 
 let stream = null; // the camera's, while it runs
-let shown = null; // {image: Blob, faces}: what the boxes belong to
-let turn = 0; // counts the pictures, so that a late answer to an earlier one is told
+let shown = null; // {image: Blob, faces}: what the boxes belong to; faces in reading order, each with its index at the server
+let turn = 0; // counts the pictures, so that a late answer to an earlier one is dropped
 let spoken = 0;
 
 async function ask(path, image) {
@@ -30,13 +30,41 @@ function complain(text) { $("problem").textContent = text; $("problem").hidden =
 /* What was found */
 function summary(faces) {
   if (!faces.length) return "No face found. Faces should look at the camera and be at least 40 pixels wide.";
-  const told = faces.map(face => `${face.emotion} ${percent(face.probabilities[face.emotion])}`).join(", ");
-  return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${told}.`;
+  const words = faces.map(face => `${face.emotion} ${percent(face.probabilities[face.emotion])}`).join(", ");
+  return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${words}.`;
+}
+function inReadingOrder(faces) { // rows from top to bottom, from left to right in each
+  const middle = (face, axis) => face.box[axis] + face.box[axis + 2] / 2, mean = values => values.reduce((a, b) => a + b) / values.length;
+  const rows = [];
+  for (const face of faces.map((face, index) => ({ ...face, index })).sort((a, b) => middle(a, 1) - middle(b, 1))) {
+    const row = rows.at(-1);
+    if (row && middle(face, 1) - mean(row.map(other => middle(other, 1))) < mean([face, ...row].map(other => other.box[3])) * 2 / 3) row.push(face);
+    else rows.push([face]);
+  }
+  return rows.flatMap(row => row.sort((a, b) => middle(a, 0) - middle(b, 0)));
 }
 function show(answer) {
+  answer.faces = inReadingOrder(answer.faces);
   resize($("faces"), answer.faces.length, newCard);
   resize($("boxes"), answer.faces.length, newBox);
   answer.faces.forEach((face, i) => { fillCard($("faces").children[i], face, i); fillBox($("boxes").children[i], face, i, answer); });
+  placeLabels();
+}
+function placeLabels() { // beside the boxes, shorter or not at all where they would cover another label or leave the picture
+  const stage = $("stage").getBoundingClientRect(), placed = [];
+  const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const fits = rect => rect.left >= stage.left && rect.right <= stage.right && rect.top >= stage.top && rect.bottom <= stage.bottom;
+  for (const box of $("boxes").children) {
+    const label = box.firstElementChild;
+    const found = [box.dataset.text, box.dataset.number].some(text => ["", "right", "below", "below right", "within"].some(place => {
+      label.textContent = text;
+      label.className = place;
+      const rect = label.getBoundingClientRect();
+      if (!fits(rect) || placed.some(other => overlap(rect, other))) return false;
+      return placed.push(rect);
+    }));
+    if (!found) label.className = "hidden";
+  }
 }
 function resize(parent, count, make) { // kept children keep the keyboard's focus, and their bars move
   while (parent.children.length > count) parent.lastElementChild.remove();
@@ -82,9 +110,8 @@ function fillBox(box, face, number, picture) {
   const [x, y, width, height] = face.box, text = `${face.emotion} ${percent(face.probabilities[face.emotion])}`;
   box.style.left = `${100 * x / picture.width}%`; box.style.width = `${100 * width / picture.width}%`;
   box.style.top = `${100 * y / picture.height}%`; box.style.height = `${100 * height / picture.height}%`;
-  box.classList.toggle("high", y < 0.12 * picture.height); // no room above for the words
-  box.classList.toggle("right", x > 0.6 * picture.width);
-  box.firstElementChild.textContent = `${number + 1} ${text}`;
+  box.dataset.number = number + 1;
+  box.dataset.text = `${number + 1} ${text}`;
   box.setAttribute("aria-label", `Face ${number + 1}, ${text}: why this answer?`);
 }
 
@@ -101,15 +128,15 @@ async function open(file) {
     const answer = await ask("api/predict", image);
     if (own !== turn) return;
     if (!picture) draw(null, answer.width, answer.height, false);
-    shown = { image, faces: answer.faces };
     show(answer); say(summary(answer.faces));
+    shown = { image, faces: answer.faces };
   } catch (error) {
     if (own === turn) { say(""); complain(error.message); }
   }
 }
 async function prepared(file) {
   let picture;
-  try { picture = await createImageBitmap(file); } catch { return { image: file, picture: null }; } // TIFF: the server reads more than browsers
+  try { picture = await createImageBitmap(file); } catch { return { image: file, picture: null }; } // TIFF: the server reads more formats than browsers
   const scale = LONGEST_SIDE / Math.max(picture.width, picture.height);
   if (scale >= 1) return { image: file, picture };
   const canvas = document.createElement("canvas");
@@ -130,7 +157,7 @@ function draw(picture, width, height, mirrored) {
 
 /* The camera */
 async function startCamera() {
-  if (!navigator.mediaDevices) return complain("Browsers give cameras to https pages and to this computer's own (http://localhost) only.");
+  if (!navigator.mediaDevices) return complain("Browsers allow the camera only on https pages and on this computer's own (http://localhost).");
   const own = ++turn;
   complain(""); say("Waiting for the camera …");
   let opened;
@@ -138,11 +165,11 @@ async function startCamera() {
     opened = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" } });
   } catch (error) {
     say("");
-    return complain(error.name === "NotAllowedError" ? "The browser was told not to give the camera to this page." : "No camera can be used: there is none, or another program has it.");
+    return complain(error.name === "NotAllowedError" ? "The browser does not allow this page to use the camera." : "No camera can be used: there is none, or another program uses it.");
   }
   if (own !== turn) return opened.getTracks().forEach(track => track.stop());
   stream = opened;
-  stream.getTracks().forEach(track => { track.onended = () => { if (stream === opened) { stopCamera(); complain("The camera was taken away."); } }; });
+  stream.getTracks().forEach(track => { track.onended = () => { if (stream === opened) { stopCamera(); complain("The camera was disconnected."); } }; });
   $("live").srcObject = stream;
   await $("live").play();
   show({ faces: [] });
@@ -150,7 +177,7 @@ async function startCamera() {
   $("camera").textContent = "Stop the camera";
   watch(stream);
 }
-function stopCamera() { // what was sent last stays as a still picture
+function stopCamera() { // the last frame stays as a still picture
   if (!stream) return;
   stream.getTracks().forEach(track => track.stop());
   stream = null; turn++;
@@ -178,8 +205,8 @@ async function look(own, video) {
   const image = await encoded($("still"));
   const answer = await ask("api/predict", image);
   if (stream !== own) return;
-  shown = { image, faces: answer.faces };
   show(answer);
+  shown = { image, faces: answer.faces };
   if (performance.now() - spoken > SPOKEN_PAUSE) { spoken = performance.now(); say(summary(answer.faces)); }
 }
 
@@ -190,17 +217,17 @@ async function explain(number) {
   const own = turn, face = faces[number], card = $("faces").children[number];
   if (!face || !card) return;
   const button = card.querySelector(".why"), figure = card.querySelector("figure");
-  button.disabled = true; complain(""); say("Covering parts of the face, to see what they are worth …");
+  button.disabled = true; complain(""); say("Covering parts of the face, to see how the probability changes …");
   try {
-    const answer = await ask(`api/explain?face=${number}&emotion=${face.emotion}`, image);
+    const answer = await ask(`api/explain?${new URLSearchParams({ face: face.index, emotion: face.emotion })}`, image);
     if (own !== turn) return;
     const most = Math.max(0, ...answer.heat.flat());
     const [seen, reason] = figure.querySelectorAll("img");
     seen.src = `data:image/png;base64,${answer.seen}`;
     reason.src = `data:image/png;base64,${answer.why}`;
-    reason.alt = `The same face, coloured where it decided on ${face.emotion}`;
-    figure.querySelector("figcaption").textContent = `Left: what the model saw. Right: orange held “${face.emotion}” up, blue spoke against it. ` +
-      `Covering the strongest place takes ${(100 * most).toFixed(1)} of its ${(100 * face.probabilities[face.emotion]).toFixed(1)} %.`;
+    reason.alt = `The same face, coloured where it decided for or against ${face.emotion}`;
+    figure.querySelector("figcaption").textContent = `Left: what the model saw. Right: orange supports “${face.emotion}”, blue opposes it. ` +
+      `Covering the strongest place lowers its ${(100 * face.probabilities[face.emotion]).toFixed(1)} % by ${(100 * most).toFixed(1)} points.`;
     figure.hidden = false;
     say(`Face ${number + 1} is explained below its bars.`);
     card.scrollIntoView({ block: "nearest" });
@@ -210,7 +237,7 @@ async function explain(number) {
     button.disabled = false;
   }
 }
-async function hold(image) { // the frame that the answer belongs to; a newer one may be drawn by now
+async function hold(image) { // the frame that the answer belongs to; a newer one may have been drawn
   const picture = await createImageBitmap(image);
   draw(picture, picture.width, picture.height, false);
 }
@@ -218,6 +245,7 @@ async function hold(image) { // the frame that the answer belongs to; a newer on
 $("file").onchange = () => { if ($("file").files[0]) open($("file").files[0]); $("file").value = ""; };
 $("camera").onclick = () => stream ? stopCamera() : startCamera();
 document.addEventListener("paste", event => { if (event.clipboardData.files[0]) open(event.clipboardData.files[0]); });
+window.addEventListener("resize", placeLabels);
 let depth = 0; // dragging over a child leaves its parent
 document.addEventListener("dragenter", event => { event.preventDefault(); depth++; document.body.classList.add("over"); });
 document.addEventListener("dragleave", () => { if (!--depth) document.body.classList.remove("over"); });

@@ -1,12 +1,6 @@
 """The JSON of the API, as OpenAPI describes it."""
 
-from enum import StrEnum
-
 from pydantic import BaseModel, Field
-
-from fer_keras.data import EMOTIONS
-
-Emotion = StrEnum("Emotion", EMOTIONS)
 
 
 class Landmarks(BaseModel):
@@ -19,16 +13,16 @@ class Landmarks(BaseModel):
 
 class Face(BaseModel):
     box: tuple[int, int, int, int] = Field(description="x, y, width, height in pixels of the upright image")
-    score: float | None = Field(description="the detector's; null where the whole image is the face")
-    landmarks: Landmarks | None = Field(description="null where the detector gives none")
-    emotion: Emotion = Field(description="the likeliest")
-    probabilities: dict[Emotion, float] = Field(description="fractions with sum 1")
+    score: float | None = Field(description="the detector's; null if the whole image is the face")
+    landmarks: Landmarks | None = Field(description="null if the detector gives none")
+    emotion: str = Field(description="the likeliest class")
+    probabilities: dict[str, float] = Field(description="of each class, fractions with sum 1")
 
 
 class Picture(BaseModel):
     width: int = Field(description="pixels of the upright image")
     height: int
-    faces: list[Face] = Field(description="the largest first; empty where there is none")
+    faces: list[Face] = Field(description="the largest first; empty if there is none")
 
 
 class NamedPicture(Picture):
@@ -46,10 +40,12 @@ class Batch(BaseModel):
 
 class Explanation(Face):
     heat: list[list[float]] = Field(
-        description="48 x 48: how much of the probability a pixel held up, in [-1, 1]; rows from above"
+        description="48 x 48, rows from above: probability lost by covering the pixel, in [-1, 1]"
     )
     seen: str = Field(description="PNG in base64: what the model saw")
-    why: str = Field(description="PNG in base64: the same, orange where it held the emotion up, blue against it")
+    why: str = Field(
+        description="PNG in base64: the same, orange where pixels support the emotion, blue where they oppose it"
+    )
 
 
 class Health(BaseModel):

@@ -1,5 +1,5 @@
 """The study: its plan, what is run of it, and how its findings are judged."""
 
-from fer_keras.study.plan import CNN_BEST, FINDINGS, NN_BEST, STEPS, Finding, Step
+from fer_keras.study.plan import CNN_BEST, FINDINGS, FIRST_SEED, LOOKS, NN_BEST, STEPS, Finding, Step
 
-__all__ = ["CNN_BEST", "FINDINGS", "NN_BEST", "STEPS", "Finding", "Step"]
+__all__ = ["CNN_BEST", "FINDINGS", "FIRST_SEED", "LOOKS", "NN_BEST", "STEPS", "Finding", "Step"]

@@ -1,15 +1,27 @@
-"""Findings judged by results over several seeds."""
+"""Findings judged by results over several seeds, by the rule of `fer_keras.study.plan`."""
 
 import dataclasses
+import functools
+import hashlib
+import itertools
 import math
 import statistics
 from collections.abc import Callable
 
-from scipy.special import stdtrit
+import numpy as np
+from scipy.special import ndtri, stdtrit
+from scipy.stats import rankdata, spearmanr
 
-HOLDS, FAILS, UNKNOWN = "holds", "does not hold", "cannot be told"
-LEAST_SEEDS = 3
-CONFIDENCE = 0.95
+from fer_keras.experiment import LAST_EPOCHS
+from fer_keras.study.plan import FINDINGS, FIRST_SEED, LEVEL, LOOKS, MATTERS, RUN_FINDINGS, STEPS
+
+HOLDS, FAILS, EQUAL, INCONCLUSIVE = "holds", "does not hold", "no difference that matters", "inconclusive"
+VERDICTS = (HOLDS, FAILS, EQUAL, INCONCLUSIVE)
+FALSE = 0.05  # chance of a false verdict on one finding over all looks
+PILOT_SEEDS = range(FIRST_SEED)
+PILOT_LEVEL = 0.05
+POWER = 0.8  # for which the seeds of an inconclusive pair are estimated
+RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,12 +31,14 @@ class Metric:
     Args:
         label: its name for people.
         points: whether it is a fraction, to be shown in points of percent.
-        of: function of a result as `fer_keras.study.results.read` gives it.
+        of: function of a result as `fer_keras.study.results.read` gives it; `None` if the result lacks it.
+        censored: whether it counts epochs up to a limit; such figures are compared by their ranks.
     """
 
     label: str
     points: bool
-    of: Callable[[dict], float]
+    of: Callable[[dict], float | None]
+    censored: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +51,12 @@ class Judgement:
         seeds: the seeds that both sides have.
         differences: metric of `run` minus that of `other`, for each of the seeds.
         mean: of the differences; `None` without seeds.
-        sd: standard deviation of the differences; `None` with fewer than three seeds, like `low` and `high`.
-        low, high: 95 % confidence interval of the mean difference.
-        verdict: `HOLDS` if that interval lies inside the claimed one, `FAILS` if outside, else `UNKNOWN`.
+        sd: standard deviation of the differences; `None` with fewer than two seeds, like `low` and `high`.
+        low, high: confidence interval of the mean difference; `None` for a censored metric.
+        p: of the sign-flip test, for a censored metric only.
+        verdict: `HOLDS`, `FAILS`, `EQUAL` or `INCONCLUSIVE`.
+        rejected: whether the pair alone refutes a finding that claims several.
+        needed: seeds that an inconclusive pair would take, see `seeds_for_power`; else `None`.
     """
 
     run: str
@@ -50,16 +67,32 @@ class Judgement:
     sd: float | None = None
     low: float | None = None
     high: float | None = None
-    verdict: str = UNKNOWN
+    p: float | None = None
+    verdict: str = INCONCLUSIVE
+    rejected: bool = False
+    needed: int | None = None
 
 
-def _val_acc(result):
-    return result["history"][-1]["val_acc"]
+def _mean_of(key, epochs=slice(-LAST_EPOCHS, None)):
+    return lambda result: statistics.fmean(row[key] for row in result["history"][epochs])
 
 
 def _gap(result):
     # Keras' training accuracy is the mean over the epoch's steps, dropout and augmentation included.
-    return result["history"][-1]["train_acc"] - _val_acc(result)
+    return _mean_of("train_acc")(result) - _mean_of("val_acc")(result)
+
+
+def _inference_gap(result):
+    if "train_acc_inference" not in result["history"][-1]:
+        return None
+    return _mean_of("train_acc_inference")(result) - _mean_of("val_acc")(result)
+
+
+def _val_acc_change(result):
+    accuracies = [row["val_acc"] for row in result["history"]]
+    if len(accuracies) < 2:
+        return None
+    return statistics.fmean(abs(after - before) for before, after in itertools.pairwise(accuracies))
 
 
 def _overfit_epochs(result):
@@ -68,75 +101,294 @@ def _overfit_epochs(result):
     return overfit["epochs_to_zero"] or len(overfit["losses"]) + 1
 
 
-def _first_layer_ratio(result):
-    return statistics.fmean(next(iter(result["gradient_ratios"].values())))
+def _first_layer(figures):
+    return None if figures is None else statistics.fmean(next(iter(figures.values())))
 
 
 METRICS = {
-    "val_acc": Metric("validation accuracy after the last epoch", True, _val_acc),
-    "gap": Metric("gap: training minus validation accuracy after the last epoch", True, _gap),
+    "val_acc": Metric("validation accuracy, mean of the last three epochs", True, _mean_of("val_acc")),
+    "gap": Metric("generalization gap (running training accuracy), mean of the last three epochs", True, _gap),
+    "inference_gap": Metric(
+        "generalization gap (training accuracy in inference mode), mean of the last three epochs",
+        True,
+        _inference_gap,
+    ),
     "test_acc": Metric("test accuracy", True, lambda result: result["scores"]["accuracy"]),
     "macro_f1": Metric("test macro F1", True, lambda result: result["scores"]["macro_f1"]),
-    "overfit_epochs": Metric("epochs until the overfit check's loss is 0", False, _overfit_epochs),
-    "first_layer_ratio": Metric("first layer's gradient, % of its weights, all epochs", False, _first_layer_ratio),
+    "early_train_acc": Metric(
+        "training accuracy, mean of the first three epochs", True, _mean_of("train_acc", slice(LAST_EPOCHS))
+    ),
+    "val_acc_change": Metric("change of validation accuracy from epoch to epoch, mean", True, _val_acc_change),
+    "overfit_epochs": Metric("epochs until the overfit check's loss is 0", False, _overfit_epochs, censored=True),
+    "first_layer_ratio": Metric(
+        "first layer's gradient, % of its weights, all epochs",
+        False,
+        lambda result: _first_layer(result["gradient_ratios"]),
+    ),
+    "gradient_sd": Metric(
+        "standard deviation of the first layer's gradient, all epochs",
+        False,
+        lambda result: _first_layer(result.get("spread", {}).get("gradient_sd")),
+    ),
+    "weight_sd": Metric(
+        "standard deviation of the first layer's weights, all epochs",
+        False,
+        lambda result: _first_layer(result.get("spread", {}).get("weight_sd")),
+    ),
+}
+# Of the weights that a run ends with, as the pilot's rule and the leaderboard have them.
+LAST_EPOCH_METRICS = METRICS | {
+    "val_acc": Metric("validation accuracy after the last epoch", True, _mean_of("val_acc", slice(-1, None))),
+    "gap": Metric(
+        "generalization gap after the last epoch",
+        True,
+        lambda result: result["history"][-1]["train_acc"] - result["history"][-1]["val_acc"],
+    ),
 }
 
 
-def by_run(results):
-    """Return {run name: {seed: result}}, names in the order of `results`."""
-    runs = {}
-    for result in results:
+def rule_hash(run=None):
+    """Return the SHA-256 of the rule and of what it judges: metrics, margins and pairs, without their words.
+
+    Every result of the study holds that of its run, taken when it was recorded: a later change of a claim on the
+    run shows.
+
+    Args:
+        run: a run name, for the findings that compare this run alone; `None` for all findings.
+    """
+    chosen = [one for one in FINDINGS if run is None or any(run in pair for pair in one.pairs)]
+    claims = [(one.metric, one.claimed, one.pairs) for one in chosen]
+    of_runs = [(one.metric, one.other, one.claimed) for one in RUN_FINDINGS]
+    names = sorted({claim[0] for claim in claims} | {name for claim in of_runs for name in claim[:2]})
+    metrics = [(name, METRICS[name].points, METRICS[name].censored) for name in names]
+    rule = (FIRST_SEED, LOOKS, LEVEL, MATTERS, LAST_EPOCHS, claims, of_runs, metrics)
+    return hashlib.sha256(repr(rule).encode()).hexdigest()
+
+
+def figures(found, metrics=METRICS):
+    """Return {metric: {run name: {seed: value}}} of what `fer_keras.study.results.read` found."""
+    table = {name: {} for name in metrics}
+    for result in itertools.chain.from_iterable(found.values()):
         experiment = result["experiment"]
-        runs.setdefault(experiment["name"], {})[experiment["seed"]] = result
-    return runs
+        for name, metric in metrics.items():
+            if (value := metric.of(result)) is not None:
+                table[name].setdefault(experiment["name"], {})[experiment["seed"]] = value
+    return table
 
 
-def judge(finding, runs):
-    """Judge every pair of `finding`.
+def judge(finding, table, looks=LOOKS):
+    """Judge `finding` at the first look that decides it, else at the last one that the results reach.
 
     Args:
         finding: `fer_keras.study.Finding`.
-        runs: what `by_run` returned.
+        table: what `figures` returned.
+        looks: numbers of seeds, ascending.
 
     Returns:
-        `(verdict, judgements)`: `FAILS` if one pair fails, `HOLDS` if all hold, else `UNKNOWN`; and a `Judgement`
-        for each pair.
+        `(verdict, judgements)`: `HOLDS` if every pair holds, `EQUAL` if no pair differs by what matters, `FAILS`
+        if one pair refutes the claim (Holm's first step over the pairs), else `INCONCLUSIVE`; and a `Judgement` of
+        each pair.
     """
-    metric = METRICS[finding.metric].of
-    judgements = [compare(run, other, metric, finding.claimed, runs) for run, other in finding.pairs]
-    verdicts = {judgement.verdict for judgement in judgements}
+    judgements = None
+    for look in looks:
+        seeds = range(FIRST_SEED, FIRST_SEED + look)
+        reached = [compare(finding, pair, table[finding.metric], seeds, LEVEL) for pair in finding.pairs]
+        if any(len(judgement.seeds) < look for judgement in reached):
+            # An unfinished look decides nothing.
+            return INCONCLUSIVE, judgements or [dataclasses.replace(j, verdict=INCONCLUSIVE) for j in reached]
+        judgements = reached
+        if (verdict := _of_pairs(judgements)) != INCONCLUSIVE:
+            break
+    return verdict, judgements
+
+
+def judge_pilot(finding, table):
+    """Return the verdict by the pilot's rule, on its seeds alone; `None` if the pilot lacks a run or a figure.
+
+    That rule: the 95 % confidence interval after the last epoch inside the claim of every pair, or outside that of
+    one; no difference was too small to matter.
+
+    Args:
+        finding: `fer_keras.study.Finding`.
+        table: `figures` of `LAST_EPOCH_METRICS`.
+    """
+    verdicts = set()
+    for run, other in finding.pairs:
+        seeds, differences = _differences(run, other, table[finding.metric], PILOT_SEEDS)
+        if len(seeds) < len(PILOT_SEEDS):
+            return None
+        bounds = interval(statistics.fmean(differences), statistics.stdev(differences), len(seeds), PILOT_LEVEL)
+        verdicts.add(place(*bounds, finding.claimed))
     if FAILS in verdicts:
-        return FAILS, judgements
-    return (HOLDS if verdicts == {HOLDS} else UNKNOWN), judgements
+        return FAILS
+    return HOLDS if verdicts == {HOLDS} else INCONCLUSIVE
 
 
-def compare(run, other, metric, claimed, runs):
-    """Return the `Judgement` of one pair, paired by seed: a seed is also that of the split, so faces are equal."""
-    left = values(runs.get(run, {}), metric)
-    right = values(runs.get(other, {}), metric) if isinstance(other, str) else dict.fromkeys(left, other)
-    seeds = tuple(sorted(left.keys() & right.keys()))
-    differences = tuple(left[seed] - right[seed] for seed in seeds)
-    mean = statistics.fmean(differences) if seeds else None
-    if len(seeds) < LEAST_SEEDS:
-        return Judgement(run, other, seeds, differences, mean)
-    sd = statistics.stdev(differences)
-    low, high = interval(mean, sd, len(seeds))
-    return Judgement(run, other, seeds, differences, mean, sd, low, high, verdict(low, high, claimed))
+def _of_pairs(judgements):
+    verdicts = {judgement.verdict for judgement in judgements}
+    if verdicts == {HOLDS} or verdicts == {EQUAL}:
+        return verdicts.pop()
+    return FAILS if any(judgement.rejected for judgement in judgements) else INCONCLUSIVE
 
 
-def values(results, metric):
-    """Return {seed: metric} of {seed: result}."""
-    return {seed: metric(result) for seed, result in results.items()}
+def compare(finding, pair, values, seeds, level):
+    """Return the `Judgement` of one pair, paired by seed: a seed is also that of the split, so faces are equal.
+
+    Args:
+        finding: `fer_keras.study.Finding`.
+        pair: one of its pairs.
+        values: {run name: {seed: value}}.
+        seeds: those to look at.
+        level: chance that a true claim is refuted.
+    """
+    seeds, differences = _differences(*pair, values, seeds)
+    if len(seeds) < 2:
+        return Judgement(*pair, seeds, differences, differences[0] if seeds else None)
+    mean, sd = statistics.fmean(differences), statistics.stdev(differences)
+    if METRICS[finding.metric].censored:
+        total, p = sign_flip(differences)
+        side = HOLDS if finding.claimed[0] < total < finding.claimed[1] else FAILS
+        verdict, strict = (side if p <= limit else INCONCLUSIVE for limit in (level, level / len(finding.pairs)))
+        return Judgement(*pair, seeds, differences, mean, sd, None, None, p, verdict, strict == FAILS)
+    directional = METRICS[finding.metric].points and finding.is_directional(pair)
+    low, high = interval(mean, sd, len(seeds), level)
+    stricter = interval(mean, sd, len(seeds), level / len(finding.pairs))
+    verdict, strict = (decide(*bounds, finding.claimed, directional) for bounds in ((low, high), stricter))
+    needed = seeds_for_power(mean, sd, finding.claimed, directional) if verdict == INCONCLUSIVE else None
+    return Judgement(
+        *pair, seeds, differences, mean, sd, low, high, None, verdict, strict in (FAILS, EQUAL), needed
+    )
 
 
-def interval(mean, sd, count):
-    """Return the 95 % confidence interval of a mean of `count` values: mean ± t · sd / √count, Student's t."""
-    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * sd / math.sqrt(count)
+def _differences(run, other, values, seeds):
+    left = values.get(run, {})
+    right = values.get(other, {}) if isinstance(other, str) else dict.fromkeys(left, other)
+    common = tuple(seed for seed in seeds if seed in left and seed in right)
+    return common, tuple(left[seed] - right[seed] for seed in common)
+
+
+def interval(mean, sd, count, level):
+    """Return the confidence interval of a mean of `count` values: mean ± t · sd / √count, Student's t."""
+    half = float(stdtrit(count - 1, 1 - level / 2)) * sd / math.sqrt(count)
     return mean - half, mean + half
 
 
-def verdict(low, high, claimed):
+def seeds_for_power(mean, sd, claimed, directional):
+    """Return the seeds at which a pair would be decided with probability `POWER` if `mean` and `sd` were true.
+
+    That is (z + z')² (sd / d)² + z² / 2 (Guenther 1981), z and z' the normal quantiles of 1 - `LEVEL` / 2 and of
+    `POWER`, d the distance of `mean` from the border of the verdict that is reached soonest.
+
+    Args:
+        mean, sd: of the differences.
+        claimed, directional: as for `decide`.
+
+    Returns:
+        `int`; `None` if `mean` lies on a border.
+    """
+    inside = min(mean - claimed[0], claimed[1] - mean)
+    distance = max(abs(inside), MATTERS - abs(mean) if directional else 0)
+    if distance == 0:
+        return None
+    z, z_power = ndtri(1 - LEVEL / 2), ndtri(POWER)
+    return math.ceil((z + z_power) ** 2 * (sd / distance) ** 2 + z**2 / 2)
+
+
+def decide(low, high, claimed, directional):
+    """Return the verdict on one pair by its confidence interval.
+
+    Args:
+        low, high: the interval.
+        claimed: open interval of the claim.
+        directional: whether the claim is one of more or less, which a difference below `MATTERS` does not confirm.
+    """
+    if directional and -MATTERS < low and high < MATTERS:
+        return EQUAL
+    return place(low, high, claimed)
+
+
+def place(low, high, claimed):
     """Say whether a confidence interval lies inside the open interval `claimed`, outside, or across its border."""
     if claimed[0] < low and high < claimed[1]:
         return HOLDS
-    return FAILS if high <= claimed[0] or claimed[1] <= low else UNKNOWN
+    return FAILS if high <= claimed[0] or claimed[1] <= low else INCONCLUSIVE
+
+
+def sign_flip(differences):
+    """Return the sum of the signed ranks of `differences`, and how often chance alone gives one as far from 0.
+
+    Every sign is equally likely if there is no difference: the exact test over all 2ⁿ sign patterns (Wilcoxon
+    1945), with mean ranks for ties and no part for differences of 0.
+    """
+    signs, ranks = np.sign(differences), rankdata(np.abs(differences)) * (np.asarray(differences) != 0)
+    total = float(signs @ ranks)
+    return total, float(np.mean(np.abs(_sign_patterns(len(ranks)) @ ranks) >= abs(total) - 1e-9))
+
+
+@functools.cache
+def _sign_patterns(count):
+    return np.array(list(itertools.product((-1, 1), repeat=count)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Association:
+    """How two figures go together over runs.
+
+    Attributes:
+        claim: in words.
+        runs: number of runs.
+        rho: Spearman's rank correlation of the runs' means; `None` with fewer than three runs, or if a
+            figure is equal in all of them.
+        low, high: its bootstrap interval over runs.
+        verdict: `HOLDS` or `FAILS` if the interval lies on one side of 0, else `INCONCLUSIVE`.
+        unfinished: names of the runs with more than half of their checks unfinished; those rank highest, alike.
+    """
+
+    claim: str
+    runs: int
+    rho: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: str = INCONCLUSIVE
+    unfinished: tuple[str, ...] = ()
+
+
+def associate(finding, table, found):
+    """Return the `Association` of a `fer_keras.study.plan.RunFinding`, over the means of each run's new seeds.
+
+    Args:
+        finding: one of `RUN_FINDINGS`.
+        table: what `figures` returned.
+        found: what `fer_keras.study.results.read` found, for the checks that did not finish.
+    """
+    means = [_run_means(table[metric]) for metric in (finding.metric, finding.other)]
+    names = [name for step in STEPS for name in step.runs if name in means[0] and name in means[1]]
+    unfinished = tuple(name for name in names if _unfinished(name, found) > 0.5)
+    values = np.array([[of[name] for name in names] for of in means])
+    if len(names) < 3 or (np.ptp(values, axis=1) == 0).any():
+        return Association(finding.claim, len(names), unfinished=unfinished)
+    random = np.random.default_rng(0)
+    drawn = (values[:, random.integers(len(names), size=len(names))] for _ in range(RESAMPLES))
+    rhos = [spearmanr(*sample).statistic for sample in drawn if not (np.ptp(sample, axis=1) == 0).any()]
+    low, high = map(float, np.quantile(rhos, [LEVEL / 2, 1 - LEVEL / 2]))
+    rho = float(spearmanr(*values).statistic)
+    return Association(finding.claim, len(names), rho, low, high, place(low, high, finding.claimed), unfinished)
+
+
+def associations(table, found):
+    """Return the `Association` of each of `RUN_FINDINGS`."""
+    return [associate(finding, table, found) for finding in RUN_FINDINGS]
+
+
+def _run_means(values):
+    new = {run: [v for seed, v in by_seed.items() if seed >= FIRST_SEED] for run, by_seed in values.items()}
+    return {run: statistics.fmean(of_run) for run, of_run in new.items() if of_run}
+
+
+def _unfinished(name, found):
+    checks = [
+        result["overfit"]["epochs_to_zero"] is None
+        for result in itertools.chain.from_iterable(found.values())
+        if result["experiment"]["name"] == name and result["experiment"]["seed"] >= FIRST_SEED
+    ]
+    return statistics.fmean(checks)

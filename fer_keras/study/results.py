@@ -6,6 +6,7 @@ import pathlib
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import write_text
 from fer_keras.runs import records
+from fer_keras.study.plan import FIRST_SEED, STEPS
 
 ENVIRONMENT = (
     "fer_keras",
@@ -34,23 +35,25 @@ HISTORY = (
 SPREAD = ("gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
 
 
-def compact(record, parameters):
+def compact(record, parameters, rule=None):
     """Return the result of a finished run.
 
     Args:
         record: what `fer_keras.runs.records.read` returned.
         parameters: number of weights of the model.
+        rule: `fer_keras.study.judging.rule_hash` of the run, for runs of the study.
 
     Returns:
-        `dict` with `experiment`, `data`, `environment`, `overfit` and `scores` as in the record, floats of the
-        last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no times;
-        `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); `spread` (the same for each
-        of `SPREAD`); and `cost` (`parameters`, `minutes` of training and validation). `continued`, as in the
-        record, only if the record has it.
+        `dict` with `rule` if given; `experiment`, `data`, `environment`, `overfit` and `scores` as in the record,
+        floats of the last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no
+        times; `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); `spread` (the same
+        for each of `SPREAD`); and `cost` (`parameters`, `minutes` of training and validation).
+        `continued`, as in the record, only if the record has it.
     """
     history = record["history"]
     continued = [row | {"environment": _kept(row["environment"])} for row in record.get("continued", [])]
     return {
+        **({"rule": rule} if rule else {}),
         "experiment": record["experiment"],
         "data": record["data"],
         "environment": _kept(record["environment"]),
@@ -134,6 +137,27 @@ def read(folder):
             f"{' and '.join(list(digests.values())[:2])}. Expected one: finish `fer-keras study` on one of them."
         )
     return results
+
+
+def pilot(found):
+    """Return the part of `found` that shaped the rule: the first seeds of the study's runs."""
+    return _part(found, lambda seed: seed < FIRST_SEED)
+
+
+def latest(found):
+    """Return `found` with each run's new seeds alone, or its pilot's as long as it has no new ones."""
+    new = _part(found, lambda seed: seed >= FIRST_SEED)
+    return {stem: new.get(stem, group) for stem, group in found.items()}
+
+
+def _part(found, wanted):
+    runs = {name for step in STEPS for name in step.runs}
+    part = {
+        stem: [r for r in group if wanted(r["experiment"]["seed"])]
+        for stem, group in found.items()
+        if group[0]["experiment"]["name"] in runs
+    }
+    return {stem: group for stem, group in part.items() if group}
 
 
 def _json(value):

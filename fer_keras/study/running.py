@@ -2,28 +2,27 @@
 
 import dataclasses
 import difflib
+import logging
 import os
 import pathlib
-import re
-import signal
-import subprocess
 import sys
-import time
+import tempfile
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from fer_keras import models, study
+from fer_keras.core import jobs as processes
 from fer_keras.core.errors import InputError
+from fer_keras.core.progress import progress
 from fer_keras.data import load as load_data
-from fer_keras.experiment import Experiment
+from fer_keras.experiment import Experiment, files_in
 from fer_keras.experiment import load as load_experiment
-from fer_keras.runs import pipeline, records
-from fer_keras.study import results
+from fer_keras.runs import records
+from fer_keras.study import judging, results
+from fer_keras.training import distillation
 
-EPOCH = re.compile(r"^epoch (\d+)/\d+ ")
-RECORD = re.compile(r"^record: (.+)$")
-POLL = 0.2  # seconds
+LOG = logging.getLogger("fer_keras")
+COLUMNS = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,7 @@ def run(
     names=(),
     *,
     step=None,
-    seeds=3,
+    seeds=study.LOOKS[0],
     epochs=None,
     workers=None,
     data=None,
@@ -59,9 +58,10 @@ def run(
     Args:
         names: run names or file stems; none for all.
         step: number of a step, to run that one only.
-        seeds: how many, from 0.
+        seeds: how many, for runs of the study from `fer_keras.study.FIRST_SEED` on, for others from 0.
         epochs: instead of each experiment's own, for a quick look.
-        workers: processes at a time, which share the cores evenly; by default one for each core.
+        workers: processes at a time, which share the cores evenly unless OMP_NUM_THREADS is set; by default one
+            for each core.
         data: path of FER-2013, see `fer_keras.data.load`.
         folder: of the experiment files.
         output: folder of the run directories.
@@ -81,14 +81,72 @@ def run(
                 f"it apart: fer-keras run {path}."
             )
     faces = load_data(data)
-    jobs = plan(files, seeds, epochs, home(folder, faces.demo, epochs))
+    jobs = plan(files, seeds, epochs, home(folder, faces.synthetic, epochs))
     todo = missing(jobs, faces.digest)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = workers or cores
-    options = ["--output", os.fspath(output), "--wandb", tracking]
+    options = ["--wandb", tracking]
     options += ["--data", os.fspath(data)] if data else []
     options += ["--epochs", str(epochs)] if epochs else []
-    return Pool(workers, max(cores // workers, 1), options).run(todo, len(jobs) - len(todo))
+    about = {"digest": faces.digest, "synthetic": faces.synthetic}
+    with Runs(todo, workers or processes.cores(), options, pathlib.Path(output), about, len(jobs)) as runs:
+        runs.run_all()
+    return runs.done, runs.failed
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """One look at the findings: the runs that it took and what they decided.
+
+    Attributes:
+        seeds: of each run.
+        done, failed: lists of `Job`.
+        minutes: of training and validation of the runs done, summed over processes.
+        decided, inconclusive: lists of claims.
+    """
+
+    seeds: int
+    done: list[Job]
+    failed: list[Job]
+    minutes: float
+    decided: list[str]
+    inconclusive: list[str]
+
+
+def decide(*, step=None, epochs=None, data=None, folder="experiments", **options):
+    """Run the study look by look, until each finding is decided or the looks are used up.
+
+    The first look has all runs, a later one those of the findings that are still inconclusive. A failed run ends
+    it, since its look decides nothing.
+
+    Args:
+        step: number of a step, to decide its findings only.
+        epochs, data, folder: see `run`.
+        options: further ones of `run`.
+
+    Yields:
+        `Look`.
+
+    Raises:
+        InputError: see `run`.
+    """
+    runs = select(experiment_files(folder), step=step)
+    place = home(folder, load_data(data).synthetic, epochs)
+    findings = [finding for finding in study.FINDINGS if step in (None, finding.step)]
+    names = {experiment.name for experiment in runs.values()} | _runs_of(findings)
+    for seeds in study.LOOKS:
+        done, failed = run(sorted(names), seeds=seeds, epochs=epochs, data=data, folder=folder, **options)
+        table = judging.figures(results.read(place))
+        verdicts = {finding: judging.judge(finding, table)[0] for finding in findings}
+        pending = [finding for finding in findings if verdicts[finding] == judging.INCONCLUSIVE]
+        minutes = sum(results.read_one(job.result)["cost"]["minutes"] for job in done)
+        decided = [finding.claim for finding in findings if finding not in pending]
+        yield Look(seeds, done, failed, minutes, decided, [finding.claim for finding in pending])
+        if failed or not pending:
+            return
+        names = _runs_of(pending)
+
+
+def _runs_of(findings):
+    return {side for finding in findings for pair in finding.pairs for side in pair if isinstance(side, str)}
 
 
 def experiment_files(folder):
@@ -97,11 +155,7 @@ def experiment_files(folder):
     Raises:
         InputError: if there are none, or one is no experiment.
     """
-    found = {path: load_experiment(path) for path in sorted(pathlib.Path(folder).glob("*.py"))}
-    if not found:
-        raise InputError(
-            f"No experiment files in {os.fspath(folder)!r}. Go to the folder that holds experiments/."
-        )
+    found = {path: load_experiment(path) for path in files_in(folder)}
     order = {name: place for place, name in enumerate(name for step in study.STEPS for name in step.runs)}
     return dict(sorted(found.items(), key=lambda item: order.get(item[1].name, len(order))))
 
@@ -141,11 +195,22 @@ def home(folder, synthetic, epochs):
 def plan(files, seeds, epochs, folder):
     """Return the `Job`s of all files and seeds: every file's first seed, then every file's second."""
     changes = {"epochs": epochs} if epochs else {}
-    return [
-        Job(path, dataclasses.replace(experiment, seed=seed, **changes), results.path(folder, path.stem, seed))
-        for seed in range(seeds)
+    seeded = [
+        (path, dataclasses.replace(experiment, seed=first_seed(experiment.name) + number, **changes))
+        for number in range(seeds)
         for path, experiment in files.items()
     ]
+    return [Job(path, job, results.path(folder, path.stem, job.seed)) for path, job in seeded]
+
+
+def first_seed(name):
+    """Return the first seed of a run: those before it are the study's pilot."""
+    return study.FIRST_SEED if is_of_study(name) else 0
+
+
+def is_of_study(name):
+    """Return whether a step of the study has a run of this name."""
+    return any(name in step.runs for step in study.STEPS)
 
 
 def missing(jobs, digest):
@@ -157,119 +222,95 @@ def _done(result, job, digest):
     return (
         result is not None
         # A setting that came later has its default in an older result.
-        and pipeline.resolved(Experiment(**result["experiment"])) == pipeline.resolved(job.experiment)
+        and models.resolved(Experiment(**result["experiment"])) == models.resolved(job.experiment)
         and result["data"]["digest"] == digest
     )
 
 
 @dataclasses.dataclass
-class Worker:
-    """A process at work on a job, the output read from it so far, and its bar."""
+class Run:
+    """A job under way: its process, its bar, and its run directory once there is one."""
 
     job: Job
-    process: subprocess.Popen
+    process: processes.Process
     bar: int
-    output: bytes = b""
-
-    def read(self):
-        """Return the lines of the output so far, and the exit code or `None`."""
-        code = self.process.poll()  # before reading, so that nothing is missed
-        self.output += self.process.stdout.read() or b""
-        return self.output.decode(errors="replace").splitlines(), code
+    folder: pathlib.Path | None = None
 
 
-class Pool:
-    """Runs jobs in processes.
+class Runs(processes.Pool[Run]):
+    """Trains jobs in processes; as a context, it shows their progress.
 
     Args:
+        jobs: `Job`s to do.
         workers: processes at a time.
-        threads: of each process.
         options: further words of `fer-keras run`.
+        output: folder of the run directories.
+        data: `digest` and `synthetic` of the data, as in a record.
+        total: number of jobs, with those already done.
     """
 
-    def __init__(self, workers, threads, options):
-        self.workers, self.options = workers, options
-        # The thread count decides the order of floating-point sums, so it is part of what makes a rerun equal.
-        self.environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
-        self.active, self.done, self.failed = [], [], []
+    def __init__(self, jobs, workers, options, output, data, total):
+        super().__init__(workers)
+        self.waiting, self.options, self.output, self.data = list(reversed(jobs)), options, output, data
+        self.environment = processes.thread_settings(workers)
+        self.done, self.failed = [], []
+        self.progress = progress(*COLUMNS)
+        self.total = self.progress.add_task("study", total=total, completed=total - len(jobs))
 
-    def run(self, jobs, recorded=0):
-        """Run `jobs`; `recorded` is the number of those already done. Return `(done, failed)`."""
-        waiting = list(reversed(jobs))
-        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        try:
-            with _progress() as self.progress:
-                self.total = self.progress.add_task("study", total=recorded + len(jobs), completed=recorded)
-                while waiting or self.active:
-                    while waiting and len(self.active) < self.workers:
-                        self.active.append(self._start(waiting.pop()))
-                    time.sleep(POLL)
-                    self.active = [worker for worker in self.active if not self._is_over(worker)]
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-            self._end()
-        return self.done, self.failed
+    def __enter__(self):
+        self.progress.start()
+        return self
 
-    def _start(self, job):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fer_keras", "run", os.fspath(job.file)]
-            + ["--seed", str(job.experiment.seed), *self.options],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        os.set_blocking(process.stdout.fileno(), False)
-        return Worker(job, process, self.progress.add_task(job.title, total=job.experiment.epochs))
+    def __exit__(self, *_):
+        self.progress.stop()
 
-    def _is_over(self, worker):
-        lines, code = worker.read()
-        epochs = [int(match[1]) for line in lines if (match := EPOCH.match(line))]
-        self.progress.update(worker.bar, completed=max(epochs, default=0))
+    def next_job(self):
+        if not self.waiting:
+            return None
+        job = self.waiting.pop()
+        command = [sys.executable, "-m", "fer_keras", "run", os.fspath(job.file), *self.options]
+        command += ["--seed", str(job.experiment.seed), "--output", os.fspath(self.output)]
+        process = processes.Process(command, tempfile.TemporaryFile(), self.environment)
+        return Run(job, process, self.progress.add_task(job.title, total=job.experiment.epochs))
+
+    def is_over(self, run):
+        code = run.process.exit_code()  # before the record is read, so that nothing is missed
+        run.folder = run.folder or self._find(run.job, records.find_unfinished)
+        epochs = records.rows(run.folder / records.HISTORY) if run.folder else []
+        self.progress.update(run.bar, completed=len(epochs))
         if code is None:
             return False
-        worker.process.stdout.close()
-        self.progress.remove_task(worker.bar)
+        self.progress.remove_task(run.bar)
         self.progress.advance(self.total)
-        folders = [match[1] for line in lines if (match := RECORD.match(line))]
         if code == 0:
-            self._keep(worker.job, records.read(folders[-1]))
+            self._keep(run.job, records.read(self._find(run.job, records.find_complete)))
         else:
-            self.failed.append(worker.job)
-            tail = "".join(f"\n    {line}" for line in lines[-12:])
-            self._say(f"failed  {worker.job.title}, exit code {code}{tail}")
+            self.failed.append(run.job)
+            LOG.error("failed  %s, exit code %d", run.job.title, code)
+            for line in run.process.last_lines():
+                LOG.error("    %s", line)
         return True
 
+    def _find(self, job, find):
+        teachers = job.experiment.teachers
+        data = self.data | ({"teachers": distillation.digests(teachers)} if teachers else {})
+        return find(self.output, models.resolved(job.experiment), data)
+
     def _keep(self, job, record):
-        result = results.compact(record, parameters(job.experiment))
+        name = job.experiment.name
+        rule = judging.rule_hash(name) if is_of_study(name) else None
+        result = results.compact(record, parameters(job.experiment), rule)
         results.write(job.result, result)
         self.done.append(job)
-        self._say(
-            f"done    {job.title}: validation {result['history'][-1]['val_acc']:.4f}, "
-            f"test {result['scores']['accuracy']:.4f}, {result['cost']['minutes']:.1f} minutes"
+        LOG.info(
+            "done    %s: validation %.4f, test %.4f, %.1f minutes",
+            job.title,
+            result["history"][-1]["val_acc"],
+            result["scores"]["accuracy"],
+            result["cost"]["minutes"],
         )
-
-    def _say(self, text):
-        self.progress.console.print(text, highlight=False, markup=False)
-
-    def _end(self):
-        for worker in self.active:
-            worker.process.terminate()
-        for worker in self.active:
-            worker.process.wait()
 
 
 def parameters(experiment):
     """Return the number of weights of the experiment's model."""
     return models.build(experiment.model, experiment.model_options, []).count_params()
-
-
-def _progress():
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(file=sys.stderr, soft_wrap=True),
-        transient=True,
-    )

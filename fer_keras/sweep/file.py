@@ -3,16 +3,21 @@
 import dataclasses
 import difflib
 import itertools
+import logging
 import math
 import os
 import pathlib
 import re
+import reprlib
+import textwrap
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import Experiment, override
 from fer_keras.experiment import load as load_experiment
@@ -26,6 +31,13 @@ DISTRIBUTIONS = (
     *("constant", "categorical", "int_uniform", "uniform"),
     *("log_uniform_values", "q_uniform", "q_log_uniform_values"),
 )
+LOGGER = logging.getLogger("fer_keras")
+MOST_BYTES = 1 << 20  # of a file
+MOST_VALUES = 10_000  # in a file, those behind an alias counted again
+MOST_CELLS = 10_000  # of a grid
+MOST_STEPS = 10**9  # of q between min and max
+LONGEST_TEXT = 1000  # characters
+LARGEST_INTEGER = 1 << 63
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Sweep:
     def epochs(self):
         """The most epochs that a trial can have."""
         if "epochs" in self.distributions:
-            return max(_ends(self.distributions["epochs"]))
+            return max(map(int, _ends(self.distributions["epochs"])))
         return int(self.constants.get("epochs", self.experiment.epochs))
 
     def settings(self, params):
@@ -79,13 +91,64 @@ def load(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"No sweep file {os.fspath(path)!r}. Expected a path such as experiments/sweep.yaml.")
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path} is too large for a sweep file. Expected at most {MOST_BYTES >> 20} MiB.")
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        config = yaml.load(content.decode("utf-8"), _Loader)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        # PyYAML lets the errors of dates, numbers, truth values and deep nesting through.
+        reason = textwrap.shorten(str(error), 300)
+        raise InputError(f"{path} is not YAML that can be read: {reason}") from error
+    _check_values(path, config)
     if not isinstance(config, dict):
-        raise InputError(f"{path} must hold keys such as method and parameters. Received {config!r}.")
+        raise InputError(f"{path} must hold keys such as method and parameters. Received {_shown(config)}.")
     return parse(config, path.stem)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which also refuses a key that stands twice in a mapping."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := sorted({key for key in keys if keys.count(key) > 1} - {"<<"}):
+            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _check_values(path, config):
+    """Refuse too many values, one that is too large, and any of a type that JSON does not have."""
+    waiting, count = [config], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise InputError(
+                f"{path} holds more than {MOST_VALUES:,} values. Expected fewer; aliases count in full."
+            )
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+            if others := [key for key in value if not isinstance(key, str)]:
+                raise InputError(f"{path} has the key {_shown(others[0])}. Expected a text: put it in quotes.")
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, int):
+            if abs(value) >= LARGEST_INTEGER:
+                raise InputError(f"{path} holds a whole number of {value.bit_length()} bits. Expected at most 63.")
+        elif isinstance(value, str):
+            if len(value) > LONGEST_TEXT:
+                raise InputError(
+                    f"{path} holds a text of {len(value):,} characters. Expected at most {LONGEST_TEXT:,}."
+                )
+        elif not isinstance(value, (float, type(None))):
+            kind = type(value).__name__
+            raise InputError(f"{path} holds a {kind}: {_shown(value)}. Put it in quotes to make it a text.")
+
+
+def _shown(value):
+    """Return `value` for a message, shortened."""
+    return reprlib.repr(value)
 
 
 def parse(config, stem):
@@ -101,17 +164,20 @@ def parse(config, stem):
     method = _one_of("method", config["method"], METHODS)
     metric = _known("metric", config["metric"], ("name", "goal"))
     parameters = _mapping("parameters", config["parameters"])
-    kinds = {key: _parameter(key, spec) for key, spec in parameters.items()}
+    if "name" in parameters:
+        raise InputError("The sweep names its trials itself. Remove 'name' from the parameters.")
+    kinds = {renames.setting(str(key)): _parameter(key, spec) for key, spec in parameters.items()}
     distributions = {key: kind for key, kind in kinds.items() if isinstance(kind, BaseDistribution)}
     if not distributions:
         raise InputError("The sweep varies nothing. Expected a parameter with values, or with min and max.")
+    program = str(config["program"])
     sweep = Sweep(
         name=_name(config.get("name", stem)),
-        program=str(config["program"]),
-        experiment=load_experiment(str(config["program"])),
+        program=program,
+        experiment=load_experiment(program),
         method=method,
         metric=_one_of("metric name", metric.get("name"), METRICS),
-        goal=_one_of("metric goal", metric.get("goal", "minimize"), GOALS),
+        goal=_goal(metric),
         trials=_trials(method, config.get("run_cap"), distributions),
         constants={key: kind for key, kind in kinds.items() if key not in distributions},
         distributions=distributions,
@@ -121,6 +187,15 @@ def parse(config, stem):
         for value in _ends(kind) if key in distributions else [kind]:
             override(sweep.experiment, [f"{key}={value}"])
     return sweep
+
+
+def _goal(metric):
+    if "goal" not in metric and metric["name"].endswith("_acc"):
+        LOGGER.warning(
+            "The sweep minimizes %s, as `wandb sweep` does without a goal. To maximize it, write goal: maximize.",
+            metric["name"],
+        )
+    return _one_of("metric goal", metric.get("goal", "minimize"), GOALS)
 
 
 def cells(distributions):
@@ -135,9 +210,13 @@ def cells(distributions):
 
 def _trials(method, cap, distributions):
     if cap is not None and not (_integer(cap) and cap > 0):
-        raise InputError(f"The sweep's run_cap must be a whole number above 0. Received {cap!r}.")
+        raise InputError(f"The sweep's run_cap must be a whole number above 0. Received {_shown(cap)}.")
     if method == "grid":
-        number = math.prod(len(_values(key, distribution)) for key, distribution in distributions.items())
+        number = math.prod(_count(key, distribution) for key, distribution in distributions.items())
+        if number > MOST_CELLS:
+            raise InputError(
+                f"The grid has more than {MOST_CELLS:,} combinations. Give fewer values, or use method: random."
+            )
         return min(number, cap or number)
     if cap is None:
         raise InputError(f"The method {method!r} has no end of its own. Expected run_cap: the number of trials.")
@@ -148,7 +227,7 @@ def _early(spec):
     if spec is None:
         return None
     if _mapping("early_terminate", spec).get("type") != "hyperband":
-        raise InputError(f"The only type of early_terminate is hyperband. Received {spec.get('type')!r}.")
+        raise InputError(f"The only type of early_terminate is hyperband. Received {_shown(spec.get('type'))}.")
     for key in ("max_iter", "s", "strict"):
         if key in spec:
             raise InputError(f"early_terminate's {key!r} has no counterpart in Optuna. Use min_iter and eta.")
@@ -157,7 +236,7 @@ def _early(spec):
     for key, least in {"min_iter": 1, "eta": 2}.items():
         if not (_integer(early[key]) and early[key] >= least):
             raise InputError(
-                f"early_terminate's {key} must be a whole number from {least} on. Received {early[key]!r}."
+                f"early_terminate's {key} must be a whole number from {least} on. Received {_shown(early[key])}."
             )
     return early
 
@@ -170,7 +249,7 @@ def _parameter(key, spec):
     kind = spec.get("distribution") or _kind(key, spec)
     if kind not in DISTRIBUTIONS:
         raise InputError(
-            f"The distribution {kind!r} of {key!r} has no counterpart in Optuna. "
+            f"The distribution {_shown(kind)} of {key!r} has no counterpart in Optuna. "
             f"Expected one of: {', '.join(DISTRIBUTIONS)}."
         )
     wanted = {"constant": ["value"], "categorical": ["values"]}.get(kind, ["min", "max"])
@@ -192,12 +271,12 @@ def _kind(key, spec):
         return "categorical"
     if "min" in spec and "max" in spec:
         return "int_uniform" if _integer(spec["min"]) and _integer(spec["max"]) else "uniform"
-    raise InputError(f"The parameter {key!r} needs value, values, or min and max. Received {dict(spec)}.")
+    raise InputError(f"The parameter {key!r} needs value, values, or min and max. Received {_shown(spec)}.")
 
 
 def _categorical(key, values):
     if not isinstance(values, list) or not values:
-        raise InputError(f"The values of {key!r} must be a list. Received {values!r}.")
+        raise InputError(f"The values of {key!r} must be a list. Received {_shown(values)}.")
     # Optuna keeps numbers, texts, truth values and None; a list becomes the text that the experiment reads anyway.
     plain = [value if isinstance(value, (str, int, float, type(None))) else str(value) for value in values]
     return CategoricalDistribution(plain)
@@ -207,10 +286,13 @@ def _numeric(key, kind, low, high, step):
     for value in (low, high, step):
         if not (_integer(value) or isinstance(value, float) and math.isfinite(value)):
             raise InputError(
-                f"The parameter {key!r} needs numbers. Received {value!r} (YAML reads 1e-3 as text: write 1.0e-3)."
+                f"The parameter {key!r} needs numbers. Received {_shown(value)} "
+                "(YAML reads 1e-3 as text: write 1.0e-3)."
             )
     if low >= high or step <= 0:
         raise InputError(f"The parameter {key!r} needs min < max and q > 0. Received {low}, {high} and {step}.")
+    if not math.isfinite(high - low):
+        raise InputError(f"The range of {key!r} is too wide. Received {low} to {high}.")
     whole = all(map(_integer, (low, high, step)))
     if kind == "int_uniform" and not whole:
         raise InputError(f"The parameter {key!r} is of int_uniform: min and max must be whole numbers.")
@@ -218,24 +300,37 @@ def _numeric(key, kind, low, high, step):
         raise InputError(f"The parameter {key!r} has a log scale: min must be above 0. Received {low}.")
     if kind == "q_log_uniform_values" and not (whole and step == 1):
         raise InputError(f"Steps on a log scale, as of {key!r}, are whole numbers and q is 1 in Optuna.")
-    if kind == "q_uniform" and any(Decimal(str(end)) % Decimal(str(step)) for end in (low, high)):
-        raise InputError(f"The min and max of {key!r} must be multiples of q. Received {low}, {high} and {step}.")
+    if kind == "q_uniform":
+        _check_steps(key, *(Fraction(str(value)) for value in (low, high, step)))
     log = "log" in kind
     if kind in ("int_uniform", "q_log_uniform_values") or kind == "q_uniform" and whole:
         return IntDistribution(low, high, log=log, step=step)
     return FloatDistribution(low, high, log=log, step=step if kind == "q_uniform" else None)
 
 
-def _values(key, distribution):
+def _check_steps(key, low, high, step):
+    if low % step or high % step:
+        raise InputError(f"The min and max of {key!r} must be multiples of q.")
+    if (high - low) / step > MOST_STEPS:
+        raise InputError(f"The q of {key!r} is too small. Expected at most {MOST_STEPS:,} steps from min to max.")
+
+
+def _count(key, distribution):
     if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices
+        return len(distribution.choices)
     if distribution.step is None or distribution.log:
         raise InputError(
             f"A grid needs an end of values. Give {key!r} values, whole numbers, or q_uniform with q."
         )
-    low, high, step = (Decimal(str(v)) for v in (distribution.low, distribution.high, distribution.step))
-    number = int((high - low) / step) + 1
-    return [type(distribution.low)(low + i * step) for i in range(number)]
+    low, high, step = (Fraction(str(v)) for v in (distribution.low, distribution.high, distribution.step))
+    return int((high - low) / step) + 1
+
+
+def _values(key, distribution):
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
+    return [type(distribution.low)(low + i * step) for i in range(_count(key, distribution))]
 
 
 def _ends(distribution):
@@ -252,7 +347,7 @@ def _tidy(value, distribution):
 
 def _mapping(what, value):
     if not isinstance(value, dict):
-        raise InputError(f"The sweep's {what} must hold keys and values. Received {value!r}.")
+        raise InputError(f"The sweep's {what} must hold keys and values. Received {_shown(value)}.")
     return value
 
 
@@ -261,19 +356,21 @@ def _known(what, value, keys):
         if key not in keys:
             close = difflib.get_close_matches(str(key), keys, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Expected some of: {', '.join(keys)}."
-            raise InputError(f"The {what} has the key {key!r}, which is not supported here. {hint}")
+            raise InputError(f"The {what} has the key {_shown(key)}, which is not supported here. {hint}")
     return value
 
 
 def _one_of(what, value, values):
     if value not in values:
-        raise InputError(f"The sweep's {what} must be one of: {', '.join(values)}. Received {value!r}.")
+        raise InputError(f"The sweep's {what} must be one of: {', '.join(values)}. Received {_shown(value)}.")
     return value
 
 
 def _name(name):
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(name)):
-        raise InputError(f"A sweep's name is of letters, digits, '-', '_' and '.'. Received {name!r}.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", str(name)):
+        raise InputError(
+            f"A sweep's name is of letters, digits, '-', '_' and '.', 64 at most. Received {_shown(name)}."
+        )
     return str(name)
 
 

@@ -5,8 +5,7 @@ import shlex
 
 from optuna.trial import TrialState
 
-from fer_keras.core.files import write_json
-from fer_keras.runs import records
+from fer_keras.core.files import plain, write_json
 from fer_keras.sweep import plots
 from fer_keras.sweep.storage import origin
 
@@ -83,7 +82,7 @@ def _row(sweep, trial):
     value = trial.value if trial.state == TrialState.COMPLETE else None
     if trial.intermediate_values and value is None:
         value = trial.intermediate_values[trial.last_step]
-    return records.plain(
+    return plain(
         {
             "trial": origin(trial),
             "state": STATES[trial.state],

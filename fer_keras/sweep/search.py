@@ -1,31 +1,27 @@
 """The search: one process a trial, on one machine or many."""
 
 import contextlib
-import ctypes
 import dataclasses
 import logging
 import os
 import pathlib
-import signal
-import subprocess
 import sys
-import time
 import warnings
 
 import optuna
 from optuna.trial import TrialState
 
+from fer_keras import models
+from fer_keras.core import jobs
 from fer_keras.core.errors import InputError
 from fer_keras.data import load as load_data
 from fer_keras.experiment import override
-from fer_keras.runs import pipeline, records
+from fer_keras.runs import records
 from fer_keras.sweep import file, results
 from fer_keras.sweep.storage import HEARTBEAT, Board, origin
 
 LOGGER = logging.getLogger("fer_keras")
 COMMAND = [sys.executable, "-m", "fer_keras", "run"]
-POLL = 0.5  # seconds
-PATIENCE = 10  # seconds from asking a training to end to killing it
 MOST_FAILURES = 3  # in a row
 
 
@@ -73,7 +69,7 @@ def run(
         with contextlib.closing(Board(sweep, home, storage, about, heartbeat=heartbeat)) as board:
             try:
                 with board.joined():
-                    Workers(board, workers, options, pathlib.Path(output, "sweeps", sweep.name)).run()
+                    Trials(board, workers, options, pathlib.Path(output, "sweeps", sweep.name)).run_all()
             except (InputError, KeyboardInterrupt, SystemExit):
                 _conclude(board, home)
                 raise
@@ -88,83 +84,97 @@ def _conclude(board, home):
     return result
 
 
-class Workers:
-    """Works on the trials of a board, several at a time.
+@dataclasses.dataclass
+class Trial:
+    """A trial of Optuna's, the process that trains it, and what it has reported."""
+
+    trial: optuna.Trial
+    process: jobs.Process
+    folder: pathlib.Path
+    metric: str
+    epochs: int
+    epoch: int = 0
+    value: float | None = None
+
+    def record(self):
+        """Return the run directory, or `None` before there is one."""
+        found = sorted(self.folder.glob("**/run.json"), key=lambda path: path.parent.name)
+        return found[-1].parent if found else None
+
+    def report(self):
+        """Report to Optuna the epochs since the last call; return whether there were any."""
+        folder = self.record()
+        rows = (
+            [row for row in records.rows(folder / records.HISTORY) if row["epoch"] > self.epoch] if folder else []
+        )
+        for row in rows:
+            self.epoch, self.value = row["epoch"], row[self.metric]
+            if self.value is not None:  # NaN is None in a record
+                self.trial.report(self.value, self.epoch)
+        return bool(rows)
+
+
+class Trials(jobs.Pool[Trial]):
+    """Trains the trials of a board, several at a time.
 
     Args:
         board: `fer_keras.sweep.storage.Board`.
-        number: of trials at a time.
+        workers: trials at a time.
         options: further words of `fer-keras run`.
         output: folder of the trials.
     """
 
-    def __init__(self, board, number, options, output):
-        self.board, self.number, self.options, self.output = board, number, options, output
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self.environment = {
-            "OMP_NUM_THREADS": str(max(cores // number, 1)),
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "WANDB_JOB_TYPE": "trial",
-            "WANDB_RUN_GROUP": board.sweep.name,
-        }
-        self.active, self.failures = [], 0
+    def __init__(self, board, workers, options, output):
+        super().__init__(workers)
+        self.board, self.options, self.output = board, options, output
+        wandb = {"WANDB_JOB_TYPE": "trial", "WANDB_RUN_GROUP": board.sweep.name}
+        self.environment = jobs.thread_settings(workers) | wandb
+        self.failures, self.waiting = 0, False
 
-    def run(self):
+    def run_all(self):
         """Return when no trial is left to do, here or, as far as that can be known, elsewhere."""
-        previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        waiting = False
         try:
-            while self._fill() or self.board.awaits_others():
-                if not self.active and not waiting:
-                    LOGGER.info("Nothing is left to begin. Waiting for other workers' trials, in case one dies.")
-                waiting = not self.active
-                time.sleep(POLL if self.active else 4 * POLL)
-                self.active = [job for job in self.active if not self._is_over(job)]
-                if self.failures >= MOST_FAILURES:
-                    raise InputError(f"{self.failures} trials failed in a row. {self.failure}")
+            super().run_all()
         finally:
-            signal.signal(signal.SIGTERM, previous)
-            for job in self.active:
-                job.stop()
             for job in self.active:
                 self.board.give_back(job.trial)
 
-    def _fill(self):
-        while len(self.active) < self.number and (trial := self.board.take()):
-            self.active.append(self._start(trial))
-        return self.active
-
-    def _start(self, trial):
+    def next_job(self):
+        if self.failures >= MOST_FAILURES:
+            raise InputError(f"{self.failures} trials failed in a row. {self.failure}")
+        trial = self.board.take()
+        if trial is None:
+            return None
+        self.waiting = False
         sweep = self.board.sweep
         number = origin(self.board.trials()[trial.number])
         folder = self.output / f"{number:03}"
         folder.mkdir(parents=True, exist_ok=True)
         settings = {"name": f"{sweep.name}-{number:03}"} | sweep.settings(trial.params)
         words = [f"{key}={value}" for key, value in settings.items()]
-        with open(folder / "output.log", "ab") as log:
-            process = subprocess.Popen(
-                [*COMMAND, sweep.program, *words, "--output", os.fspath(folder), *self.options],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
-            )
-        return Job(trial, process, folder, sweep.metric, settings.get("epochs", sweep.experiment.epochs))
+        command = [*COMMAND, sweep.program, *words, "--output", os.fspath(folder), *self.options]
+        process = jobs.Process(command, open(folder / "output.log", "a+b"), self.environment)
+        return Trial(trial, process, folder, sweep.metric, settings.get("epochs", sweep.experiment.epochs))
 
-    def _is_over(self, job):
-        code = job.process.poll()  # before reading, so that nothing is missed
+    def awaits_more(self):
+        awaits = self.board.awaits_others()
+        if awaits and not self.waiting:
+            LOGGER.info("No trial is left to begin. Waiting for those of other workers, in case one dies.")
+        self.waiting = awaits
+        return awaits
+
+    def is_over(self, job):
+        code = job.process.exit_code()  # before the record is read, so that nothing is missed
         self.board.beat(job.trial)
         try:
             pruned = job.report() and job.epoch < job.epochs and code is None and job.trial.should_prune()
         except optuna.exceptions.UpdateFinishedTrialError:
-            job.stop()  # this machine was asleep or cut off, and another one has begun the trial again
+            # This machine was asleep or cut off, and another one has begun the trial again.
             self._say(job, "taken over by another worker")
             return True
         if code is None and not pruned:
             return False
-        job.stop()
+        job.process.stop()
         if pruned:
             self._tell(job, TrialState.PRUNED, f"stopped in epoch {job.epoch}, {job.metric} {job.value:.4f}")
         elif code == 0 and job.value is not None:
@@ -176,7 +186,7 @@ class Workers:
     def _tell(self, job, state, text):
         if state == TrialState.FAIL:
             self.failures += 1
-            self.failure = f"The last one {text}:{job.tail()}"
+            self.failure = f"The last one {text}: {' '.join(job.process.last_lines())}"
         else:
             self.failures = 0
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
@@ -191,49 +201,6 @@ class Workers:
         LOGGER.info("trial %s of %d: %s  %s", job.folder.name, self.board.sweep.trials, text, settings)
 
 
-@dataclasses.dataclass
-class Job:
-    """A trial, the process that trains it, and what it has reported."""
-
-    trial: optuna.Trial
-    process: subprocess.Popen
-    folder: pathlib.Path
-    metric: str
-    epochs: int
-    epoch: int = 0
-    value: float | None = None
-
-    def record(self):
-        """Return the run directory, or `None` before there is one."""
-        found = sorted(self.folder.glob("**/run.json"), key=lambda path: path.parent.name)
-        return found[-1].parent if found else None
-
-    def report(self):
-        """Tell the study of the epochs since the last call; return whether there were any."""
-        folder = self.record()
-        rows = (
-            [row for row in records.rows(folder / records.HISTORY) if row["epoch"] > self.epoch] if folder else []
-        )
-        for row in rows:
-            self.epoch, self.value = row["epoch"], row[self.metric]
-            if self.value is not None:  # NaN stands as None in a record
-                self.trial.report(self.value, self.epoch)
-        return bool(rows)
-
-    def stop(self):
-        """End the process, if need be by force."""
-        self.process.terminate()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def tail(self):
-        lines = (self.folder / "output.log").read_text(encoding="utf-8", errors="replace").splitlines()
-        return "".join(f"\n    {line}" for line in lines[-12:])
-
-
 def _about(sweep, faces):
     """Return what all workers must agree on; try every setting's name on the way."""
     first = {
@@ -241,18 +208,12 @@ def _about(sweep, faces):
         for key, distribution in sweep.distributions.items()
     }
     words = [f"{key}={value}" for key, value in sweep.settings(first).items()]
-    pipeline.resolved(override(sweep.experiment, words))
+    models.resolved(override(sweep.experiment, words))
     return {
         "method": sweep.method,
         "metric": [sweep.metric, sweep.goal],
         "parameters": [sweep.constants, {key: repr(kind) for key, kind in sweep.distributions.items()}],
         "early_terminate": sweep.early,
-        "experiment": pipeline.resolved(sweep.experiment),
+        "experiment": models.resolved(sweep.experiment),
         "data": faces.digest,
     }
-
-
-def _die_with_parent():
-    """Let the kernel end a training whose sweep was killed: it would hold the run that is begun again."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import plain
 from fer_keras.runs import records
 from fer_keras.sweep.file import cells
+from fer_keras.sweep.journal import Journal
 
 HEARTBEAT = 15  # seconds
 GRACE = 4  # heartbeats that may be missed before a worker counts as dead
@@ -81,9 +82,9 @@ class Board:
         else:
             path = pathlib.Path(storage or pathlib.Path(folder) / "journal.log")
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.study = optuna.create_study(storage=JournalStorage(JournalFileBackend(str(path))), **arguments)
+            self.study = _journal_study(path, arguments)
         if about is not None:
-            self._agree(records.plain(about))
+            self._agree(plain(about))
 
     @contextlib.contextmanager
     def joined(self):
@@ -194,6 +195,16 @@ def _repeat(study, trial, most=None):
     nobodys = copy.copy(trial)
     nobodys.user_attrs = {}
     RetryHeartbeatStaleTrialCallback(max_retry=most)(study, nobodys)
+
+
+def _journal_study(path, arguments):
+    journal = Journal(path)
+    try:
+        return optuna.create_study(storage=JournalStorage(journal), **arguments)
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise InputError(
+            f"{path} is no journal of Optuna's: {type(error).__name__}: {error}. Remove the file to begin anew."
+        ) from error
 
 
 def _sampler(sweep):

@@ -1,8 +1,10 @@
-"""Callbacks that add the study's metrics to the epoch's `logs`, where `History` and later callbacks find them.
+"""Keras callbacks: metrics in the epoch's `logs`, the log line, the bar, reseeding, distributed training.
 
-Put `EpochTime` first in the list: it would also count the callbacks before it.
+Those of checkpoints and learning-rate schedules are in `checkpoints` and `schedules`. Metrics are written into
+`logs`, where `History` and later callbacks find them. `EpochTime` must be first: it counts callbacks before it.
 """
 
+import logging
 import math
 import time
 
@@ -10,10 +12,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_keras.backend.gradients import batch_gradients
+from fer_keras.backend import distribution
+from fer_keras.backend.gradients import GradientStatistics, batch_gradients
 from fer_keras.core.errors import InputError
+from fer_keras.experiment import LAST_EPOCHS
 
-LAST_EPOCHS = 3  # a run is judged by their mean
+LOGGER = logging.getLogger("fer_keras")
 
 
 class EpochTime(keras.callbacks.Callback):
@@ -27,9 +31,9 @@ class EpochTime(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stops the training where the loss is no number any more, before anything of that epoch is written.
+    """Stops the training if the loss becomes NaN or infinite, before anything of that epoch is written.
 
-    Looks at the running mean, which one NaN or infinity spoils for the rest of the epoch.
+    It checks the running mean, which stays NaN or infinite for the rest of the epoch.
 
     Raises:
         InputError: names the loss, the epoch and the step by which it was found, and what to try.
@@ -41,7 +45,8 @@ class FiniteLoss(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check("training", logs["loss"], f"by step {batch + 1} of")
+        if "loss" in logs:  # `fer_keras.training.loop` reads it after the epoch only
+            self._check("training", logs["loss"], f"by step {batch + 1} of")
 
     def on_epoch_end(self, epoch, logs=None):
         self._check("training", logs["loss"], "after")
@@ -64,9 +69,18 @@ class GradientRatio(keras.callbacks.Callback):
     `fer_keras.backend.gradients.tracked`.
     """
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_train_begin(self, logs=None):
         optimizer = self.model.optimizer
-        ratios = getattr(optimizer, "inner_optimizer", optimizer).read_ratios()
+        self.optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a `LossScaleOptimizer`
+        if not isinstance(self.optimizer, GradientStatistics):
+            name = type(self.optimizer).__name__
+            raise InputError(
+                "GradientRatio needs an optimizer that keeps gradient statistics. Received a plain "
+                f"{name}. Compile with fer_keras.backend.gradients.tracked(keras.optimizers.{name})(...)."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        ratios = self.optimizer.read_ratios()
         logs["grad_ratio"] = 100 * ratios.pop("total")
         logs.update({f"grad_ratio/{layer_name(path)}": 100 * ratio for path, ratio in ratios.items()})
 
@@ -117,7 +131,7 @@ class RecalibratedAccuracy(keras.callbacks.Callback):
     augmentation included, the weights fixed. All variables are put back. Without BatchNorm nothing is added.
 
     Args:
-        batches: `fer_keras.batches.Batches`.
+        batches: `fer_keras.training.dataset.Batches`.
         images: validation images, (n, 48, 48, 1).
         targets: as the loss takes them.
     """
@@ -167,6 +181,100 @@ class Histograms(keras.callbacks.Callback):
         kinds = {"gradients": gradients, "parameters": parameters}
         logs.update(_spread("gradient", gradients) | _spread("weight", parameters))
         self.on_histograms(epoch + 1, {kind: _histograms(arrays) for kind, arrays in kinds.items()})
+
+
+class DistributedLogs(keras.callbacks.Callback):
+    """Makes `logs` those of all processes of a data-parallel training, and announces each batch's size to layers.
+
+    Must precede the callbacks that read or add to `logs`: each metric is taken as a mean over images.
+
+    Args:
+        batches: `Batches`.
+        validation: `distribution.Part` of the validation images that this process scores.
+    """
+
+    def __init__(self, batches, validation):
+        super().__init__()
+        self.batches, self.validation = batches, validation
+        wholes = [batches.size(index) for index in range(len(batches))]
+        own = sum(distribution.part(whole).share * whole for whole in wholes)
+        self.share = own / sum(wholes)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        distribution.start_step(self.batches.size(batch))
+
+    def on_test_begin(self, logs=None):
+        distribution.end_step()
+
+    def on_epoch_end(self, epoch, logs=None):
+        distribution.end_step()
+        shares = {name: self.validation.share if name.startswith("val_") else self.share for name in logs}
+        logs.update(distribution.sum_of({name: value * shares[name] for name, value in logs.items()}))
+
+
+class ReseedEachEpoch(keras.callbacks.Callback):
+    """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed epoch draws the same."""
+
+    def __init__(self, batches, seed):
+        super().__init__()
+        self.batches, self.seed = batches, seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.start(epoch)
+        sequence = np.random.SeedSequence([self.seed, epoch])
+        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own, the same
+        # in every process.
+        keras.utils.set_random_seed((int(sequence.generate_state(1)[0]) + distribution.rank()) % 2**32)
+        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
+        for state, child in zip(states, sequence.spawn(len(states)), strict=True):
+            state.assign(child.generate_state(2))
+
+
+class EpochRows(keras.callbacks.Callback):
+    """Hands each epoch's `logs` to `on_epoch` as a row under the study's names."""
+
+    NAMES = {"loss": "train_loss", "acc": "train_acc"}
+
+    def __init__(self, on_epoch):
+        super().__init__()
+        self.on_epoch = on_epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {self.NAMES.get(name, name): float(value) for name, value in logs.items()}
+        self.on_epoch({"epoch": epoch + 1, **row})
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Moves a bar with the steps, and logs a line of at most 80 characters for each epoch.
+
+    Args:
+        progress: started `rich.progress.Progress`.
+    """
+
+    async_safe = True  # see `FiniteLoss`
+
+    def __init__(self, progress):
+        super().__init__()
+        self.progress, self.task = progress, progress.add_task("")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        description = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.progress.reset(self.task, total=self.params["steps"], description=description)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.update(self.task, completed=batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = [name for name in ("loss", "acc", "val_loss", "val_acc") if name in logs]
+        figures = [f"{name} {_short(logs[name])}" for name in names]
+        time = logs.get("epoch_time")
+        seconds = [] if time is None else [f"{time:.1f} s" if time < 100 else f"{time:.0f} s"]
+        line = "  ".join([f"epoch {epoch + 1}/{self.params['epochs']}", *figures, *seconds])
+        LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
+
+
+def _short(value):
+    return f"{value:.3f}" if value < 100 else f"{value:.1e}"
 
 
 def _histograms(arrays):

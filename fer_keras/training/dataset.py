@@ -1,152 +1,125 @@
-"""The training images as a training meets them: what is to be said of each, in which batches, by which draws."""
+"""The training set: images and targets in batches, shuffled and mixed by seed and epoch."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
 
 from fer_keras.backend import distribution
-from fer_keras.data import EMOTIONS
-from fer_keras.training.mixup import mix, smooth
+from fer_keras.backend.step import Plan
+from fer_keras.data import EMOTIONS, Faces
+from fer_keras.experiment import Experiment
+from fer_keras.training.losses import uses_soft_targets
+from fer_keras.training.mixup import draw, mix, smooth
 
-CLIMB = 4  # a SAM step climbs by one in so many images of its batch; see Experiment.sam
-TAUGHT_DRAWS = 5  # ways of blending the images that teachers look at before the first is met again
-
-
-def blends(experiment):
-    """Whether the targets are rows of shares instead of class numbers."""
-    return bool(
-        experiment.label_smoothing
-        or experiment.mixup
-        or experiment.cutmix
-        or experiment.loss != "cross_entropy"
-        or experiment.teachers
-    )
+SAM_SHARE = 4  # a SAM step climbs by the gradient of one in so many images of its batch; see Experiment.sam
+DISTILLATION_DRAWS = 5  # draws of mixup and cutmix that teachers classify; the student's epochs repeat them
 
 
-def targets_of(labels, experiment, smoothing=0.0):
-    """Return what the model is to say of images with these labels, in the form that its loss takes."""
-    return smooth(labels, len(EMOTIONS), smoothing) if blends(experiment) else labels
+def targets_of(labels: np.ndarray, experiment: Experiment, smoothing: float = 0.0) -> np.ndarray:
+    """Return the targets of the experiment's loss for labels (n,): as they are, or (n, 7) float32 one-hot.
 
-
-def training_targets(train, experiment):
-    """Return what the labels want said of the training images: class numbers (n,), or shares (n, 7) float32."""
-    return targets_of(train.labels, experiment, experiment.label_smoothing)
+    Args:
+        labels: integers 0..6.
+        experiment: see `fer_keras.training.losses.uses_soft_targets`.
+        smoothing: share of each one-hot target that is spread evenly over the classes.
+    """
+    return smooth(labels, len(EMOTIONS), smoothing) if uses_soft_targets(experiment) else labels
 
 
 class Batches(keras.utils.PyDataset):
-    """The training images in batches, blended as the experiment says, in an order that seed and epoch decide.
+    """The batches of an epoch, with mixup and cutmix, in an order drawn from seed and epoch.
 
-    With SAM, each batch comes after its own first quarter, see `fer_keras.backend.optimizers.SharpnessAware`.
-    Where several processes share a batch, each gets its own part of it. With teachers, batches that are blended
-    repeat after `draws` epochs, so that the teachers need not look at each one of them.
+    With SAM, each batch follows its own first quarter, see `fer_keras.backend.optimizers.SharpnessAware`.
+    Processes that share a batch get a part of it each. With teachers, mixed batches repeat after `draws` epochs,
+    so that the teachers classify each image `draws` times only.
 
     Args:
-        images: (n, 48, 48, 1) uint8, an array or a tensor of PyTorch; the model's first layer converts them.
-        targets: (n,) class numbers or (n, 7) shares.
-        experiment: `Experiment`; an epoch's last batch may be smaller than its `batch_size`.
-        taught: (draws, n, 7) what its teachers say of each image as it is blended in each draw, see
-            `fer_keras.training.distillation.soft_labels`.
+        train: `Faces` to train on.
+        experiment: `Experiment`; the last batch of an epoch may be smaller than its `batch_size`.
+        soft_targets: (draws, n, 7), the teachers' probabilities for each image as mixed in each draw, see
+            `fer_keras.training.distillation.soft_targets`; may be set later.
+
+    Attributes:
+        images: (n, 48, 48, 1) uint8, an array or a tensor of the backend.
+        labels: (n,) class numbers.
+        targets: (n,) class numbers, or (n, 7) float32 with the experiment's label smoothing.
+        steps: batches of an epoch, those of SAM not counted twice.
+        draws: number of different draws of mixup and cutmix, if the experiment has teachers.
     """
 
-    def __init__(self, images, targets, experiment, taught=None):
+    def __init__(self, train: Faces, experiment: Experiment, soft_targets: np.ndarray | None = None) -> None:
         super().__init__()
-        self.images, self.targets, self.experiment, self.taught = images, targets, experiment, taught
-        self.draws = TAUGHT_DRAWS if experiment.mixup or experiment.cutmix else 1
-        self.steps = math.ceil(len(targets) / experiment.batch_size)
+        self.images: Any = train.images
+        self.labels, self.experiment, self.soft_targets = train.labels, experiment, soft_targets
+        self.targets = targets_of(train.labels, experiment, experiment.label_smoothing)
+        self.draws = DISTILLATION_DRAWS if experiment.mixup or experiment.cutmix else 1
+        self.steps = math.ceil(len(self.targets) / experiment.batch_size)
         self.start(epoch=0)
 
-    def start(self, epoch):
-        """Shuffle for `epoch`."""
-        repeated = self.experiment.teachers and self.draws > 1
+    def start(self, epoch: int) -> None:
+        """Shuffle for `epoch`, counted from 0."""
+        repeated = self.experiment.teachers and self.experiment.teacher_view == "blended" and self.draws > 1
         self.epoch, self.draw = epoch, epoch % self.draws if repeated else epoch
         self.order = np.random.default_rng([self.experiment.seed, self.draw]).permutation(len(self.targets))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps * (2 if self.experiment.sam else 1)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Any, np.ndarray]:
         step = index // 2 if self.experiment.sam else index
-        images, targets = self.blended(step)
-        if self.experiment.teachers:
+        images, targets = self.mixed(step)
+        if self.soft_targets is not None:
             share = np.float32(self.experiment.distillation)
-            targets = (1 - share) * targets + share * self.taught[self.epoch % self.draws, self.rows(step)]
-        count = self.whole(index)
+            soft = self.soft_targets[self.epoch % self.draws, self.rows(step)]
+            targets = (1 - share) * targets + share * soft
+        count = self.size(index)
         own = distribution.part(count).rows
         return images[:count][own], targets[:count][own]
 
-    def whole(self, index):
-        """Return the number of images in a batch, all processes' parts together."""
-        step, second = divmod(index, 2) if self.experiment.sam else (index, True)
+    def size(self, index: int) -> int:
+        """Return the number of images in a batch, over all processes."""
+        step, second = divmod(index, 2) if self.experiment.sam else (index, 1)
         count = len(self.rows(step))
-        return count if second else math.ceil(count / CLIMB)
+        return count if second else math.ceil(count / SAM_SHARE)
 
-    def rows(self, step):
-        """Return which images a step takes, in order."""
+    def rows(self, step: int) -> np.ndarray:
+        """Return the places of a step's images, in order."""
         size = self.experiment.batch_size
         return self.order[step * size : (step + 1) * size]
 
-    def blended(self, step):
-        """Return the images of a step and their targets, blended as the experiment says."""
+    def mixed(self, step: int) -> tuple[Any, np.ndarray]:
+        """Return the images of a step and their targets after mixup or cutmix, without those of teachers."""
         rows = self.rows(step)
-        rng = np.random.default_rng([self.experiment.seed, self.draw, step])
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
-        return mix(self.images[rows], self.targets[rows], rng, mixup=mixup, cutmix=cutmix)
+        return mix(self.images[rows], self.targets[rows], self._generator(step), mixup=mixup, cutmix=cutmix)
 
+    def plan(self) -> Plan:
+        """Return the images of this epoch's steps and how to mix them, for `fer_keras.backend.step.Step`."""
+        soft_targets = None if self.soft_targets is None else self.soft_targets[self.epoch % self.draws]
+        mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
+        if not (mixup or cutmix):
+            return Plan(self.order, soft_targets=soft_targets)
+        size, blends = self.images.shape[1:3], []
+        for step in range(self.steps):
+            blends.append(draw(len(self.rows(step)), *size, self._generator(step), mixup=mixup, cutmix=cutmix))
+        return Plan(
+            self.order,
+            np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(blends)]),
+            np.array([(blend.share, blend.target_share) for blend in blends], "float32"),
+            np.array([blend.box for blend in blends]),
+            soft_targets,
+        )
 
-def check_parts(experiment, train, validation):
-    """Check that there is an image for each process in every batch and among those of validation.
+    def _generator(self, step: int) -> np.random.Generator:
+        return np.random.default_rng([self.experiment.seed, self.draw, step])
 
-    Raises:
-        InputError: if there is not.
-    """
-    batches = Batches(train.images, train.labels, experiment)
-    for count in (*map(batches.whole, range(len(batches))), len(validation)):
-        distribution.part(count)
+    def check_processes(self, validation: Faces) -> None:
+        """Check that each process gets an image of every batch and of validation.
 
-
-class Sharing(keras.callbacks.Callback):
-    """Lets several processes train as one: tells which part of a batch is here, and makes `logs` those of all.
-
-    Must stand before the callbacks that read or add to `logs`: each metric is taken for a mean over images.
-
-    Args:
-        batches: `Batches`.
-        validation: `distribution.Part` of the validation images that this process scores.
-    """
-
-    def __init__(self, batches, validation):
-        super().__init__()
-        self.batches, self.validation = batches, validation
-        wholes = [batches.whole(index) for index in range(len(batches))]
-        own = sum(distribution.part(whole).share * whole for whole in wholes)
-        self.share = own / sum(wholes)
-
-    def on_train_batch_begin(self, batch, logs=None):
-        distribution.start_step(self.batches.whole(batch))
-
-    def on_test_begin(self, logs=None):
-        distribution.end_step()
-
-    def on_epoch_end(self, epoch, logs=None):
-        distribution.end_step()
-        shares = {name: self.validation.share if name.startswith("val_") else self.share for name in logs}
-        logs.update(distribution.sum_of({name: value * shares[name] for name, value in logs.items()}))
-
-
-class EpochSeeds(keras.callbacks.Callback):
-    """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed epoch draws the same."""
-
-    def __init__(self, batches, seed):
-        super().__init__()
-        self.batches, self.seed = batches, seed
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.batches.start(epoch)
-        sequence = np.random.SeedSequence([self.seed, epoch])
-        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own, the same
-        # in every process.
-        keras.utils.set_random_seed((int(sequence.generate_state(1)[0]) + distribution.rank()) % 2**32)
-        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
-        for state, child in zip(states, sequence.spawn(len(states)), strict=True):
-            state.assign(child.generate_state(2))
+        Raises:
+            InputError: if not.
+        """
+        for count in (*map(self.size, range(len(self))), len(validation)):
+            distribution.part(count)

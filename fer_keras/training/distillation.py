@@ -1,57 +1,112 @@
-"""Distillation: what trained networks say of the training images, for the next one to learn from."""
+"""Distillation: soft targets from trained networks, Hinton et al. 2015, arXiv:1503.02531."""
 
-import hashlib
 import logging
+from collections.abc import Sequence
 
+import keras
 import numpy as np
+from keras import ops
 
-from fer_keras.backend import distribution
+from fer_keras.backend import distribution, layers
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import sha256
+from fer_keras.core.progress import bar
 from fer_keras.data import EMOTIONS
-from fer_keras.data.loading import bar
 from fer_keras.data.sources import reading
-from fer_keras.inference.prediction import probabilities
+from fer_keras.inference.prediction import are_probabilities, fed, probabilities
 from fer_keras.model_files import saving
-from fer_keras.training.dataset import Batches, training_targets
+from fer_keras.training.dataset import Batches
 
 LOGGER = logging.getLogger("fer_keras")
 
 
-def digests(paths):
-    """Return the SHA-256 of each file in hex, a list.
+def digests(paths: Sequence[str]) -> list[str]:
+    """Return the SHA-256 of each file in hex.
 
     Raises:
         InputError: if one cannot be read.
     """
     found = []
     for path in paths:
-        with reading(path), open(path, "rb") as file:
-            found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        with reading(path):
+            found.append(sha256(path))
     return found
 
 
-def soft_labels(experiment, train):
-    """Return what the teachers say of each training image, as it is blended: the mean over networks and mirroring.
+def soft_targets(batches: Batches) -> np.ndarray | None:
+    """Return the teachers' mean probabilities for each training image, mixed as the student sees it, and mirrored.
 
     Args:
-        experiment: `Experiment` with at least one of `teachers`, see `saving.load`.
-        train: `Faces`.
+        batches: of the student; its experiment names the `.keras` files. It is shuffled.
 
     Returns:
-        (draws, n, 7) float32, one for each draw of `Batches`, images in the order of `train`.
+        (draws, n, 7) float32, for each draw of `batches`, images in the order of its `labels`; `None` without
+        teachers, or if they classify augmented images in every step, see `teacher`.
 
     Raises:
         InputError: if a file cannot be loaded.
     """
-    teachers = [saving.load(path) for path in experiment.teachers]
-    batches = Batches(train.images, training_targets(train, experiment), experiment)
-    said = np.empty((batches.draws, len(train), len(EMOTIONS)), "float32")
-    LOGGER.info("Teachers look at %d training images: %s", said[..., 0].size, ", ".join(experiment.teachers))
-    shown = distribution.rank() == 0 and LOGGER.isEnabledFor(logging.INFO)
-    with bar("teachers", said[..., 0].size, shown) as advance:
+    experiment = batches.experiment
+    if not experiment.teachers or experiment.teacher_view == "augmented":
+        return None
+    models = [saving.load(path) for path in experiment.teachers]
+    found = np.empty((batches.draws, len(batches.labels), len(EMOTIONS)), "float32")
+    images = found[..., 0].size
+    LOGGER.info("Distillation: %d images through %s", images, ", ".join(experiment.teachers))
+    with bar("soft targets", images, show=distribution.rank() == 0) as advance:
         for draw in range(batches.draws):
             batches.start(draw)
             for step in range(batches.steps):
                 rows = batches.rows(step)
-                said[draw, rows] = probabilities(teachers, batches.blended(step)[0], flip=True)
+                found[draw, rows] = probabilities(models, batches.mixed(step)[0], tta="flip")
                 advance(len(rows))
-    return said
+    return found
+
+
+def teacher(experiment, model):
+    """Return a function from augmented images to the teachers' mean probabilities, and the layer it looks at.
+
+    Args:
+        experiment: `Experiment` with `teachers`.
+        model: from `fer_keras.training.fitting.build`.
+
+    Returns:
+        `(function, name)`: the function takes the outputs of the layer `name` of `model`, (n, 48, 48, 1), and
+        returns (n, 7) float32.
+
+    Raises:
+        InputError: if a file cannot be loaded, or the augmentation changes the size of the images.
+    """
+    scaling = model.layers[1]
+    last = model.get_layer(experiment.augmentation[-1]) if experiment.augmentation else scaling
+    if last.output.shape != model.input.shape:
+        raise InputError(
+            f"teacher_view='augmented' needs images of the teachers' size, {model.input.shape[1:3]}. "
+            f"The augmentation {last.name!r} returns {last.output.shape[1:3]}."
+        )
+    networks = [layers.fast(saving.load(path)) for path in experiment.teachers]
+    noise = np.random.default_rng(0).integers(0, 256, (8, *model.input.shape[1:]))
+    outputs = [ops.convert_to_numpy(_outputs(network, noise)) for network in networks]
+    heads = [_identity if are_probabilities(said) else ops.softmax for said in outputs]
+
+    def probabilities_of(view):
+        images = _unscaled(ops.cast(view, "float32"), scaling)
+        outputs = [head(_outputs(n, images)) for n, head in zip(networks, heads, strict=True)]
+        return sum(ops.cast(x, "float32") for x in outputs) / len(outputs)
+
+    return probabilities_of, last.name
+
+
+def _outputs(network, images):
+    return network(fed(network, images), training=False)
+
+
+def _identity(x):
+    return x
+
+
+def _unscaled(images, scaling):
+    """Return the pixels of [0, 255] that the layer `scaling` made `images` of."""
+    if isinstance(scaling, keras.layers.Rescaling):
+        return images / scaling.scale
+    return images * ops.sqrt(scaling.variance) + scaling.mean

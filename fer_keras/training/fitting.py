@@ -3,36 +3,29 @@
 import dataclasses
 import logging
 import math
-import sys
 
 import keras
 import numpy as np
-from keras import ops
-from rich.console import Console
-from rich.progress import Progress
 from sklearn.utils.class_weight import compute_class_weight
 
 from fer_keras import models
-from fer_keras.backend import device, distribution
+from fer_keras.backend import device, distribution, step
 from fer_keras.backend.gradients import tracked
 from fer_keras.backend.optimizers import Muon, fused, sharpness_aware
 from fer_keras.core.errors import InputError
+from fer_keras.core.progress import progress
 from fer_keras.models.preprocessing import preprocessing
-from fer_keras.training import callbacks, checkpoints, schedules
-from fer_keras.training.dataset import Batches, EpochSeeds, Sharing, blends, targets_of, training_targets
+from fer_keras.training import callbacks, checkpoints, distillation, loop, schedules
+from fer_keras.training.dataset import targets_of
+from fer_keras.training.losses import loss_and_accuracy
 
 LOGGER = logging.getLogger("fer_keras")
 OPTIMIZERS = {
     "adam": fused(keras.optimizers.Adam),
     "adamw": fused(keras.optimizers.AdamW),
     "muon": Muon,
-    "rmsprop": keras.optimizers.RMSprop,
-    "sgd": keras.optimizers.SGD,
-}
-LOSSES = {
-    "cross_entropy": lambda: keras.losses.CategoricalCrossentropy(from_logits=True),
-    "focal": lambda: keras.losses.CategoricalFocalCrossentropy(from_logits=True, alpha=1.0),
-    "generalized_cross_entropy": lambda: GeneralizedCrossEntropy(),
+    "rmsprop": fused(keras.optimizers.RMSprop),
+    "sgd": fused(keras.optimizers.SGD),
 }
 OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
 OVERFIT_EPOCHS = 100
@@ -65,29 +58,9 @@ def build(experiment, train):
     )
     model = models.build(experiment.model, experiment.model_options, layers)
     steps = experiment.epochs * math.ceil(len(train.labels) / experiment.batch_size)
-    # Logits, since a softmax head is not the same loss on every backend where it saturates.
-    if blends(experiment):
-        loss, metric = LOSSES[experiment.loss](), keras.metrics.CategoricalAccuracy(name="acc")
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        metric = keras.metrics.SparseCategoricalAccuracy(name="acc")
+    loss, metric = loss_and_accuracy(experiment)
     model.compile(optimizer=_optimizer(experiment, steps), loss=loss, metrics=[metric])
     return model
-
-
-class GeneralizedCrossEntropy(keras.losses.Loss):
-    """(1 - p^q) / q for p the probability of the target; Zhang & Sabuncu 2018, arXiv:1805.07836.
-
-    Keras' own takes class numbers and probabilities only: no blended targets, no logits.
-    """
-
-    def __init__(self, q=0.7):
-        super().__init__()
-        self.q = q
-
-    def call(self, y_true, y_pred):
-        probability = ops.sum(y_true * ops.softmax(y_pred), axis=-1)
-        return (1 - ops.power(ops.maximum(probability, 1e-7), self.q)) / self.q
 
 
 def _class_weight(labels, experiment):
@@ -111,72 +84,123 @@ def _optimizer(experiment, steps):
     return optimizer
 
 
-def fit(model, experiment, train, validation, *, taught=None, on_epoch=None, on_histograms=None, checkpoint=None):
-    """Train `model` for the experiment's epochs, continuing from `checkpoint` where that file exists.
+def fit(
+    model,
+    experiment,
+    batches,
+    validation,
+    *,
+    on_epoch=None,
+    on_histograms=None,
+    checkpoint=None,
+    capture=False,
+):
+    """Train `model` for the experiment's epochs, continuing from `checkpoint` if that file exists.
 
-    Where `distribution` has joined several processes, all must call this; process 0 alone needs `on_epoch` and
-    what comes after it.
+    If `distribution` has joined several processes, all must call this; process 0 alone needs `on_epoch` and
+    the arguments after it.
 
     Args:
         model: from `build`.
         experiment: `Experiment`.
-        train: `Faces` to train on.
+        batches: `fer_keras.training.dataset.Batches` of the training images, with soft targets if the experiment
+            has teachers.
         validation: `Faces` to score after every epoch, `None` for none; only in a single process.
-        taught: (draws, n, 7) from `fer_keras.training.distillation.soft_labels`, if the experiment has teachers.
         on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
             (accuracies as fractions; the last two with validation) and what `fer_keras.training.callbacks` adds.
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`; `None` for none.
         checkpoint: path of an `.npz` file, rewritten whole after every epoch; `None` for none.
+        capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`. If that is not possible,
+            the log says why and training goes on without.
 
     Raises:
-        InputError: if the loss becomes infinite or no number.
+        InputError: if the loss becomes NaN or infinite.
         Lost: if one of several processes ends, see `distribution`.
     """
-    targets = training_targets(train, experiment)
-    batches = Batches(device.resident(train.images), targets, experiment, taught)
-    averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    scored, sharing = None, []
+    first = distribution.rank() == 0
+    scored, shared = None, []
     if validation is not None:
         own = distribution.part(len(validation.labels))
         scored = validation.images[own.rows], targets_of(validation.labels[own.rows], experiment)
-        sharing = [Sharing(batches, own)] if distribution.size() > 1 else []
-    scheduling = schedules.callbacks(model, experiment)
-    restored = checkpoints.restore(model, checkpoint) if checkpoint and distribution.rank() == 0 else 0
+        shared = [callbacks.DistributedLogs(batches, own)] if distribution.size() > 1 else []
+    averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
+    scheduling = schedules.callbacks(model, experiment)  # before `restore`, which fills their variables
+    restored = checkpoints.restore(model, checkpoint) if checkpoint and first else 0
     epochs_done = checkpoints.share(model, restored)
-    recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
-    if on_histograms:
-        recording.append(callbacks.Histograms(train.images[:PROBE], targets[:PROBE], on_histograms))
-        if scored and distribution.size() == 1:
-            rows = stratified(train.labels, INFERENCE_IMAGES)
-            known = train.images[rows], targets_of(train.labels[rows], experiment)
-            recording.append(callbacks.InferenceAccuracy(*known, averaging))
-            if not averaging:
-                recording.append(callbacks.RecalibratedAccuracy(batches, *scored))
-    recording.append(EpochRows(on_epoch))
-    if checkpoint:
-        recording.append(checkpoints.Checkpoint(checkpoint))
-    with _progress() as progress:
-        recording.append(ProgressBar(progress))
-        model.fit(
-            batches,
-            epochs=experiment.epochs,
-            initial_epoch=epochs_done,
-            validation_data=scored,
-            validation_batch_size=512,
-            shuffle=False,  # Batches does it, by seed and epoch
-            verbose=0,
-            class_weight=_class_weight(train.labels, experiment),
-            callbacks=[
+    recording = _recording(batches, experiment, scored, averaging, on_histograms) if first else []
+    batches.images = device.resident(batches.images)
+    with progress(show=first) as bars:
+        if first:
+            recording.append(callbacks.EpochRows(on_epoch))
+            recording += [checkpoints.Checkpoint(checkpoint)] if checkpoint else []
+            recording.append(callbacks.ProgressBar(bars))
+        fitted = {
+            "epochs": experiment.epochs,
+            "initial_epoch": epochs_done,
+            "validation_data": scored,
+            "callbacks": [
                 *averaging,
-                *sharing,
+                *shared,
                 callbacks.EpochTime(),
-                EpochSeeds(batches, experiment.seed),
+                callbacks.ReseedEachEpoch(batches, experiment.seed),
                 callbacks.FiniteLoss(),
                 callbacks.LearningRate(),
                 *scheduling,
-                *(recording if distribution.rank() == 0 else []),
+                *recording,
             ],
-        )
+        }
+        class_weight = _class_weight(batches.labels, experiment)
+        if function := _step(model, experiment, batches, class_weight, capture):
+            loop.train(model, function, batches, **fitted)
+        else:
+            model.fit(
+                batches,
+                validation_batch_size=loop.VALIDATION_BATCH,
+                shuffle=False,  # Batches does it, by seed and epoch
+                verbose=0,
+                class_weight=class_weight,
+                **fitted,
+            )
+
+
+def _recording(batches, experiment, scored, averaging, on_histograms):
+    """Return the callbacks that add metrics to the history; those of fixed images only with `on_histograms`."""
+    recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
+    if on_histograms:
+        probe = np.asarray(batches.images[:PROBE]), batches.targets[:PROBE]
+        recording.append(callbacks.Histograms(*probe, on_histograms))
+        if scored and distribution.size() == 1:
+            rows = stratified(batches.labels, INFERENCE_IMAGES)
+            known = batches.images[rows], targets_of(batches.labels[rows], experiment)
+            recording.append(callbacks.InferenceAccuracy(*known, averaging))
+            if not averaging:
+                recording.append(callbacks.RecalibratedAccuracy(batches, *scored))
+    return recording
+
+
+def _step(model, experiment, batches, class_weight, capture):
+    """Return the training step as a function, a graph with `capture`; `None` leaves it to `Model.fit`."""
+    in_view = bool(experiment.teachers) and experiment.teacher_view == "augmented"
+    obstacle = capture and step.obstacle(sam=experiment.sam)
+    if obstacle:
+        LOGGER.warning("The training step is not captured: %s.", obstacle)
+    if in_view and (keras.backend.backend() != "torch" or distribution.size() > 1 or experiment.sam):
+        raise InputError("teacher_view='augmented' needs the torch backend, a single process and sam=0.")
+    if not in_view and (obstacle or not capture):
+        return None
+    checkpoints.built_optimizer(model)
+    teacher, view = distillation.teacher(experiment, model) if in_view else (None, None)
+    eager = step.Step(
+        model,
+        batches.images,
+        batches.targets,
+        experiment.batch_size,
+        class_weight=class_weight,
+        distillation=experiment.distillation,
+        teacher=teacher,
+        view=view,
+    )
+    return step.GraphedStep(eager) if capture and not obstacle else eager
 
 
 def stratified(labels, count):
@@ -201,66 +225,10 @@ def overfit_losses(experiment, train):
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(model.optimizer, model.loss, metrics=[cross_entropy])
     losses = []
-    with _progress() as progress:
-        for _ in progress.track(range(OVERFIT_EPOCHS), description="overfit check"):
+    with progress(show=distribution.rank() == 0) as bars:
+        for _ in bars.track(range(OVERFIT_EPOCHS), description="overfit check"):
             model.reset_metrics()
             losses.append(float(model.train_on_batch(images, subset.labels)[-1]))
             if losses[-1] < 0.01:
                 break
     return losses
-
-
-class EpochRows(keras.callbacks.Callback):
-    """Hands each epoch's `logs` to `on_epoch` as a row under the study's names."""
-
-    NAMES = {"loss": "train_loss", "acc": "train_acc"}
-
-    def __init__(self, on_epoch):
-        super().__init__()
-        self.on_epoch = on_epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {self.NAMES.get(name, name): float(value) for name, value in logs.items()}
-        self.on_epoch({"epoch": epoch + 1, **row})
-
-
-class ProgressBar(keras.callbacks.Callback):
-    """Moves a bar with the steps, and logs a line for each epoch.
-
-    Args:
-        progress: started `rich.progress.Progress`.
-    """
-
-    FIGURES = {
-        "loss": "loss {:.3f}",
-        "acc": "acc {:.3f}",
-        "val_loss": "val_loss {:.3f}",
-        "val_acc": "val_acc {:.3f}",
-        "grad_ratio": "grad_ratio {:.2f} %",
-        "weight_norm": "weight_norm {:.1f}",
-        "epoch_time": "{:.1f} s",
-    }
-
-    async_safe = True  # see `callbacks.FiniteLoss`
-
-    def __init__(self, progress):
-        super().__init__()
-        self.progress, self.task = progress, progress.add_task("")
-
-    def on_epoch_begin(self, epoch, logs=None):
-        description = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self.progress.reset(self.task, total=self.params["steps"], description=description)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.progress.update(self.task, completed=batch + 1)
-
-    def on_epoch_end(self, epoch, logs=None):
-        figures = (form.format(logs[name]) for name, form in self.FIGURES.items() if name in logs)
-        line = "  ".join([f"epoch {epoch + 1}/{self.params['epochs']}", *figures])
-        LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
-
-
-def _progress():
-    console = Console(file=sys.stderr, soft_wrap=True)
-    shown = console.is_terminal and LOGGER.isEnabledFor(logging.INFO) and distribution.rank() == 0
-    return Progress(console=console, transient=True, disable=not shown)

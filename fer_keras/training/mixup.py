@@ -1,5 +1,7 @@
 """Training images and labels blended: label smoothing, mixup, cutmix. Drawn by a given generator of NumPy."""
 
+import dataclasses
+
 import numpy as np
 
 
@@ -12,34 +14,64 @@ def smooth(labels, num_classes, share):
     return one_hot * np.float32(1 - share) + np.float32(share / num_classes)
 
 
+@dataclasses.dataclass(frozen=True)
+class Blend:
+    """How the images of one batch are blended in pairs.
+
+    Attributes:
+        partner: (n,) position in the batch of each image's partner.
+        share: fraction of an image's own pixel values, outside the box.
+        box: top, bottom, left and right of the pixels taken from the partner, ends excluded.
+        target_share: fraction of an image's own target.
+    """
+
+    partner: np.ndarray
+    share: float = 1.0
+    box: tuple[int, int, int, int] = (0, 0, 0, 0)
+    target_share: float = 1.0
+
+
+def draw(count, height, width, rng, *, mixup=0.0, cutmix=0.0):
+    """Return the `Blend` of a batch of `count` images, or `None` if neither is above 0.
+
+    Args:
+        count: images in the batch; height, width: their size in pixels.
+        rng: `numpy.random.Generator`; one share and one box is drawn for the whole batch.
+        mixup: alpha of `Beta(alpha, alpha)`, 0 for none (Zhang et al. 2018, arXiv:1710.09412).
+        cutmix: the same for a pasted rectangle (Yun et al. 2019, arXiv:1905.04899). If both are above 0, a fair
+            coin decides between them.
+    """
+    if not (mixup or cutmix):
+        return None
+    partner = rng.permutation(count)
+    if not cutmix or (mixup and rng.random() >= 0.5):
+        share = float(rng.beta(mixup, mixup))
+        return Blend(partner, share, target_share=share)
+    share = rng.beta(cutmix, cutmix)
+    rows, columns = (round(size * (1 - share) ** 0.5) for size in (height, width))
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    box = (top, top + rows, left, left + columns)
+    return Blend(partner, box=box, target_share=1 - rows * columns / (height * width))
+
+
 def mix(images, targets, rng, *, mixup=0.0, cutmix=0.0):
     """Return images and targets of a batch, each blended with those of another image of it.
 
     Args:
         images: (n, height, width, channels), values [0, 255]; an array, or a tensor of PyTorch.
         targets: (n, num_classes), rows that sum to 1.
-        rng: `numpy.random.Generator`; one share and one rectangle is drawn for the whole batch.
-        mixup: alpha of `Beta(alpha, alpha)`, 0 for none (Zhang et al. 2018, arXiv:1710.09412).
-        cutmix: the same for a pasted rectangle (Yun et al. 2019, arXiv:1905.04899). If both are above 0, a fair
-            coin decides between them.
+        rng, mixup, cutmix: see `draw`.
     """
-    if not (mixup or cutmix):
+    blend = draw(*images.shape[:3], rng, mixup=mixup, cutmix=cutmix)
+    if blend is None:
         return images, targets
-    partner = rng.permutation(len(images))
-    if cutmix and (not mixup or rng.random() < 0.5):
-        images, share = _pasted(images, images[partner], rng.beta(cutmix, cutmix), rng)
-    else:
-        share = float(rng.beta(mixup, mixup))
-        images = share * images + (1 - share) * images[partner]
+    others, share = images[blend.partner], blend.share
+    top, bottom, left, right = blend.box
+    if share < 1:
+        images = share * images + (1 - share) * others
         images = images.astype("float32") if isinstance(images, np.ndarray) else images
-    return images, (share * targets + (1 - share) * targets[partner]).astype("float32")
-
-
-def _pasted(images, others, share, rng):
-    """Paste a rectangle of about 1 - `share` of the area; return the images and the share that is left of them."""
-    height, width = images.shape[1:3]
-    rows, columns = (round(size * (1 - share) ** 0.5) for size in (height, width))
-    top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    images = images + 0  # a copy of either kind
-    images[:, top : top + rows, left : left + columns] = others[:, top : top + rows, left : left + columns]
-    return images, 1 - rows * columns / (height * width)
+    else:
+        images = images + 0  # a copy of either kind
+        images[:, top:bottom, left:right] = others[:, top:bottom, left:right]
+    share = blend.target_share
+    return images, (share * targets + (1 - share) * targets[blend.partner]).astype("float32")

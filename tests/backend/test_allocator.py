@@ -1,11 +1,15 @@
 import ctypes
+import pathlib
 import subprocess
 import sys
 import types
 
 import pytest
+from click.testing import CliRunner
 
+import fer_keras
 from fer_keras.backend import allocator
+from fer_keras.cli import cli
 
 
 def test_what_glibc_is_told(monkeypatch):
@@ -22,16 +26,32 @@ def test_what_glibc_is_told(monkeypatch):
     assert len(calls) == 2
 
 
+def test_only_commands_set_the_allocator():
+    folder = pathlib.Path(fer_keras.__file__).parent
+    files = {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if "keep_freed" in path.read_text()
+    }
+    assert files == {"backend/allocator.py", "cli/__init__.py", "cli/serve.py"}
+
+
+@pytest.mark.parametrize("command", [*cli.commands])
+def test_commands_that_compute_keep_memory(monkeypatch, command):
+    calls = []
+    monkeypatch.setattr(allocator, "keep_freed", lambda *arguments: calls.append(arguments))
+    CliRunner().invoke(cli, [command, "--no-such-option"])
+    assert calls == ([()] if command in ("run", "overfit", "evaluate", "predict") else [])
+
+
 SCRIPT = """
 import os
 import sys
 import numpy as np
-from fer_keras import memory
+from fer_keras.backend import allocator
 
 def resident():  # MiB
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
 
-memory.keep_freed(*map(int, sys.argv[1:]))
+allocator.keep_freed(*map(int, sys.argv[1:]))
 blocks = [np.ones(16 << 20, "uint8") for _ in range(12)]
 held = resident()
 del blocks

@@ -56,19 +56,21 @@ experiment = Experiment(
 
 if __name__ == "__main__":
     import datetime
-    from fer_keras import distribution, pipeline, training
-    from fer_keras.batches import Sharing
+    from fer_keras.backend import distribution
+    from fer_keras.runs import pipeline
+    from fer_keras.training import fitting
+    from fer_keras.training.callbacks import DistributedLogs
 
-    training.OVERFIT_EPOCHS = 2
-    pipeline.pictures.draw = lambda record, folder: {}
-    end = Sharing.on_train_batch_end
+    fitting.OVERFIT_EPOCHS = 2
+    pipeline.plots.draw = lambda record, folder: {}
+    end = DistributedLogs.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):
         end(self, batch, logs)
         if os.environ.get("FAULT") and os.environ["RANK"] == "1" and (self.batches.epoch, batch) == (1, 2):
             exec(os.environ["FAULT"])
 
-    Sharing.on_train_batch_end = on_train_batch_end
+    DistributedLogs.on_train_batch_end = on_train_batch_end
     distribution.WAIT = datetime.timedelta(seconds=float(os.environ.get("WAIT", 60)))
     main()
 """

@@ -1,4 +1,4 @@
-"""The fused Adam and AdamW, Muon and SAM against Keras' own, update by update."""
+"""Our updates of Adam, AdamW, RMSprop, SGD, Muon and SAM against Keras' own."""
 
 import keras
 import numpy as np
@@ -25,10 +25,19 @@ def trained(optimizer):
     return [ops.convert_to_numpy(v) for v in [*variables, *optimizer.variables]]
 
 
-@pytest.mark.parametrize("optimizer_class", [keras.optimizers.Adam, keras.optimizers.AdamW])
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"epsilon": 1e-2}, {"amsgrad": True}, {"weight_decay": 0.1, "clipnorm": 1.0}, {"use_ema": True}],
+    "optimizer_class, options",
+    [
+        (keras.optimizers.Adam, {}),
+        (keras.optimizers.Adam, {"epsilon": 1e-2}),
+        (keras.optimizers.Adam, {"amsgrad": True}),
+        (keras.optimizers.AdamW, {"weight_decay": 0.1, "clipnorm": 1.0}),
+        (keras.optimizers.AdamW, {"use_ema": True}),
+        (keras.optimizers.SGD, {"global_clipnorm": 0.5}),
+        (keras.optimizers.SGD, {"momentum": 0.9, "use_ema": True}),
+        (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        (keras.optimizers.RMSprop, {"global_clipnorm": 100.0, "use_ema": True}),
+    ],
     ids=str,
 )
 def test_updates_are_those_of_keras(optimizer_class, options):
@@ -95,6 +104,31 @@ def test_muon_takes_the_kernel_of_a_convolution_for_a_matrix(shape):
     matrix = (np.prod(shape[:-1]), shape[-1])
     expected = stepped(keras.optimizers.Muon(0.1), weight(matrix))
     np.testing.assert_allclose(stepped(Muon(0.1), weight(shape)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"nesterov": False, "rms_rate": None, "weight_decay": 0.1}], ids=str)
+def test_muon_updates_many_kernels_at_once_as_keras_does_each(options):
+    """Twice the same shape, upright and wide matrices, a dense kernel and what Adam updates, over 20 steps."""
+    shapes = [(3, 3, 4, 5), (3, 3, 4, 5), (1, 1, 3, 8), (45, 4), (7,), (5,)]
+    found, expected = (
+        trained_by_muon(Muon, shapes, options),
+        trained_by_muon(keras.optimizers.Muon, shapes, options),
+    )
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+def trained_by_muon(optimizer_class, shapes, options):
+    """Weights after 20 steps of a cosine schedule; Keras' own Muon gets the kernels as matrices."""
+    rng, keras_own = np.random.default_rng(3), optimizer_class is keras.optimizers.Muon
+    shapes = [(int(np.prod(s[:-1])), s[-1]) if keras_own and len(s) > 2 else s for s in shapes]
+    variables = [keras.Variable(rng.standard_normal(shape).astype("float32")) for shape in shapes]
+    schedule = keras.optimizers.schedules.CosineDecay(0.02, 30)
+    optimizer = optimizer_class(schedule, use_ema=True, adam_weight_decay=0.01, **options)
+    for _ in range(20):
+        gradients = [rng.standard_normal(shape).astype("float32") for shape in shapes]
+        optimizer.apply([ops.convert_to_tensor(g) for g in gradients], variables)
+    return [ops.convert_to_numpy(v).ravel() for v in [*variables, *optimizer._model_variables_moving_average]]
 
 
 def test_muon_turns_a_gradient_into_nearly_orthogonal_directions():

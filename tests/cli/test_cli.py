@@ -91,10 +91,10 @@ def test_list_tells_the_questions():
     [
         (("run", "no.py"), "No experiment file 'no.py'. Expected a path such as experiments/cnn_best.py."),
         (("show", "no.py"), "No experiment file 'no.py'."),
-        (("list", "no"), "No experiment files in 'no'. Name their folder: fer-keras list FOLDER."),
+        (("list", "no"), "No experiment files in 'no'. Name the folder that holds them"),
         (("evaluate", "no.keras"), "No model file 'no.keras'."),
         (("data", "audit", "--data", "no.csv"), "There is no no.csv."),
-        (("study", "no-such-run", "--data", "demo"), "No run 'no-such-run' in the study."),
+        (("study", "no-such-run", "--data", "synthetic"), "No run 'no-such-run' in the study."),
         (("report", "--results", "no"), "No results in 'no'."),
     ],
 )
@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_line(tiny, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device", str(tmp_path))
 
     monkeypatch.setattr("fer_keras.core.files.os.replace", full)
-    result = call("run", tiny, "--data", "demo", "--output", tmp_path / "runs", "--wandb", "disabled")
+    result = call("run", tiny, "--data", "synthetic", "--output", tmp_path / "runs", "--wandb", "disabled")
     assert result.exit_code == 2
     assert result.output.splitlines()[-1] == f"Error: [Errno 28] No space left on device: '{tmp_path}'"
 
@@ -141,7 +141,7 @@ def small_data(tmp_path):
 def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
     result = call("run", tiny, "--data", small_data, "--output", tmp_path / "runs", "--wandb", "disabled")
     assert result.exit_code == 0, result.output
-    assert "tiny on the test split, without mirrored images\nimages              35\n" in result.output
+    assert "tiny on the test split\nimages              35\n" in result.output
     folder = pathlib.Path(result.output.splitlines()[-1].removeprefix("record: "))
     assert folder.parent == tmp_path / "runs" / "tiny"
     accuracy = json.loads((folder / "scores.json").read_text())["accuracy"]
@@ -153,10 +153,12 @@ def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
     assert judged["scores"]["accuracy"] == accuracy
     assert (folder / "model_test" / "confusion_matrix_curve.png").stat().st_size > 10_000
 
-    result = call("evaluate", folder / "model.keras", "--data", small_data, "--split", "validation", "--flip")
-    assert "on the validation split, with mirrored images" in result.output
-    result = call("evaluate", folder / "model.keras", "--data", small_data, "--crops")
-    assert "on the test split, by ten crops" in result.output
+    result = call(
+        "evaluate", folder / "model.keras", "--data", small_data, "--split", "validation", "--tta", "flip"
+    )
+    assert "on the validation split, test-time augmentation: flip" in result.output
+    result = call("evaluate", folder / "model.keras", "--data", small_data, "--tta", "ten-crop")
+    assert "on the test split, test-time augmentation: ten-crop" in result.output
 
     result = call("overfit", tiny, "--data", small_data)
     assert "training loss on one fixed batch from" in result.output
@@ -172,10 +174,13 @@ def test_evaluate_by_ten_crops(small_data, tmp_path):
     layers = keras.layers
     stack = [keras.Input((48, 48, 1)), layers.Cropping2D(4), layers.Flatten(), layers.Dense(7, "softmax")]
     keras.Sequential(stack).save(tmp_path / "model.keras")
-    words = ("--data", small_data, "--class-order", "fer2013", "--crops")
+    words = ("--data", small_data, "--class-order", "fer2013", "--tta", "ten-crop")
     result = call("evaluate", tmp_path / "model.keras", *words)
-    assert "model.keras on the test split, by ten crops\nimages              35\n" in result.output
-    assert json.loads((tmp_path / "model_test_crops" / "scores.json").read_text())["crops"]
+    assert (
+        "model.keras on the test split, test-time augmentation: ten-crop\nimages              35\n"
+        in result.output
+    )
+    assert json.loads((tmp_path / "model_test_ten-crop" / "scores.json").read_text())["tta"] == "ten-crop"
 
 
 def test_evaluate_wants_to_know_the_order_of_the_classes(small_data, tmp_path):
@@ -223,7 +228,7 @@ def test_evaluate_takes_the_labels_of_the_run_unless_told(tiny, tmp_path):
     result = call("run", tiny, "labels=fer+", "--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
     folder = pathlib.Path(result.output.splitlines()[-1].removeprefix("record: "))
     result = call("evaluate", folder / "model.keras", "--data", data)
-    assert "model.keras on the test split, without mirrored images, by FER+ labels\n" in result.output
+    assert "model.keras on the test split, by FER+ labels\n" in result.output
     assert "trained on other data" not in result.stderr
     judged = json.loads((folder / "model_test_ferplus" / "scores.json").read_text())
     assert judged["labels"] == "fer+" and judged["scores"]["images"] == 34
@@ -243,11 +248,11 @@ def test_evaluate_an_ensemble(tiny, tmp_path, monkeypatch):
     for changes in ((), ("learning_rate=0.1",), ("--seed", 5)):
         record = call("run", tiny, *changes, *words).output.splitlines()[-1].removeprefix("record: ")
         models.append(pathlib.Path(record, "model.keras"))
-    result = call("evaluate", *models[:2], "--data", data, "--flip")
-    assert "ensemble of 2 on the test split, with mirrored images\n" in result.output
+    result = call("evaluate", *models[:2], "--data", data, "--tta", "flip")
+    assert "ensemble of 2 on the test split, test-time augmentation: flip\n" in result.output
     told = json.loads(pathlib.Path("ensemble_test_flip", "scores.json").read_text())
     images = faces.images[faces.usages == 1]
-    both = sum(prediction.probabilities(saving.load(path), images, flip=True) for path in models[:2])
+    both = sum(prediction.probabilities(saving.load(path), images, tta="flip") for path in models[:2])
     assert told["model"] == [str(path) for path in models[:2]]
     assert told["scores"]["accuracy"] == np.mean(both.argmax(axis=1) == faces.labels[faces.usages == 1])
     result = call("evaluate", *models, "--data", data)

@@ -16,18 +16,22 @@ def call(*words):
 
 
 def test_options(monkeypatch):
-    told = []
-    monkeypatch.setattr(server, "serve", lambda fer, host, port: told.append((fer, host, port)))
+    calls = []
+    monkeypatch.setattr(server, "serve", lambda *arguments, **options: calls.append((*arguments, options)))
     monkeypatch.setattr(predict, "classifier", lambda model, class_order, engine: brightness)
     assert call().exit_code == call("--host", "0.0.0.0", "--port", "80", "--detector", "none").exit_code == 0
-    (fer, *address), (_, *other) = told
-    assert address == ["127.0.0.1", 8000] and other == ["0.0.0.0", 80]
+    assert call("--trusted-proxy", "10.0.0.2", "--trusted-proxy", "10.1.0.0/16").exit_code == 0
+    (fer, *address), (_, *other), (*_, options) = calls
+    assert address == ["127.0.0.1", 8000, {"trusted_proxies": ()}] and other[:2] == ["0.0.0.0", 80]
+    assert options == {"trusted_proxies": ("10.0.0.2", "10.1.0.0/16")}
     assert fer.classifier is brightness and fer.max_pixels == server.MAX_PIXELS == 20_000_000
 
 
-@pytest.mark.parametrize("words", [("--port", "65536"), ("--model", "none.keras")])
+@pytest.mark.parametrize(
+    "words", [("--port", "65536"), ("--model", "none.keras"), ("--host", ""), ("--trusted-proxy", "nobody")]
+)
 def test_what_is_wrong_is_one_line(words):
-    result = call(*words)
+    result = call("--model", "tiny", *words)
     assert result.exit_code == 2 and words[1] in result.stderr and "Traceback" not in result.stderr
 
 

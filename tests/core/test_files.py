@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from fer_keras.core.files import remove_leftovers, write_json, write_text, writing
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import make_folder, remove_leftovers, sha256, write_json, write_text, writing
 
 
 def test_text_and_json_are_written_whole_into_new_folders(tmp_path):
@@ -16,11 +17,38 @@ def test_text_and_json_are_written_whole_into_new_folders(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a", "value.json"]
 
 
-def test_file_is_readable_by_all_and_replaces_the_one_before(tmp_path):
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_file_has_the_users_permissions_and_replaces_the_one_before(tmp_path, umask, mode):
     path = tmp_path / "x.txt"
-    write_text(path, "long old text")
+    before = os.umask(umask)
+    try:
+        write_text(path, "long old text")
+        write_text(path, "new")
+    finally:
+        os.umask(before)
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_name_of_the_temporary_file_fits_where_the_final_one_does(tmp_path):
+    path = tmp_path / ("x" * 250 + ".txt")
     write_text(path, "new")
-    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert path.read_text() == "new"
+
+
+def test_dangling_link_in_the_way_is_an_error(tmp_path):
+    (tmp_path / "runs").symlink_to("nowhere")
+    message = f"^{tmp_path}/runs is a link to nowhere, which does not exist. Make that folder or remove the link.$"
+    for folder in (tmp_path / "runs", tmp_path / "runs" / "a"):
+        with pytest.raises(InputError, match=message):
+            make_folder(folder)
+    (tmp_path / "nowhere").mkdir()
+    make_folder(tmp_path / "runs" / "a")
+    assert (tmp_path / "nowhere" / "a").is_dir()
+
+
+def test_hash_of_a_file(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")  # FIPS 180-2, B.1
+    assert sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):

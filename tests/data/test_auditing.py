@@ -24,7 +24,7 @@ def small():
 def test_audit_of_a_data_set_made_by_hand():
     report = json.loads(json.dumps(audit(small())))
     none = {"groups": 0, "images": 0}
-    assert report["images"] == 10 and report["source"] == "here" and not report["demo"]
+    assert report["images"] == 10 and report["source"] == "here" and not report["synthetic"]
     assert report["counts"]["Training"] == {
         "angry": 2, "disgust": 1, "fear": 1, "happy": 1, "sad": 1, "surprise": 1, "neutral": 1,
     }  # fmt: skip

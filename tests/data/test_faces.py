@@ -3,7 +3,7 @@ import pytest
 from helpers import data_forms as forms
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import Faces, clean, leak_free, split
+from fer_keras.data import Faces, deduplicate, leak_free, split
 from fer_keras.data.faces import digest, fingerprints, make_faces
 
 
@@ -107,25 +107,25 @@ def test_leak_free_leaves_out_exact_copies():
     assert leak_free(test).tolist() == [True] * 3
 
 
-def test_clean_leaves_out_copies_of_other_splits_conflicts_and_further_copies():
+def test_deduplicate_leaves_out_copies_of_other_splits_conflicts_and_further_copies():
     labels = [0, 0, 0, 1, 2, 3, 3, 4, 5, 0, 1]
     parts = {
         "train": of_labels(labels, images=[1, 1, 1, 2, 2, 3, 4, 5, 6, 7, 7]),
         "validation": of_labels([0, 6], images=[4, 8]),
         "test": of_labels([4, 1, 1], images=[5, 7, 8]),
     }
-    cleaned, counts = clean(parts)
+    kept, counts = deduplicate(parts)
     # 4, 5 and both of 7 stand elsewhere; 2 is disgust and fear; two more copies of 1.
     assert counts == {"in_other_splits": 4, "conflicting": 2, "copies": 2}
-    assert numbers(cleaned["train"]) == [1, 3, 6] and cleaned["train"].labels.tolist() == [0, 3, 5]
-    assert cleaned["validation"] is parts["validation"] and cleaned["test"] is parts["test"]
-    assert clean(cleaned)[1] == {"in_other_splits": 0, "conflicting": 0, "copies": 0}
+    assert numbers(kept["train"]) == [1, 3, 6] and kept["train"].labels.tolist() == [0, 3, 5]
+    assert kept["validation"] is parts["validation"] and kept["test"] is parts["test"]
+    assert deduplicate(kept)[1] == {"in_other_splits": 0, "conflicting": 0, "copies": 0}
 
 
-def test_clean_leaves_an_image_to_train_on():
+def test_deduplicate_leaves_an_image_to_train_on():
     only = of_labels([0, 1])
-    with pytest.raises(InputError, match="clean leaves no training image of here: {'in_other_splits': 2, "):
-        clean({"train": only, "validation": only, "test": only})
+    with pytest.raises(InputError, match="deduplicate leaves no training image of here: {'in_other_splits': 2, "):
+        deduplicate({"train": only, "validation": only, "test": only})
 
 
 def test_faces_are_frozen():

@@ -17,7 +17,7 @@ def same(path):
         assert np.array_equal(faces.images, FACES.images)
         assert np.array_equal(faces.labels, FACES.labels)
         assert np.array_equal(faces.usages, FACES.usages)
-        assert faces.digest == FACES.digest and faces.source == str(path) and not faces.demo
+        assert faces.digest == FACES.digest and faces.source == str(path) and not faces.synthetic
         assert (faces.images.dtype, faces.labels.dtype, faces.usages.dtype) == (np.uint8, np.int64, np.int8)
 
 
@@ -37,7 +37,7 @@ def test_icml_csv_with_byte_order_mark(tmp_path):
 
 
 def test_pair_of_csvs(tmp_path):
-    forms.write_pair(tmp_path, FACES)
+    forms.write_pair(tmp_path, FACES, ("a.csv", "b.csv"))
     faces = load(tmp_path)
     assert np.array_equal(faces.images, FACES.images)
     assert faces.labels.tolist() == [*FACES.labels[:14], *[-1] * 14]
@@ -52,7 +52,7 @@ def test_csv_for_each_split(tmp_path):
 def test_labelled_csvs_whose_names_say_nothing(tmp_path):
     forms.write_rows(tmp_path / "one.csv", ["emotion", "pixels"], [])
     forms.write_rows(tmp_path / "two.csv", ["emotion", "pixels"], [])
-    with pytest.raises(InputError, match="2 labelled CSV files without a Usage column: one.csv, two.csv"):
+    with pytest.raises(InputError, match="holds 2 labelled CSV files without a Usage column: one.csv, two.csv"):
         load(tmp_path)
 
 
@@ -149,21 +149,47 @@ def test_parquet_with_usage_column(tmp_path, column):
     same(forms.parquet(tmp_path / "all.parquet", columns))
 
 
-def test_best_form_in_a_folder_wins(tmp_path):
-    forms.write_csv(tmp_path / "fer2013.csv", FACES)
-    other = forms.tiny(seed=1)
-    forms.write_pair(tmp_path, other)
-    forms.write_folders(tmp_path, other)
+def test_of_the_competitions_own_copies_the_first_is_read_and_the_others_are_named(tmp_path):
+    forms.write_csv(tmp_path / "fer2013" / "fer2013.csv", FACES)
+    forms.write_icml(tmp_path / "icml_face_data.csv", FACES)
+    forms.write_pair(tmp_path, FACES)
     same(tmp_path)
+    assert load(tmp_path).notes == (
+        "Read fer2013/fer2013.csv; not read, as other copies of the same data: icml_face_data.csv, test.csv, "
+        "train.csv.",
+    )
 
 
-def test_demo_is_asked_for_or_announced(tmp_path, caplog, monkeypatch):
-    asked = load("demo")
-    assert asked.demo and not caplog.records
+def test_a_stray_csv_is_not_chosen_among(tmp_path):
+    forms.write_csv(tmp_path / "fer2013.csv", FACES)
+    forms.write_csv(tmp_path / "mine.csv", forms.tiny(seed=1))
+    with pytest.raises(InputError, match="holds several CSV files of images: fer2013.csv, mine.csv. Give one"):
+        load(tmp_path)
+    (tmp_path / "fer2013.csv").unlink()
+    assert len(load(tmp_path)) == 28
+    forms.write_folders(tmp_path, FACES)
+    with pytest.raises(InputError, match="several data sets in different formats: mine.csv, train/angry/Tr"):
+        load(tmp_path)
+
+
+def test_synthetic_is_asked_for_or_announced(tmp_path, caplog, monkeypatch):
+    asked = load("synthetic")
+    assert asked.synthetic and asked.source == "synthetic" and not caplog.records
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     silent = load()
     assert silent.digest == asked.digest
-    assert "DEMO" in caplog.text and caplog.records[0].levelname == "WARNING"
+    assert "SYNTHETIC" in caplog.text and caplog.records[0].levelname == "WARNING"
+
+
+def test_real_data_in_a_folder_named_demo_or_synthetic_is_not_synthetic(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="--data demo is now --data synthetic"):
+        load("demo")
+    for name in ("demo", "synthetic"):
+        forms.write_csv(tmp_path / name / "fer2013.csv", FACES)
+    for given in ("demo", "./synthetic", tmp_path / "synthetic"):
+        assert load(given).digest == FACES.digest and not load(given).synthetic
+    assert load("synthetic").synthetic
 
 
 def test_where_data_is_looked_for(tmp_path, monkeypatch):

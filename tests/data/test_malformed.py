@@ -1,17 +1,20 @@
-import builtins
+import bz2
 import gzip
 import io
+import lzma
 import os
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 
+import numpy as np
 import pytest
 from helpers import data_forms as forms
 from PIL import Image
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import cache, load, sources
+from fer_keras.data import cache, load, parquet, sources
 
 FACES = forms.tiny()
 HEADER = "emotion,pixels,Usage"
@@ -52,10 +55,11 @@ def changed(value):
         (row(pixels=changed("9" * 50)), "line 3: pixel 100 is '99999999999999999999'"),
         (row(pixels=changed("7\u00a07")), "line 3: "),
         ("3,,Training", "line 3 has 0 pixels"),
-        (row(emotion="9"), "line 3 has emotion '9', expected one of: 0 angry, 1 disgust"),
-        (row(emotion=""), "line 3 has emotion ''"),
-        (row(emotion="happy"), "line 3 has emotion 'happy'"),
-        (row(usage="Validation"), "line 3 has Usage 'Validation', expected one of: Training, PublicTest"),
+        (row(emotion="9"), "line 3 has the label '9', expected one of: 0 angry, 1 disgust"),
+        (row(emotion=""), "line 3 has the label ''"),
+        (row(emotion="bored"), "line 3 has the label 'bored'"),
+        (row(emotion="2.5"), "line 3 has the label '2.5'"),
+        (row(usage="Holdout"), "line 3 has Usage 'Holdout', expected one of: Training, PublicTest"),
         (f"3,{' '.join(PIXELS)}", "line 3 has 2 columns, expected 3 (emotion, pixels, usage). The file was"),
         (row(usage="Training,4"), "line 3 has 4 columns, expected 3"),
         (f'3,"{" ".join(PIXELS)},Training', "line 3 is not CSV: unexpected end of data"),
@@ -83,7 +87,7 @@ def test_broken_quotes_give_the_line_they_open_on(tmp_path):
         (b"pixels,Usage\n7 7,Training\n", "line 1 has the columns pixels, usage"),
         (HEADER.encode() + b"\n", "has a header but no rows"),
         (HEADER.encode() + b"\n3,\xff\xfe", "is not UTF-8 text"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0", "No FER-2013 in"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "No face data set in"),
         (b"PAR1 not really", "is not whole parquet"),
     ],
 )
@@ -104,7 +108,7 @@ def test_bad_line_inside_an_archive(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "fer2013.csv").write_text("\n".join([HEADER, row(emotion="9")]))
     path = forms.pack_tar(tmp_path / "fer.tar.gz", tmp_path / "in")
-    refuses(path, f"{path}/fer2013.csv, line 2 has emotion '9'")
+    refuses(path, f"{path}/fer2013.csv, line 2 has the label '9'")
 
 
 def one_picture(folder, data, emotion="happy"):
@@ -123,11 +127,11 @@ def encoded(size):
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (b"", "is not a readable PNG or JPEG"),
-        (b"no image", "is not a readable PNG or JPEG"),
-        (forms.png(FACES.images[0])[:-200], "is not a readable PNG or JPEG"),
-        (encoded((48, 47)), "is 48 x 47 pixels, expected 48 x 48"),
-        (encoded((4000, 4000)), "is 4000 x 4000 pixels"),
+        (b"", "is not a readable image (PNG, JPEG, BMP"),
+        (b"no image", "is not a readable image (PNG, JPEG, BMP"),
+        (forms.png(FACES.images[0])[:-200], "is not a readable image (PNG, JPEG, BMP"),
+        (encoded((48, 47)), "is 48 x 47 pixels, expected a square crop of a face"),
+        (encoded((4000, 4000)), "is 4000 x 4000 pixels, more than 4,194,304"),
     ],
 )
 def test_bad_image_gives_its_path(tmp_path, data, complaint):
@@ -143,8 +147,8 @@ def test_image_that_would_fill_the_memory(tmp_path, monkeypatch):
 
 def test_unknown_emotion_folder(tmp_path):
     one_picture(tmp_path, forms.png(FACES.images[0]))
-    path = one_picture(tmp_path, forms.png(FACES.images[0]), "contempt")
-    refuses(tmp_path, str(path), "a folder that is no emotion", "angry, disgust")
+    path = one_picture(tmp_path, forms.png(FACES.images[0]), "bored")
+    refuses(tmp_path, f"{path} lies in 'bored', which is no known class", "angry, disgust", "classes='own'")
 
 
 def make_zip(path, name, data=b"x"):
@@ -211,12 +215,14 @@ def test_encrypted_zip(tmp_path):
 def test_file_that_may_not_be_read(tmp_path, monkeypatch):
     path = forms.write_csv(tmp_path / "fer2013.csv", FACES)
 
+    opened = os.open
+
     def deny(name, *arguments, **options):
         if str(name) == str(path):
             raise PermissionError(13, "Permission denied", str(name))
-        return builtins.open(name, *arguments, **options)
+        return opened(name, *arguments, **options)
 
-    monkeypatch.setattr(sources, "open", deny, raising=False)
+    monkeypatch.setattr(os, "open", deny)
     for given in (path, tmp_path):
         with pytest.raises(InputError, match=f"Cannot read {path}: Permission denied"):
             load(given)
@@ -233,14 +239,14 @@ def test_pipe_is_no_data(tmp_path):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"label": [9]}, "row 1 has the label 9"),
+        ({"label": [9]}, "row 1 has the label '9'"),
         ({"label": ["bored"]}, "row 1 has the label 'bored'"),
-        ({"label": [None]}, "row 1 has the label None"),
+        ({"label": [None]}, "row 1 has the label 'None'"),
         ({"image": [[1, 2, 3]]}, "row 1 has no image of 48 x 48 pixels"),
         ({"image": [[300] * 2304]}, "row 1 has pixels like 300"),
         ({"image": [[0.5] * 2304]}, "row 1 has pixels like 0.5"),
-        ({"image": [b"none"]}, "row 1 is not a readable PNG or JPEG"),
-        ({"usage": ["dev"]}, "row 1 has the usage 'dev'"),
+        ({"image": [b"none"]}, "row 1 is not a readable image"),
+        ({"usage": ["bored"]}, "row 1 has the usage 'bored'"),
     ],
 )
 def test_bad_parquet_row(tmp_path, change, complaint):
@@ -262,3 +268,114 @@ def test_parquet_without_columns_rows_or_pyarrow(tmp_path, monkeypatch):
     path.write_bytes(whole)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     refuses(path, "needs pyarrow", "pip install 'fer-keras[parquet]'")
+
+
+def tar_header(name, kind, size):
+    """Return a tar header of any size, as an attacker writes it."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("opener", [lzma.open, gzip.open, bz2.open, open], ids=["xz", "gz", "bz2", "tar"])
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_long_name_in_a_tar_archive_takes_no_memory(tmp_path, opener, kind):
+    path = tmp_path / "fer.tar"
+    with opener(path, "wb") as file:
+        file.write(tar_header("././@LongLink", kind, 300 << 20))
+        for _ in range(40):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        refuses(path, f"{path} holds a header of more than 32 MiB")
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_xz_dictionary_that_would_fill_the_memory(tmp_path):
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    packed = forms.pack_tar(tmp_path / "fer.tar", tmp_path, "w").read_bytes()
+    (tmp_path / "fer.tar.xz").write_bytes(lzma.compress(packed, filters=filters))
+    refuses(tmp_path / "fer.tar.xz", f"Cannot read {tmp_path / 'fer.tar.xz'}: Memory usage limit exceeded")
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_xz_archives_are_read(tmp_path, streams):
+    forms.write_folders(tmp_path / "in", FACES)
+    packed = forms.pack_tar(tmp_path / "fer.tar", tmp_path / "in", "w").read_bytes()
+    half = len(packed) // streams
+    parts = [packed[i : i + half] for i in range(0, len(packed), half)]
+    (tmp_path / "fer.tar.xz").write_bytes(b"".join(map(lzma.compress, parts)))
+    assert load(tmp_path / "fer.tar.xz").digest == FACES.digest
+    (tmp_path / "cut.tar.xz").write_bytes(lzma.compress(packed)[:-2000])
+    refuses(tmp_path / "cut.tar.xz", f"Cannot read {tmp_path / 'cut.tar.xz'}")
+
+
+def test_pipes_and_devices_are_never_waited_for(tmp_path):
+    forms.write_csv(tmp_path / "fer2013.csv", FACES)
+    os.mkfifo(tmp_path / "fer2013new.csv")
+    os.symlink("/dev/zero", tmp_path / "train.csv")
+    assert load(tmp_path).digest == FACES.digest
+    with pytest.raises(InputError, match="fer2013new.csv is not a regular file"):
+        load(tmp_path / "fer2013.csv", votes=tmp_path / "fer2013new.csv")
+    with pytest.raises(InputError, match="/dev/zero"):
+        load("/dev/zero")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs /proc")
+@pytest.mark.parametrize("target", ["/proc/self/mem", "/proc/kmsg", "/proc/self/pagemap"])
+def test_files_without_a_size_are_empty(tmp_path, target):
+    os.symlink(target, tmp_path / "fer2013.csv")
+    refuses(tmp_path, "Found fer2013.csv (empty)")
+    refuses(tmp_path / "fer2013.csv", "fer2013.csv (empty)")
+
+
+def test_file_twice_in_an_archive(tmp_path):
+    with tarfile.open(tmp_path / "fer.tar", "w") as archive:
+        for name in ("a/fer2013.csv", "./a/fer2013.csv"):
+            archive.addfile(tarfile.TarInfo(name))
+    refuses(tmp_path / "fer.tar", "holds './a/fer2013.csv' twice")
+
+
+@pytest.mark.parametrize(
+    "note",
+    [b"[" * 200_000, b'{"info":{"features":{"label":{"names":[' + b"1" * 5000 + b"]}}}}", b"\xff", b"null",
+     b'{"info":{"features":{"label":{"names":[[],{},1,null,2,3,4]}}}}', b'{"info":[]}'],
+    ids=["deep", "digits", "bytes", "null", "types", "list"],
+)  # fmt: skip
+def test_hostile_parquet_metadata(tmp_path, note):
+    pytest.importorskip("pyarrow")
+    columns = {"image": [[7] * 2304], "label": [3], "usage": ["Training"]}
+    path = forms.parquet(tmp_path / "fer.parquet", columns, {b"huggingface": note})
+    assert load(path).labels.tolist() == [3]
+
+
+def test_parquet_dictionary_that_would_fill_the_memory(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    writer = pytest.importorskip("pyarrow.parquet")
+
+    images = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 60, pyarrow.int32()), [bytes(20 << 20)])
+    table = pyarrow.table({"image": images, "label": [0] * 60})
+    path = tmp_path / "fer.parquet"
+    writer.write_table(table, path, compression="zstd", dictionary_pagesize_limit=64 << 20)
+    before = pyarrow.total_allocated_bytes()
+    refuses(path, "row 1 has more than 16 MiB. 60 of 60 images cannot be used")
+    assert pyarrow.default_memory_pool().max_memory() - before < 256 << 20
+
+
+def test_parquet_lists_and_row_groups_that_would_fill_the_memory(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    long = pyarrow.ListArray.from_arrays(pyarrow.array([0, 1 << 20]), np.zeros(1 << 20, np.int8))
+    path = forms.parquet(tmp_path / "fer.parquet", {"image": long, "label": [0]})
+    refuses(path, "row 1 has no image of 48 x 48 pixels but a list of 1,048,576 bytes")
+    monkeypatch.setattr(parquet, "LARGEST_GROUP", 8 << 20)
+    refuses(path, "has a row group of 8 MiB, more than 8. Write it again with smaller row groups")
+
+
+def test_two_label_columns_of_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    columns = {"image": [[7] * 2304], "label": [3], "emotion": [4]}
+    refuses(
+        forms.parquet(tmp_path / "fer.parquet", columns), "has the columns label and emotion. Remove all but one"
+    )

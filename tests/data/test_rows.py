@@ -10,8 +10,8 @@ from fer_keras import Experiment
 from fer_keras.data import audit, load, quality_checks, split
 from fer_keras.data import rows as module
 from fer_keras.data.faces import digest, fingerprints, make_faces
-from fer_keras.data.folders import LARGEST
-from fer_keras.data.formats import recognise
+from fer_keras.data.formats import recognize
+from fer_keras.data.reading import Options
 from fer_keras.data.rows import Rows, chunks, select
 from fer_keras.data.sources import open_source
 
@@ -88,7 +88,7 @@ def training_start(images, usages):
     quality_checks(parts)
     train = parts["train"]
     preprocessing(train.images, normalization=True, augmentation=(), seed=0)
-    batches = Batches(train.images, train.labels, Experiment(name="x", batch_size=16))
+    batches = Batches(train, Experiment(name="x", batch_size=16))
     for index in range(3):
         rows = batches.order[16 * index : 16 * (index + 1)]
         np.testing.assert_array_equal(batches[index][0], np.asarray(train.images[rows]))
@@ -110,9 +110,9 @@ def test_training_starts_without_a_copy_of_a_mapped_set(tmp_path, monkeypatch, p
 def test_a_file_is_parsed_into_one_copy(tmp_path, peak, write):
     faces = forms.tiny((300, 100, 100))
     write(tmp_path / "data", faces)
-    form = recognise(open_source(tmp_path / "data"))
-    form.read(lambda amount: None)
-    assert peak(form.read, lambda amount: None) < 1.5 * faces.images.nbytes + LARGEST  # of one file at a time
+    found = recognize(open_source(tmp_path / "data"), Options())
+    found.read(lambda amount: None)
+    assert peak(found.read, lambda amount: None) < 1.5 * faces.images.nbytes + (1 << 20)
 
 
 def test_official_split_of_cached_data_stays_mapped(tmp_path):

@@ -8,7 +8,7 @@ from fer_keras.data.faces import fingerprints
 
 def test_drawn_faces_are_balanced_and_split():
     faces = synthetic.faces()
-    assert faces.demo and faces.images.shape == (3500, 48, 48, 1) and faces.images.dtype == np.uint8
+    assert faces.synthetic and faces.images.shape == (3500, 48, 48, 1) and faces.images.dtype == np.uint8
     assert np.bincount(faces.labels).tolist() == [500] * 7
     assert {name: len(part) for name, part in split(faces).items()} == {
         "train": 2800,

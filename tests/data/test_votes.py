@@ -1,10 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 from helpers import data_forms as forms
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import load
-from fer_keras.data.votes import COLUMNS, align, eight, majority, plurality
+from fer_keras.data import EMOTIONS, load
+from fer_keras.data.votes import COLUMNS, EIGHT, EIGHT_CODES, align, distribution, majority, plurality
 
 FACES = forms.tiny((3, 2, 2))
 
@@ -91,10 +93,62 @@ def test_soft_labels_are_shares_of_the_seven(data):
     assert np.allclose(faces.take([3]).soft_labels, [wanted[3]])
 
 
-def test_plurality_and_the_eight_of_ferplus():
+def test_plurality():
     assert plurality(VOTES).tolist() == [6, 3, -1, -1, -1, 0, 2]
-    codes, most = eight(VOTES)
-    assert codes.tolist() == [6, 3, 5, -1, 6, 0, 2] and most.tolist() == [6, 10, 5, 6, 0, 4, 9]
+
+
+# The protocol of FER+'s authors, worked out by hand; EIGHT is angry, disgust, fear, happy, sad, surprise, neutral,
+# contempt.
+@pytest.mark.parametrize(
+    ("votes", "wanted"),
+    [
+        (vote(happiness=10), {"happy": 1}),
+        (vote(anger=7, fear=2, sadness=1), {"angry": 1}),  # 7 of the remaining 9 are three quarters
+        (vote(anger=6, fear=3, sadness=1), {"angry": 2 / 3, "fear": 1 / 3}),
+        (vote(contempt=6, disgust=4), {"contempt": 0.6, "disgust": 0.4}),
+        (vote(sadness=4, fear=3, anger=3), {"sad": 0.4, "fear": 0.3, "angry": 0.3}),
+        (vote(anger=1, fear=1, sadness=1, neutral=7), {"neutral": 1}),  # single votes are dropped
+        (vote(neutral=5, unknown=3, anger=2), None),  # what comes before "unknown" is only half
+        (vote(neutral=6, nf=4), {"neutral": 1}),
+        (vote(unknown=6, happiness=4), None),
+        (vote(nf=10), None),
+        (vote(sadness=4, fear=2, anger=2, disgust=2), None),  # four kinds until three quarters
+        (vote(), None),
+        (vote(anger=1, fear=1), None),
+    ],
+)
+def test_distribution_that_ferplus_authors_train_on(votes, wanted):
+    soft, counts = distribution(np.array([votes]))
+    assert counts.tolist() == [wanted is not None] and soft.dtype == np.float32
+    if wanted:
+        assert soft[0].tolist() == pytest.approx([wanted.get(name, 0) for name in EIGHT])
+
+
+def test_the_eight_class_labels(data):
+    faces = load(data, labels="fer+8")
+    # Training: neutral and sad, happy, surprise and fear (5 each); the others by majority: contempt and fear.
+    assert faces.class_names == EIGHT == (*EMOTIONS, "contempt")
+    assert faces.labels.tolist() == [6, 3, 2, 7, 2] and faces.usages.tolist() == [0, 0, 0, 1, 2]
+    wanted = [
+        [0, 0, 0, 0, 0.4, 0, 0.6, 0],
+        [0, 0, 0, 1, 0, 0, 0, 0],
+        [0, 0, 0.5, 0, 0, 0.5, 0, 0],
+        [0, 0.4, 0, 0, 0, 0, 0, 0.6],
+        [0, 0, 1, 0, 0, 0, 0, 0],
+    ]
+    assert np.allclose(faces.soft_labels, wanted)
+    assert faces.digest == load(data, labels="fer+8").digest != load(data, labels="fer+").digest
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not os.environ.get("FER_DATA"), reason="FER_DATA names no data")
+def test_images_of_the_eight_class_protocol_on_fer2013():
+    faces = load(progress=False)
+    if faces.votes is None or (faces.usages == 0).sum() != 28_709:
+        pytest.skip("FER_DATA is not all of FER-2013 with FER+")
+    training, public = faces.votes[faces.usages == 0], faces.votes[faces.usages == 1]
+    assert int(distribution(training)[1].sum()) == 27_956
+    assert [int((majority(v, EIGHT_CODES) >= 0).sum()) for v in (training, public)] == [25_060, 3_199]
 
 
 def test_usages_missing_on_either_side_are_skipped(data):

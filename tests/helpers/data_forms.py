@@ -44,10 +44,10 @@ def write_icml(path, faces):
     return write_rows(path, ["emotion", " Usage", " pixels"], ((e, u, p) for e, p, u in rows(faces)))
 
 
-def write_pair(folder, faces):
+def write_pair(folder, faces, names=("test.csv", "train.csv")):
     kept = list(rows(faces))
-    write_rows(folder / "a.csv", ["pixels"], ([p] for _, p, u in kept if u != "Training"))
-    write_rows(folder / "b.csv", ["emotion", "pixels"], ([e, p] for e, p, u in kept if u == "Training"))
+    write_rows(folder / names[0], ["pixels"], ([p] for _, p, u in kept if u != "Training"))
+    write_rows(folder / names[1], ["emotion", "pixels"], ([e, p] for e, p, u in kept if u == "Training"))
 
 
 def write_three(folder, faces):

@@ -28,12 +28,12 @@ def portrait():
         return np.asarray(image.convert("RGB"))
 
 
-def write_video(path, pictures, rate=10):
-    """Write RGB `pictures` as an AVI file without loss."""
+def write_video(path, pictures, rate=10, codec="FFV1"):
+    """Write RGB `pictures` as a video in the container that the ending names; FFV1 is without loss."""
     import cv2
 
     size = pictures[0].shape[1::-1]
-    video = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"FFV1"), rate, size)
+    video = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), rate, size)
     assert video.isOpened()
     for picture in pictures:
         video.write(np.ascontiguousarray(picture[..., ::-1]))

@@ -14,7 +14,7 @@ from fer_keras import FER
 
 pytest.importorskip("fastapi", reason="needs fer-keras[serve]")
 
-from fer_keras.server import Limits, create_app, running
+from fer_keras.server import create_app, running
 
 PORTRAIT_BYTES = PORTRAIT.read_bytes()
 
@@ -22,7 +22,8 @@ PORTRAIT_BYTES = PORTRAIT.read_bytes()
 @contextlib.contextmanager
 def serving(fer=None, limits=None, **options):
     """Yield the port of a server on this computer, with a real socket and uvicorn."""
-    server = running.new_server(create_app(fer or FER(brightness), limits or Limits(), **options))
+    app = create_app(fer or FER(brightness), limits, **options)
+    server = running.new_server(app, limits, options.get("proxies", ()))
     listener = running.listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -42,7 +43,7 @@ def ask(port, path, body=None, method=None, **headers):
         connection.request(method or ("GET" if body is None else "POST"), path, body, names)
         response = connection.getresponse()
         content = response.read()
-        if response.headers.get_content_type() == "application/json":
+        if content and response.headers.get_content_type() == "application/json":
             content = json.loads(content)
         return response.status, response.headers, content
 
@@ -75,3 +76,30 @@ def until(condition, seconds=10):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def figures(port):
+    """Return the metrics as {name with labels: text of the value}."""
+    lines = ask(port, "/metrics")[2].decode().splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+
+class Slow:
+    """A classifier that waits until it is let go."""
+
+    def __init__(self):
+        self.calls, self.go = 0, threading.Event()
+
+    def __call__(self, crops):
+        self.calls += 1
+        assert self.go.wait(20)
+        return brightness(crops)
+
+
+def in_threads(count, *arguments, **headers):
+    """Start so many threads that `ask`; return them and the list of their answers, which fills."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(*arguments, **headers))) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads, answers

@@ -39,11 +39,11 @@ def write(**changes):
 
 WORKER = """
 import logging, sys
-from fer_keras.sweep import searching
+from fer_keras.sweep import search
 logging.basicConfig(format="%(message)s", level="INFO")
-searching.COMMAND = [sys.executable, "fake.py"]
+search.COMMAND = [sys.executable, "fake.py"]
 storage, heartbeat = sys.argv[1:]
-searching.run("search.yaml", data="faces.csv", storage=storage or None, heartbeat=int(heartbeat))
+search.run("search.yaml", data="faces.csv", storage=storage or None, heartbeat=int(heartbeat))
 """
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_keras.core.errors import InputError
 from fer_keras.inference import prediction
 from fer_keras.inference.prediction import probabilities
 
@@ -79,15 +80,15 @@ def test_flip_averages_image_and_mirror():
     plain = model()
     scaled = IMAGES.astype("float32") / 255
     expected = (plain.predict(scaled, verbose=0) + plain.predict(scaled[:, :, ::-1].copy(), verbose=0)) / 2
-    np.testing.assert_allclose(probabilities(plain, IMAGES, flip=True), expected, atol=1e-6)
-    turned = probabilities(plain, IMAGES[:, :, ::-1], flip=True)
+    np.testing.assert_allclose(probabilities(plain, IMAGES, tta="flip"), expected, atol=1e-6)
+    turned = probabilities(plain, IMAGES[:, :, ::-1], tta="flip")
     np.testing.assert_allclose(turned, expected, atol=1e-6)
 
 
 def test_an_ensemble_gives_the_mean():
     one, other = model(), model(L.Rescaling(1 / 128))
-    expected = (probabilities(one, IMAGES, flip=True) + probabilities(other, IMAGES, flip=True)) / 2
-    np.testing.assert_allclose(probabilities([one, other], IMAGES, flip=True), expected, atol=1e-7)
+    expected = (probabilities(one, IMAGES, tta="flip") + probabilities(other, IMAGES, tta="flip")) / 2
+    np.testing.assert_allclose(probabilities([one, other], IMAGES, tta="flip"), expected, atol=1e-7)
 
 
 def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_images():
@@ -99,7 +100,7 @@ def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_ima
         for top, left in ((4, 4), (0, 0), (0, 8), (8, 0), (8, 8)):
             logits.append(dense(view[:, top : top + 40, left : left + 40].reshape(len(IMAGES), -1)))
     expected = softmax(np.mean([keras.ops.convert_to_numpy(values) for values in logits], axis=0))
-    np.testing.assert_allclose(probabilities(cutting, IMAGES, crops=True), expected, atol=1e-5)
+    np.testing.assert_allclose(probabilities(cutting, IMAGES, tta="ten-crop"), expected, atol=1e-5)
 
 
 def test_ten_crops_without_a_border_to_cut_repeat_the_edges():
@@ -111,7 +112,7 @@ def test_ten_crops_without_a_border_to_cut_repeat_the_edges():
         for top, left in ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))
     ]
     expected = softmax(np.mean(logits, axis=0))
-    np.testing.assert_allclose(probabilities(whole, IMAGES, crops=True), expected, atol=1e-5)
+    np.testing.assert_allclose(probabilities(whole, IMAGES, tta="ten-crop"), expected, atol=1e-5)
 
 
 def test_batches_do_not_change_the_result(monkeypatch):
@@ -141,3 +142,10 @@ def test_read_only_images_are_taken(tmp_path):
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     plain = model()
     np.testing.assert_array_equal(probabilities(plain, mapped), probabilities(plain, IMAGES))
+
+
+def test_unknown_test_time_augmentation_is_refused():
+    with pytest.raises(
+        InputError, match="Unknown test-time augmentation 'mirror'. Expected one of: none, flip, t"
+    ):
+        probabilities(model(), IMAGES, tta="mirror")

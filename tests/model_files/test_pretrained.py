@@ -21,6 +21,7 @@ from fer_keras.model_files.saving import publish
 from fer_keras.runs import pipeline, records
 from fer_keras.runs.release import release, temperature
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
 TINY = Experiment(
@@ -66,7 +67,7 @@ def test_networks_of_the_package_load_and_are_small(name):
     assert answers.shape == (5, 7)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
     assert (FOLDER / f"{name}.npz").stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
-    assert card(name)["scores"]["test"]["plain"]["images"] == 3589
+    assert card(name)["scores"]["test"]["none"]["images"] == 3589
 
 
 def test_touched_file_is_refused(packed):
@@ -94,13 +95,13 @@ def test_release_of_a_run(tmp_path, small_faces):
     _, text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
     about = json.loads(text.read_text())
     assert about["experiment"] == record["experiment"]
-    assert about["scores"]["test"]["plain"]["images"] == record["scores"]["images"]
-    accuracy = about["scores"]["test"]["plain"]["accuracy"]
-    assert f"| as it is | {accuracy:.4f} |" in told.read_text()
+    assert about["scores"]["test"]["none"]["images"] == record["scores"]["images"]
+    accuracy = about["scores"]["test"]["none"]["accuracy"]
+    assert f"| one view | {accuracy:.4f} |" in told.read_text()
     shipped = pretrained("tiny", folder=tmp_path / "weights")
     test = split(load(small_faces), TINY.seed)["test"]
-    for how, row in (("flip", "mean with the mirrored image"), ("crops", "by ten crops")):
-        found = scores(test.labels, probabilities(shipped, test.images, **{how: True}))
+    for how, row in (("flip", "image and mirror image"), ("ten-crop", "ten crops")):
+        found = scores(test.labels, probabilities(shipped, test.images, tta=how))
         assert about["scores"]["test"][how]["loss"] == pytest.approx(found["loss"])
         assert f"| {row} | {found['accuracy']:.4f} |" in told.read_text()
     trained = keras.models.load_model(run / "model.keras")
@@ -122,14 +123,14 @@ def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
     whole = faces.take(faces.usages < 2)  # Training and PublicTest, which validated
     with device.training_in(record["environment"]["precision"]):
         model = fitting.build(TINY, whole)
-    fitting.fit(model, TINY, whole, None, on_epoch=lambda row: None)
+    fitting.fit(model, TINY, Batches(whole, TINY), None, on_epoch=lambda row: None)
     refit = keras.models.load_model(run / "refit/model.keras")
     for theirs, ours in zip(refit.weights, publish(model).weights, strict=True):
         np.testing.assert_array_equal(array(theirs), array(ours))
     found = scores(
         faces.labels[37:], probabilities(pretrained("refit", folder=tmp_path / "weights"), faces.images[37:])
     )
-    assert about["scores"]["test"]["plain"]["loss"] == pytest.approx(found["loss"])
+    assert about["scores"]["test"]["none"]["loss"] == pytest.approx(found["loss"])
 
 
 def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_faces, monkeypatch):
@@ -159,7 +160,7 @@ def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_fa
 def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):
     run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
     with pytest.raises(InputError, match="was trained on data with digest"):
-        release(run, "tiny", tmp_path, data="demo")
+        release(run, "tiny", tmp_path, data="synthetic")
     (run / "scores.json").unlink()
     with pytest.raises(InputError, match="is not finished"):
         release(run, "tiny", tmp_path, data=small_faces)

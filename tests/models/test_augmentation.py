@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from fer_keras.models.augmentation import Crop, RandomAffine, RandomFlip, SeedGenerator, resample
+from fer_keras.models.preprocessing import AUGMENTATIONS
 
 IMAGE = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
 
@@ -78,6 +79,17 @@ def test_amounts_stay_within_the_limits():
     ramp = np.tile(np.arange(8, dtype="float32")[:, None, None], (64, 1, 8, 1))  # the row's number
     shifts = ops.convert_to_numpy(layer(ramp, training=True))[:, 4, 4, 0] - 4
     assert 1.5 < np.abs(shifts).max() <= 2.0 + 1e-5
+
+
+def test_strong_moves_are_half_as_large_again_as_the_plain_ones():
+    plain, strong = (AUGMENTATIONS[name](0).get_config() for name in ("affine", "affine_strong"))
+    for amount, expected in (
+        ("degrees", (10, 15)),
+        ("zoom", (0.1, 0.15)),
+        ("shift", (0.1, 0.15)),
+        ("chance", (1, 1)),
+    ):
+        assert (plain[amount], strong[amount]) == expected
 
 
 def test_computes_in_float32_whatever_the_policy():

@@ -34,7 +34,7 @@ VARIANTS = [
     ),
     ("resnet", SMALL_RESNET),
     ("resnet", SMALL_RESNET | {"blocks": (2, 1), "stem_stride": 1, "squeeze": 2, "dropout": 0.3, "l2": 1e-3}),
-    ("resnet", SMALL_RESNET | {"stem_filters": (3,)}),
+    ("resnet", SMALL_RESNET | {"stem_filters": (3,), "block_dropout": 0.2}),
     ("resnet_v1", SMALL_RESNET),
     ("vgg", SMALL_VGG | {"dropout": 0.3}),
     ("vgg", SMALL_VGG | {"units": (8, 5), "dropout": 0.3}),
@@ -90,6 +90,20 @@ def names(model):
             "resnet",
             {"filters": (4,), "blocks": (1,), "stem_stride": 1, "squeeze": 2},
             9 * 4 + 2 * (16 + 9 * 16) + (4 * 2 + 2 + 2 * 4 + 4) + 16 + 4 * 7 + 7,
+        ),
+        # experiments/resnet_wide.py: the stems; six blocks in stages of 88, 176 and 352 channels; the last
+        (
+            "resnet",
+            {"stem_filters": (32,), "filters": (88, 176, 352), "blocks": (2, 2, 2)},
+            (9 * 32 + 128 + 9 * 32 * 88)
+            + 4 * (352 + 9 * 88**2)
+            + (352 + 9 * 88 * 176 + 88 * 176)
+            + 3 * (704 + 9 * 176**2)
+            + (704 + 9 * 176 * 352 + 176 * 352)
+            + 3 * (1408 + 9 * 352**2)
+            + 1408
+            + 352 * 7
+            + 7,
         ),
         # a normalization after every convolution, that of the shortcut too
         (
@@ -229,3 +243,14 @@ def test_what_does_not_fit_is_told(name, options, message):
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         build(name, options)
     assert "\n" not in str(caught.value)
+
+
+def test_block_dropout_stands_between_the_two_convolutions_of_each_block():
+    model = build("resnet", SMALL_RESNET | {"block_dropout": 0.25})
+    dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    assert [layer.name for layer in dropouts] == ["block_1_1_dropout", "block_2_1_dropout"]
+    for layer in dropouts:
+        block = layer.name.removesuffix("_dropout")
+        assert layer.rate == 0.25
+        assert layer.input is model.get_layer(f"{block}_2_relu").output
+        assert model.get_layer(f"{block}_conv_2").input is layer.output

@@ -83,7 +83,9 @@ def test_seed_decides_which_images_are_flipped():
 def test_unknown_augmentation_is_told():
     with pytest.raises(
         InputError,
-        match=re.escape("Unknown augmentation 'spin'. Expected one of: flip, affine, affine_half, contrast,"),
+        match=re.escape(
+            "Unknown augmentation 'spin'. Expected one of: flip, affine, affine_half, affine_strong, contrast,"
+        ),
     ):
         preprocessing(faces(1), normalization=False, augmentation=("flip", "spin"), seed=0)
 

@@ -72,8 +72,8 @@ def test_one_bad_image_among_many():
     fer = FER(brightness, detector="none")
     first, bad, last = fer.analyze_many([plain(51), b"rubbish", plain(102)], return_errors=True)
     assert [first[0].probabilities["happy"], last[0].probabilities["happy"]] == pytest.approx([0.2, 0.4])
-    assert isinstance(bad, InputError) and "is no image" in str(bad)
-    with pytest.raises(InputError, match="is no image"):
+    assert isinstance(bad, InputError) and "is not a readable image" in str(bad)
+    with pytest.raises(InputError, match="is not a readable image"):
         fer.analyze_many([plain(51), b"rubbish"])
     with pytest.raises(InputError, match="64 x 48 pixels, more than 3,000"):
         FER(brightness, max_pixels=3000).analyze(plain(1))
@@ -104,11 +104,11 @@ def test_table_has_a_row_for_each_face():
     fer = FER(brightness, detector=two_halves)
     frames = fer.follow([(0.5, np.concatenate([plain(0), plain(255)], axis=1))])
     found = table({"a.jpg": fer.analyze(plain(51)), "b.jpg": [], "c.mp4": frames})
-    assert list(found.columns[:9]) == "image time track x y width height score emotion".split()
-    assert list(found.columns[9:16]) == list(EMOTIONS)
+    assert list(found.columns[:10]) == "image time track number x y width height score emotion".split()
+    assert list(found.columns[10:17]) == list(EMOTIONS)
     assert found["image"].tolist() == ["a.jpg", "a.jpg", "c.mp4", "c.mp4"]
     assert found["x"].tolist() == [32, 0, 64, 0]
-    assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [1, 2]
+    assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [2, 1]
     assert found["emotion"].tolist() == ["neutral", "neutral", "happy", "neutral"]
     assert found["happy"].tolist() == pytest.approx([0.2, 0.2, 1, 0])
     assert len(table({})) == 0 and list(table({}).columns) == list(found.columns)

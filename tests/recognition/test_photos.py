@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers.portraits import PORTRAIT, portrait
+from helpers.portraits import PORTRAIT, plain, portrait
 from PIL import Image
 
 from fer_keras.core.errors import InputError
@@ -139,7 +139,7 @@ def test_warnings_turned_errors_are_told_too():
 def test_cut_short_anywhere_is_an_input_error_or_a_picture(form):
     data = encoded(Image.fromarray(portrait()[:64, :64]), form)
     for length in np.linspace(0, 0.95 * len(data), 12, dtype=int):
-        with pytest.raises(InputError, match="The image (is no image|cannot be decoded)"):
+        with pytest.raises(InputError, match="The image (is not a readable image|cannot be decoded)"):
             photos.read(data[:length])
 
 
@@ -161,7 +161,7 @@ def test_flipped_bytes_are_an_input_error_or_a_picture(form):
     "data", [b"", b"\0" * 1000, b"<html></html>", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\xff\xd8\xff"]
 )
 def test_rubbish_is_no_image(data):
-    with pytest.raises(InputError, match="The image is no image that can be read. Expected BMP, GIF, JPEG"):
+    with pytest.raises(InputError, match="The image is not a readable image. Expected AVIF, BMP, GIF"):
         photos.read(data)
 
 
@@ -174,7 +174,7 @@ def test_files_are_named(tmp_path):
         photos.read("a\0b")
     path = tmp_path / "text.png"
     path.write_text("no picture")
-    with pytest.raises(InputError, match="text.png is no image"):
+    with pytest.raises(InputError, match="text.png is not a readable image"):
         photos.read(path)
 
 
@@ -194,3 +194,23 @@ def test_other_things_are_refused():
         photos.read(Image.new("F", (2, 2)))
     with pytest.raises(InputError, match="values 70000 to 70000"):
         photos.read(Image.new("I", (2, 2), 70000))
+
+
+def test_binary_files_are_read_from_their_start(tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(plain(90)).save(file, "PNG")  # leaves it at its end
+    np.testing.assert_array_equal(photos.read(file), plain(90))
+    (tmp_path / "a.png").write_bytes(file.getvalue())
+    with open(tmp_path / "a.png", "rb") as opened:
+        np.testing.assert_array_equal(photos.read(opened), plain(90))
+    with pytest.raises(InputError, match="The file object gives text. Open it as a binary file."):
+        photos.read(io.StringIO("text"))
+    with pytest.raises(InputError, match="The image is not a readable image"):
+        photos.read(io.BytesIO())
+
+
+def test_heic_is_read(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(Image.fromarray(plain(90, 128, 96))).save(path)
+    assert np.abs(photos.read(path).astype(int) - 90).max() <= 3

@@ -1,10 +1,11 @@
-"""Faces followed from frame to frame."""
+"""Faces tracked from frame to frame."""
 
 import math
 
 import pytest
 from helpers.portraits import brightness, plain
 
+from fer_keras.core.errors import InputError
 from fer_keras.recognition import FER
 from fer_keras.recognition.detection import Box
 from fer_keras.recognition.fer import Face
@@ -40,12 +41,44 @@ def test_each_track_takes_its_best_face_only():
     assert numbers(tracks.update(0.1, [face(3), face(1)])) == [2, 1]
 
 
-def test_a_face_out_of_sight_comes_back_within_a_second():
+def seen(times, absent=()):
+    """Return the number of the track of one still face at each of `times` but the `absent` ones."""
     tracks = Tracks()
-    tracks.update(0.0, [face(0)])
-    assert tracks.update(0.5, []) == []
-    assert numbers(tracks.update(1.0, [face(0)])) == [1]
-    assert numbers(tracks.update(2.5, [face(0)])) == [2]
+    updates = [tracks.update(time, [] if time in absent else [face(0)]) for time in times]
+    return [faces[0].track for faces in updates if faces]
+
+
+def test_a_face_out_of_sight_comes_back_within_a_second():
+    assert seen([0.0, 0.5, 1.0, 2.5], absent=[0.5]) == [1, 1, 1]
+    tenths = [i / 10 for i in range(40)]
+    assert set(seen(tenths, absent=tenths[10:19])) == {1}
+    assert seen(tenths, absent=tenths[10:21]) == [1] * 10 + [2] * 19
+
+
+@pytest.mark.parametrize("every", [0.04, 0.2, 1, 2, 60, 3600])
+def test_a_still_face_is_one_track_however_rare_the_frames(every):
+    assert seen([i * every for i in range(10)]) == [1] * 10
+
+
+def test_a_face_may_be_missed_in_two_frames_however_rare():
+    assert seen([0, 10, 20, 30], absent=[10, 20]) == [1, 1]
+    assert seen([0, 10, 20, 30, 40], absent=[10, 20, 30]) == [1, 2]
+
+
+@pytest.mark.parametrize("times", [(0.0, 0.0), (1.0, 0.5), (0.0, math.nan)])
+def test_times_that_do_not_rise_are_refused(times):
+    tracks = Tracks()
+    tracks.update(times[0], [face(0)])
+    with pytest.raises(InputError, match=f"must rise. Received {times[1]} s after {times[0]} s"):
+        tracks.update(times[1], [face(0)])
+
+
+def test_probabilities_of_any_classes_are_smoothed():
+    tracks = Tracks()
+    before, after = (Face((0, 0, 9, 9), 1.0, {"calm": p, "tense": 1 - p}, None) for p in (1.0, 0.0))
+    tracks.update(0, [before])
+    (found,) = tracks.update(MEMORY, [after])
+    assert found.probabilities == pytest.approx({"calm": 1 / math.e, "tense": 1 - 1 / math.e})
 
 
 def test_probabilities_forget_by_time():

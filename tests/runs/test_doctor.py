@@ -9,9 +9,11 @@ from helpers.data_forms import tiny, write_csv
 
 from fer_keras.backend import machine, selection
 from fer_keras.cli import cli
+from fer_keras.recognition import decoding
 from fer_keras.runs import doctor
 
-SUBJECTS = ["packages", "extras", "backend", "device", "precision", "data", "wandb", "runs", "cache", "temporary"]
+SUBJECTS = ["packages", "extras", "backend", "device", "precision", "data", "wandb", "decoding"]
+SUBJECTS += ["runs", "cache", "temporary"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +40,7 @@ def test_machine_in_order_is_a_line_for_each_thing(tmp_path, monkeypatch):
 
 def test_missing_data_is_a_note(tmp_path):
     assert found("data").level == "note"
-    assert "drawn demo faces. Set FER_DATA or run `fer-keras data fetch`." in found("data").text
+    assert "synthetic faces. Set FER_DATA or run `fer-keras data fetch`." in found("data").text
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,10 @@ def test_backend_that_cannot_be_loaded_is_told(monkeypatch):
 def test_little_room_is_a_note(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1 << 29}))
     assert found("runs").level == "note" and "0.5 GiB free" in found("runs").text
+
+
+def test_a_system_without_memory_limits_is_a_note(monkeypatch):
+    assert found("decoding").level == ("ok" if decoding.enforced() else "note")
+    monkeypatch.setattr(decoding.sys, "platform", "darwin")
+    assert found("decoding").level == "note"
+    assert "does not limit the memory of a process" in found("decoding").text

@@ -291,8 +291,8 @@ def test_judge_leaves_out_copies_of_earlier_splits_from_the_leak_free_figures(tm
     found = probabilities(model, parts["test"].images).argmax(axis=1) == parts["test"].labels
     assert scores["accuracy"] == pytest.approx(found.mean())
     assert scores["leak_free_accuracy"] == pytest.approx(found[1:].mean())
-    train = pipeline.judge(model, parts, "train", flip=True)
-    mirrored = probabilities(model, parts["train"].images, flip=True).argmax(axis=1) == parts["train"].labels
+    train = pipeline.judge(model, parts, "train", tta="flip")
+    mirrored = probabilities(model, parts["train"].images, tta="flip").argmax(axis=1) == parts["train"].labels
     assert train["accuracy"] == pytest.approx(mirrored.mean())
 
 
@@ -350,6 +350,6 @@ def test_run_on_ferplus_labels(tmp_path):
 
 
 def test_drawn_faces_are_kept_apart(tmp_path):
-    about = pipeline.describe(dataclasses.replace(tiny(), source="demo"), split(tiny()))
-    assert about["synthetic"] and about["source"] == "demo"
+    about = records.describe(dataclasses.replace(tiny(), source="here", synthetic=True), split(tiny()))
+    assert about["synthetic"] and about["source"] == "here"
     assert about["images"] == {"train": 14, "validation": 7, "test": 7}

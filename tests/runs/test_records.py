@@ -115,7 +115,7 @@ def test_absent_lines_are_none(tmp_path):
     assert records.rows(tmp_path / "history.jsonl") == []
 
 
-@pytest.mark.parametrize("line", [b"{oops", b"[1]", b"\xff\xfe"])
+@pytest.mark.parametrize("line", [b"{oops", b"[1]", b"\xff\xfe", b'{"epoch": [1]}', b"{}", b"[" * 100_000])
 def test_damaged_line_is_told_with_its_number(tmp_path, line):
     path = tmp_path / "history.jsonl"
     path.write_bytes(b'{"epoch": 1}\n' + line + b'\n{"epoch": 3}\n')
@@ -138,7 +138,10 @@ def test_history_is_truncated_to_a_checkpoint(tmp_path):
     [
         (None, "is no run directory"),
         ("{", "run.json is damaged"),
-        ('{"data": {}}', "lacks environment, experiment"),
+        ('{"data": {}}', "run.json is damaged: 'experiment' is missing or no JSON object"),
+        ('{"experiment": {}, "data": {}, "environment": null}', "run.json is damaged: 'environment' is missing"),
+        ('{"experiment": {"model_options": [1]}, "data": {}, "environment": {}}', "'model_options' is no JSON"),
+        ("[" * 100_000, "run.json is damaged: "),
     ],
 )
 def test_what_is_no_record_is_told(tmp_path, content, message):

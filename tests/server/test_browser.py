@@ -49,10 +49,13 @@ def camera_film(path):
 
 
 @pytest.fixture
-def opened(chromium):
-    """A function that opens the page; afterwards nothing may have gone wrong or been asked of another server."""
+def opened(chromium, request):
+    """A function that opens the page; afterwards nothing may have gone wrong or been asked of another server.
+
+    The parameter is the server's detector.
+    """
     problems, requests, expected = [], [], []
-    with serving(FER(brightness)) as port:
+    with serving(FER(brightness, detector=getattr(request, "param", "haar"))) as port:
 
         def open_page(expect=(), **options):
             expected.extend(expect)
@@ -85,7 +88,7 @@ def explained(tab):
     figure = tab.locator("figure")
     figure.wait_for()
     assert figure.locator("img").evaluate_all("all => all.map(image => image.naturalWidth)") == [288, 288]
-    assert re.search(r"Covering the strongest place takes \d+\.\d of its \d+\.\d %\.", figure.inner_text())
+    assert re.search(r"Covering the strongest place lowers its \d+\.\d % by \d+\.\d points\.", figure.inner_text())
     return figure
 
 
@@ -109,6 +112,52 @@ def test_upload_and_why(opened, size, tmp_path):
     explained(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= size["width"]
     tab.screenshot(path=tmp_path / "upload.png", full_page=True)
+
+
+def crowd(rgb):
+    """Return boxes in three rows of five, the largest at the end, and two that cover each other."""
+    height, width = rgb.shape[:2]
+    rows = [
+        (int(width * (0.02 + 0.2 * x)), int(height * (0.02 + 0.3 * y)), 60 + 4 * y, 60 + 4 * y, 1.0)
+        for y in range(3)
+        for x in range(5)
+    ]
+    return [*sorted(rows, key=lambda box: -box[2]), (200, 440, 50, 50, 1.0), (210, 440, 50, 50, 1.0)]
+
+
+LABELS = """() => [...document.querySelectorAll(".box span")].filter(node => node.checkVisibility()).map(label => {
+    const { left, right, top, bottom } = label.getBoundingClientRect();
+    return { left, right, top, bottom, text: label.textContent };
+})"""
+
+
+@pytest.mark.parametrize("opened", [crowd], indirect=True)
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_labels_of_a_crowd_do_not_overlap(opened, size, tmp_path):
+    tab = opened(viewport=size)
+    tab.get_by_label("Choose a picture").set_input_files(PORTRAIT)
+    status(tab, "17 faces:")
+    labels, canvas = tab.evaluate(LABELS), tab.locator("#still").bounding_box()
+    assert len(labels) >= 16
+    for i, a in enumerate(labels):
+        assert a["left"] >= canvas["x"] - 1 and a["right"] <= canvas["x"] + canvas["width"] + 1
+        for b in labels[i + 1 :]:
+            apart = (
+                a["right"] <= b["left"]
+                or b["right"] <= a["left"]
+                or a["bottom"] <= b["top"]
+                or b["bottom"] <= a["top"]
+            )
+            assert apart, (a, b)
+    lefts = [box["x"] for box in (tab.locator(".box").nth(i).bounding_box() for i in range(5))]
+    assert lefts == sorted(lefts)  # the first row, in reading order
+    names = tab.locator(".box").evaluate_all("all => all.map(box => box.getAttribute('aria-label'))")
+    assert [int(name.split(",")[0].removeprefix("Face ")) for name in names] == list(range(1, 18))
+    tab.screenshot(path=tmp_path / "crowd.png", full_page=True)
+    tab.locator(".box").nth(2).click()
+    with tab.expect_response(lambda answer: "explain" in answer.url) as answer:
+        tab.locator(".why").nth(0).click()
+    assert answer.value.status == 200 and tab.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 def test_the_keyboard_alone(opened):
@@ -168,7 +217,7 @@ def test_what_is_no_picture_is_told(opened, tmp_path):
     Image.fromarray(np.full((40, 60, 3), 128, np.uint8)).save(tmp_path / "b.png")
     tab = opened(expect=["422"], viewport=DESKTOP)
     tab.get_by_label("Choose a picture").set_input_files(tmp_path / "a.png")
-    tab.get_by_role("alert").filter(has_text="The image is no image that can be read").wait_for()
+    tab.get_by_role("alert").filter(has_text="The image is not a readable image").wait_for()
     tab.get_by_label("Choose a picture").set_input_files(tmp_path / "b.png")
     status(tab, "No face found.")
     assert not tab.get_by_role("alert").is_visible() and tab.locator(".card").count() == 0

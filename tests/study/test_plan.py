@@ -1,13 +1,14 @@
 """The steps and findings, against the experiment files."""
 
 import ast
+import dataclasses
 import pathlib
 import re
 
 import pytest
 
 from fer_keras.experiment import load
-from fer_keras.study import FINDINGS, STEPS
+from fer_keras.study import FINDINGS, STEPS, judging, plan, results, running
 from fer_keras.study.judging import METRICS
 
 FOLDER = pathlib.Path(__file__).parents[2] / "experiments"
@@ -45,6 +46,36 @@ def test_finding_names_runs_of_its_step_or_before(finding):
     assert finding.metric in METRICS
     assert finding.claimed[0] < finding.claimed[1]
     assert finding.claim.endswith(".")
+
+
+def test_rule_metrics_margins_and_pairs_are_those_that_were_fixed_before_the_runs():
+    assert judging.rule_hash() == "c218cf501472f11cdcc4cfcbdb2e40b3a9d6510171f9e63d378ae2b59401fd83"
+
+
+def test_every_result_was_recorded_under_the_rule_that_judges_it():
+    for stem, group in results.read(FOLDER / "results").items():
+        for result in group:
+            name, seed = result["experiment"]["name"], result["experiment"]["seed"]
+            if running.is_of_study(name) and seed >= plan.FIRST_SEED:
+                assert result["rule"] == judging.rule_hash(name), f"{stem}/{seed}.json"
+
+
+def test_rule_of_a_run_is_that_of_its_own_findings(monkeypatch):
+    before = {name: judging.rule_hash(name) for name in ("1-Layer-NN", "3-2-Best")}
+    changed = tuple(dataclasses.replace(f, claimed=(0.0, 0.5)) if f.step == 12 else f for f in plan.FINDINGS)
+    monkeypatch.setattr(judging, "FINDINGS", changed)
+    assert judging.rule_hash("1-Layer-NN") == before["1-Layer-NN"]
+    assert judging.rule_hash("3-2-Best") != before["3-2-Best"]
+
+
+def test_each_claim_on_a_gap_is_judged_by_both_readings():
+    gaps = {finding.claim.removesuffix("."): finding.pairs for finding in FINDINGS if finding.metric == "gap"}
+    both = {
+        finding.claim.removesuffix(" (training accuracy in inference mode)."): finding.pairs
+        for finding in FINDINGS
+        if finding.metric == "inference_gap"
+    }
+    assert gaps == both and len(gaps) > 10
 
 
 def test_normalization_compares_exactly_the_runs_that_the_report_names():

@@ -75,6 +75,10 @@ def test_compact():
     assert not {"platform", "commit"} & result["environment"].keys()
 
 
+def test_result_of_the_study_holds_the_hash_of_its_rule_first():
+    assert list(results.compact(RECORD, 7, "a1"))[0] == "rule"
+
+
 def test_continued_elsewhere_is_told():
     elsewhere = {"epochs": 1, "environment": {"threads": 8, "platform": "Linux"}}
     result = results.compact(RECORD | {"continued": [elsewhere]}, parameters=7)

@@ -1,12 +1,15 @@
 """The study's runner: what it picks, what it skips, what it does with processes."""
 
 import pathlib
+from types import SimpleNamespace
 
+import click.testing
 import numpy as np
 import pytest
 
+from fer_keras import models, study
+from fer_keras.cli import cli
 from fer_keras.core.errors import InputError
-from fer_keras.runs import pipeline
 from fer_keras.study import STEPS, results, running
 
 EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
@@ -57,6 +60,7 @@ def write_experiments(folder, *stems):
 def test_plan_takes_every_first_seed_first(tmp_path):
     jobs = running.plan(write_experiments(tmp_path, "a", "b"), 2, None, tmp_path / "results")
     assert [job.title for job in jobs] == ["a seed 0", "b seed 0", "a seed 1", "b seed 1"]
+    assert running.first_seed("1-Layer-NN") == 3  # after the pilot's
     assert jobs[3].result == tmp_path / "results" / "b" / "1.json"
     assert {job.experiment.epochs for job in jobs} == {2}
 
@@ -70,7 +74,7 @@ def test_quick_looks_and_demos_leave_the_studys_results_alone():
 def test_missing_compares_settings_and_data(tmp_path):
     (job,) = running.plan(write_experiments(tmp_path, "a"), 1, None, tmp_path / "results")
     assert running.missing([job], "digest") == [job]
-    settings = pipeline.resolved(job.experiment)
+    settings = models.resolved(job.experiment)
     results.write(job.result, {"experiment": settings, "data": {"digest": "digest"}})
     assert running.missing([job], "digest") == []
     assert running.missing([job], "other data") == [job]
@@ -86,13 +90,71 @@ def test_experiment_of_other_labels_is_no_run_of_the_study(tmp_path):
         running.run(["resnet_tiny_ferplus"], folder=EXPERIMENTS, output=tmp_path)
 
 
-def test_failed_run_is_told_and_the_others_go_on(tmp_path, capfd):
+def test_failed_run_is_logged_and_the_others_go_on(tmp_path, caplog):
     jobs = running.plan(write_experiments(tmp_path, "a", "b"), 1, None, tmp_path / "results")
     for job in jobs:
         job.file.unlink()
-    done, failed = running.Pool(2, 1, []).run(jobs)
-    assert (done, sorted(job.title for job in failed)) == ([], ["a seed 0", "b seed 0"])
-    assert "failed  a seed 0, exit code 2\n" in capfd.readouterr().err
+    with running.Runs(jobs, 2, [], tmp_path / "runs", {"digest": "digest", "synthetic": False}, 2) as runs:
+        runs.run_all()
+    assert (runs.done, sorted(job.title for job in runs.failed)) == ([], ["a seed 0", "b seed 0"])
+    assert "failed  a seed 0, exit code 2" in caplog.messages
+
+
+def write_accuracies(folder, **runs):
+    """Write a result for each value of each run, the first of the study's first seed."""
+    for stem, accuracies in runs.items():
+        for seed, accuracy in enumerate(accuracies, study.FIRST_SEED):
+            one = {
+                "experiment": {"name": stem, "seed": seed},
+                "data": {"digest": "d"},
+                "cost": {"minutes": 1.5},
+                "history": [{"train_acc": accuracy, "val_acc": accuracy, "train_acc_inference": accuracy}],
+                "overfit": {"epochs_to_zero": 9, "losses": []},
+                "gradient_ratios": {"dense": [1.0]},
+                "scores": {"accuracy": accuracy, "macro_f1": accuracy},
+            }
+            results.write(results.path(folder / "results", stem, seed), one)
+
+
+def test_decide_adds_seeds_to_the_runs_of_inconclusive_findings_alone(tmp_path, monkeypatch):
+    write_experiments(tmp_path, "a", "b", "c", "d")
+    more = (0.0, float("inf"))
+    clear = study.Finding(1, "a is better.", "val_acc", more, (("a", "b"),))
+    unclear = study.Finding(1, "c is better.", "val_acc", more, (("c", "b"),))
+    monkeypatch.setattr(study, "FINDINGS", (clear, unclear))
+    monkeypatch.setattr(study, "STEPS", (study.Step(1, "?", "!", ("a", "b", "c", "d")),))
+    monkeypatch.setattr(running, "load_data", lambda path: SimpleNamespace(synthetic=False))
+    asked = []
+
+    def run(names, seeds, folder, **options):
+        asked.append((names, seeds))
+        noise = [0.4, 0.6] * (seeds // 2)
+        write_accuracies(tmp_path, a=[0.9] * seeds, b=[0.5] * seeds, c=noise, d=noise)
+        experiments = {experiment.name: path for path, experiment in running.experiment_files(folder).items()}
+        jobs = [running.Job(experiments[n], None, results.path(folder / "results", n, 3)) for n in names]
+        return jobs, []
+
+    monkeypatch.setattr(running, "run", run)
+    looks = list(running.decide(folder=tmp_path))
+    first, second, last = study.LOOKS
+    # The mean of ±0.1 stays across 0, so all looks are used up; d is in no finding and has the first look alone.
+    assert asked == [(["a", "b", "c", "d"], first), (["b", "c"], second), (["b", "c"], last)]
+    assert [look.minutes for look in looks] == [6.0, 3.0, 3.0]
+    assert {tuple(look.decided) for look in looks} == {("a is better.",)}
+    assert looks[-1].inconclusive == ["c is better."]
+
+
+def test_decide_stops_at_a_failed_run(tmp_path, monkeypatch):
+    write_experiments(tmp_path, "a")
+    monkeypatch.setattr(running, "load_data", lambda path: SimpleNamespace(synthetic=False))
+    monkeypatch.setattr(running, "run", lambda names, **options: ([], ["a seed 3"]))
+    (look,) = running.decide(folder=tmp_path)
+    assert look.failed == ["a seed 3"]
+
+
+def test_decide_takes_no_names():
+    result = click.testing.CliRunner().invoke(cli, ["study", "--decide", "3-2-Best"])
+    assert result.exit_code == 2 and "Give it neither NAMES nor --seeds" in result.output
 
 
 def test_parameters():
@@ -102,13 +164,14 @@ def test_parameters():
 
 
 @pytest.mark.slow
-def test_study_runs_what_is_missing_once_and_a_rerun_is_equal(tmp_path, monkeypatch, capfd):
+def test_study_runs_what_is_missing_once_and_a_rerun_is_equal(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write_experiments(tmp_path, "a", "b")
     options = {"data": faces(tmp_path), "folder": tmp_path, "output": tmp_path / "runs", "workers": 2}
+    caplog.set_level("INFO", "fer_keras")
     done, failed = running.run(["a", "b"], seeds=1, **options)
     assert ([job.title for job in failed], len(done)) == ([], 2)
-    assert "done    a seed 0: validation 0." in capfd.readouterr().err
+    assert "done    a seed 0: validation 0." in caplog.text
     first = results.read(tmp_path / "results")
     assert running.run(["a", "b"], seeds=1, **options) == ([], [])
     results.path(tmp_path / "results", "a", 0).unlink()

@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 
+from fer_keras.core import jobs
 from fer_keras.sweep import search as sweep
 
 PROGRAM = """
@@ -38,7 +39,7 @@ def place(tmp_path, monkeypatch):
     """A folder with an experiment, data, and trainings that are quick because they are none."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sweep, "COMMAND", [sys.executable, str(tmp_path / "fake.py")])
-    monkeypatch.setattr(sweep, "POLL", 0.02)
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.02)
     (tmp_path / "tiny.py").write_text(PROGRAM)
     (tmp_path / "fake.py").write_text(FAKE)
     random = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import HyperbandPruner, ThresholdPruner
 from optuna.trial import TrialState
 
-from fer_keras import Experiment
+from fer_keras import Experiment, models
 from fer_keras.cli import cli
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import override
@@ -151,7 +151,12 @@ def test_parameters(spec, expected):
         ),
         (
             {"min": 0.0, "max": 0.5, "q": 0.2, "distribution": "q_uniform"},
-            "must be multiples of q. Received 0.0, 0.5",
+            "The min and max of 'key' must be multiples of q.",
+        ),
+        ({"min": -1.7e308, "max": 1.7e308}, "The range of 'key' is too wide."),
+        (
+            {"min": 0.0, "max": 1e300, "q": 1e-9, "distribution": "q_uniform"},
+            "The q of 'key' is too small. Expected at most 1,000,000,000 steps",
         ),
         (
             {"parameters": {"a": {"value": 1}}},
@@ -211,7 +216,7 @@ def test_file_refused(place, changes, message):
     "text, message",
     [
         (None, "No sweep file 'search.yaml'. Expected a path such as experiments/sweep.yaml."),
-        ("method: [", "search.yaml is not YAML: while parsing"),
+        ("method: [", "search.yaml is not YAML that can be read: while parsing"),
         ("3", "search.yaml must hold keys such as method and parameters. Received 3."),
     ],
 )
@@ -221,6 +226,71 @@ def test_unreadable_file(place, text, message):
     with pytest.raises(InputError) as error:
         sweep_file.load("search.yaml")
     assert message in str(error.value)
+
+
+VARIED = "program: tiny.py\nmethod: {method}\nrun_cap: 2\nmetric: {{name: val_acc, goal: maximize}}\n"
+VARIED += "parameters:\n  {setting}: {spec}\n"
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("name: 2001-99-99", "not YAML that can be read: month must be in 1..12"),
+        ("name: 2001-09-09", "holds a date: datetime.date(2001, 9, 9). Put it in quotes to make it a text."),
+        ("name: !!bool maybe", "not YAML that can be read: 'maybe'"),
+        ("name: !!timestamp soon", "not YAML that can be read"),
+        ("name: !!float abc", "could not convert string to float"),
+        ("name: !!binary aGk=", "holds a bytes: b'hi'."),
+        ("description: " + "9" * 5000, "Exceeds the limit (4300 digits)"),
+        ("description: 0x" + "f" * 40, "holds a whole number of 160 bits. Expected at most 63."),
+        ("description: " + "a" * 1001, "holds a text of 1,001 characters. Expected at most 1,000."),
+        ("description: " + "[" * 5000 + "]" * 5000, "maximum recursion depth"),
+        ("description: &r [*r]", "holds more than 10,000 values."),
+        (
+            "description: [" + "&a [x, x, x, x, x, x, x, x, x, x], " + ", ".join(["*a"] * 999) + "]",
+            "10,000 values",
+        ),
+        ("method: grid", "key 'method' stands twice"),
+        ("on: 1", "has the key True. Expected a text: put it in quotes."),
+        ("name: " + "a" * 65, "64 at most."),
+        ("  name: {values: [../x, y]}", "Remove 'name' from the parameters."),
+        ("description: " + "a: " * 3 + "b", "not YAML that can be read"),
+    ],
+)
+def test_any_content_ends_in_one_line(place, line, message):
+    text = VARIED.format(method="random", setting="seed", spec="{min: 0, max: 3}")
+    (place / "search.yaml").write_text(f"{text}{line}\n")
+    with pytest.raises(InputError) as error:
+        sweep_file.load("search.yaml")
+    assert message in str(error.value)
+    assert len(str(error.value)) < 500 and "\n" not in str(error.value)
+
+
+def test_a_file_that_is_too_large_is_not_read(place):
+    (place / "search.yaml").write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(InputError, match="search.yaml is too large for a sweep file. Expected at most 1 MiB."):
+        sweep_file.load("search.yaml")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{min: 0, max: 3000000000}",
+        "{min: 0.0, max: 1.0, q: 1.0e-9, distribution: q_uniform}",
+    ],
+)
+def test_a_grid_that_is_too_large_is_refused_before_it_is_counted_out(place, spec):
+    (place / "search.yaml").write_text(VARIED.format(method="grid", setting="learning_rate", spec=spec))
+    with pytest.raises(InputError, match="The grid has more than 10,000 combinations."):
+        sweep_file.load("search.yaml")
+
+
+def test_an_accuracy_without_a_goal_is_minimized_with_a_warning(place, caplog):
+    assert sweep_file.load(write(metric={"name": "val_acc"})).goal == "minimize"
+    assert "The sweep minimizes val_acc" in caplog.text and "write goal: maximize" in caplog.text
+    caplog.clear()
+    assert sweep_file.load(write(metric={"name": "val_loss"})).goal == "minimize"
+    assert caplog.text == ""
 
 
 def test_sweep(place):
@@ -281,7 +351,7 @@ def test_study_sweep_is_read_by_wandb_and_by_us_alike(monkeypatch):
     parameters = yaml.safe_load(pathlib.Path("experiments/sweep.yaml").read_text())["parameters"]
     assert found.distributions == search_space_from_sweep_config(parameters)
     assert (found.name, found.method, found.metric, found.trials) == ("3-2-Sweep", "bayes", "val_acc", 16)
-    assert pipeline.resolved(found.experiment)["name"] == "3-2-Best"
+    assert models.resolved(found.experiment)["name"] == "3-2-Best"
 
 
 def test_wandbs_agent_and_ours_set_the_same(monkeypatch):
@@ -440,12 +510,13 @@ def test_a_trial_taken_over_by_another_worker_is_let_go(place, monkeypatch, capl
     caplog.set_level("INFO", "fer_keras")
     monkeypatch.setenv("FAKE_SECONDS", "0.5")
     slept, other = board(run_cap=1), board(run_cap=1)
-    workers = sweep.Workers(slept, 1, [], pathlib.Path("runs"))
-    (job,) = workers._fill()
+    trials = sweep.Trials(slept, 1, [], pathlib.Path("runs"))
+    job = trials.next_job()
     other._reclaim()
     again = other.take()
-    wait_for(lambda: workers._is_over(job))
-    assert job.process.poll() == -signal.SIGTERM
+    wait_for(lambda: trials.is_over(job))
+    job.process.close()
+    assert job.process.exit_code() == -signal.SIGTERM
     assert caplog.messages[-1].startswith("trial 000 of 1: taken over by another worker")
     assert other.trials()[again.number].state == TrialState.RUNNING
 
@@ -485,6 +556,21 @@ def test_storage_that_cannot_be_used(place, storage, message):
     with pytest.raises(InputError, match=message) as error:
         run(write(), storage=storage)
     assert "secret" not in str(error.value)
+
+
+def test_a_sweep_goes_on_from_a_torn_journal(place):
+    run(write(run_cap=2))
+    journal = pathlib.Path("sweeps/search/journal.log")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert [row["state"] for row in run(write(run_cap=3))["trials"]][-1] == "complete"
+
+
+def test_a_journal_that_is_not_optunas_is_named(place):
+    run(write(run_cap=1))
+    journal = pathlib.Path("sweeps/search/journal.log")
+    journal.write_text(journal.read_text().replace('"op_code":0', '"op_code":99', 1))
+    with pytest.raises(InputError, match="journal.log is no journal of Optuna's"):
+        run(write(run_cap=2))
 
 
 # Processes.

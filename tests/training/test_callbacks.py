@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from fer_keras.backend.gradients import tracked
+from fer_keras.core import progress
+from fer_keras.core.errors import InputError
 from fer_keras.training import callbacks
 
 
@@ -154,3 +156,26 @@ def test_recalibrated_accuracy_is_by_the_mean_of_the_batch_statistics():
 def test_layer_name_is_the_path_without_the_variable():
     assert callbacks.layer_name("dense_1/kernel") == "dense_1"
     assert callbacks.layer_name("block/conv/kernel") == "block/conv"
+
+
+def test_gradient_ratio_in_anybodys_fit_names_the_optimizer_that_it_needs():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    with pytest.raises(InputError, match=r"Received a plain Adam. Compile .*tracked\(keras.optimizers.Adam\)"):
+        history(model, callbacks.GradientRatio())
+
+
+def epoch_line(caplog, epoch, epochs, **logs):
+    bar = callbacks.ProgressBar(progress.progress())
+    bar.set_params({"epochs": epochs, "steps": 1})
+    with caplog.at_level("INFO", "fer_keras"):
+        bar.on_epoch_end(epoch, logs)
+    return caplog.messages[-1]
+
+
+def test_line_of_an_epoch_fits_80_columns(caplog):
+    logs = {"loss": 1.23456, "acc": 0.5, "grad_ratio": 1.0, "val_loss": 2.0, "val_acc": 0.25, "epoch_time": 12.345}
+    line = "epoch 2/10  loss 1.235  acc 0.500  val_loss 2.000  val_acc 0.250  12.3 s"
+    assert epoch_line(caplog, 1, 10, **logs) == line
+    huge = {"loss": 123456.7, "acc": 0.5, "val_loss": 2.5e30, "val_acc": 0.25, "epoch_time": 12345.6}
+    assert len(epoch_line(caplog, 998, 999, **huge)) <= 80

@@ -13,7 +13,7 @@ from helpers.data_forms import tiny
 from fer_keras import Experiment
 from fer_keras.core.errors import InputError
 from fer_keras.data import split
-from fer_keras.training import checkpoints, fitting, schedules
+from fer_keras.training import checkpoints, fitting, losses, schedules
 from fer_keras.training.dataset import Batches
 
 EPOCH_KEYS = (
@@ -77,7 +77,7 @@ def train(experiment, checkpoint, on_epoch=None, on_histograms=lambda *row: None
 
     model = fitting.build(experiment, parts["train"])
     fit = {"on_epoch": note, "on_histograms": on_histograms, "checkpoint": checkpoint}
-    fitting.fit(model, experiment, parts["train"], parts["validation"], **fit)
+    fitting.fit(model, experiment, Batches(parts["train"], experiment), parts["validation"], **fit)
     return model, rows
 
 
@@ -175,7 +175,7 @@ def test_every_loss_learns(tmp_path, loss):
 def test_generalized_cross_entropy_worked_out_by_hand():
     logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], "float32"))
     targets = np.array([[1, 0, 0], [0, 0.5, 0.5]], "float32")
-    found = float(fitting.GeneralizedCrossEntropy(q=0.5)(targets, logits))
+    found = float(losses.GeneralizedCrossEntropy(q=0.5)(targets, logits))
     assert found == pytest.approx((2 * (1 - 0.5**0.5) + 2 * (1 - 0.45**0.5)) / 2, rel=1e-5)
 
 
@@ -286,10 +286,7 @@ def test_progress_is_a_line_for_each_epoch(tmp_path, capsys, caplog):
     assert capsys.readouterr().out == ""
     number = r"\d+\.\d+"
     for epoch in range(1, 5):
-        line = (
-            rf"epoch {epoch}/4  loss {number}  acc {number}  val_loss {number}  val_acc {number}  "
-            rf"grad_ratio {number} %  weight_norm {number}  {number} s"
-        )
+        line = rf"epoch {epoch}/4  loss {number}  acc {number}  val_loss {number}  val_acc {number}  \S+ s"
         assert len(re.findall(line, "\n".join(caplog.messages))) == 1
     assert caplog.records[-1].values["epoch"] == 4 and caplog.records[-1].values["val_loss"] > 0
 
@@ -302,9 +299,9 @@ def test_batches_of_images_on_the_device_are_those_of_arrays(settings):
     import torch
 
     experiment, train = changed(STATEFUL, label_smoothing=0.1, **settings), PARTS["train"]
-    targets = fitting.training_targets(train, experiment)
     tensor = torch.from_numpy(np.array(train.images))
-    of_arrays, of_tensors = (Batches(images, targets, experiment) for images in (train.images, tensor))
+    of_arrays, of_tensors = Batches(train, experiment), Batches(train, experiment)
+    of_tensors.images = tensor
     for epoch in 1, 2:
         of_arrays.start(epoch)
         of_tensors.start(epoch)
@@ -336,7 +333,7 @@ def reads(monkeypatch, batches, experiment):
     with monkeypatch.context() as patch:
         for name in READS:
             patch.setattr(torch.Tensor, name, counting(getattr(torch.Tensor, name)))
-        fitting.fit(model, experiment, train, None, on_epoch=lambda row: None)
+        fitting.fit(model, experiment, Batches(train, experiment), None, on_epoch=lambda row: None)
     return len(calls)
 
 
@@ -447,7 +444,7 @@ def test_what_does_not_fit_is_told(changes, message):
 
 
 def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
-    batches = Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, seed=1))
+    batches = Batches(PARTS["train"], changed(NN, seed=1))
     orders = []
     for epoch in (0, 1, 0):
         batches.start(epoch)
@@ -462,8 +459,8 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_their_own():
 
 
 def test_with_sam_each_batch_comes_after_its_first_quarter():
-    batches = Batches(PARTS["train"].images, PARTS["train"].labels, changed(NN, sam=0.1))
-    assert [batches.whole(i) for i in range(len(batches))] == [2, 8, 2, 8, 2, 8, 2, 6]
+    batches = Batches(PARTS["train"], changed(NN, sam=0.1))
+    assert [batches.size(i) for i in range(len(batches))] == [2, 8, 2, 8, 2, 8, 2, 6]
     for i in range(0, len(batches), 2):
         (climb, climb_labels), (images, labels) = batches[i], batches[i + 1]
         np.testing.assert_array_equal(climb, images[:2])

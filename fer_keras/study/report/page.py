@@ -1,38 +1,65 @@
 """Results in, one HTML page out that needs nothing but itself."""
 
 import base64
+import dataclasses
 import io
 import json
 import math
 import pathlib
 
+import numpy as np
 from PIL import Image
 
 from fer_keras import study
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS, split
+from fer_keras.data import EMOTIONS, auditing, split
 from fer_keras.study import judging, results
-from fer_keras.study.report.tables import about, difference, judged, pair, rows, shown
+from fer_keras.study.report.tables import about, difference, judged, pair, rows, sentence, shown
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
+SAMPLES = 8  # faces of each class in the data review
 CURVES = ("val_acc", "train_acc", "val_loss", "train_loss", "grad_ratio", "weight_norm", "learning_rate")
 
 
 def html(found, faces=None):
-    """Return the page of what `fer_keras.study.results.read` found; for `faces` see `pictures`."""
+    """Return the page of what `fer_keras.study.results.read` found; for `faces` see `pictures` and `review`."""
     data = json.dumps(content(found, faces), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", data)
 
 
 def content(found, faces=None):
-    """Return what the page shows, as plain values; `pictures` are `None` without `faces`."""
+    """Return what the page shows, as plain values; `pictures` and `review` are `None` without `faces`."""
+    latest = results.latest(found)
+    runs = [row | _course(latest[row["stem"]]) for row in rows(found)]
     return {
         "about": about(found),
         "emotions": EMOTIONS,
-        "steps": [{"number": s.number, "question": s.question, "runs": shown(s)} for s in study.STEPS],
-        "runs": [row | _course(found[row["stem"]]) for row in rows(found)],
+        "steps": [
+            {"number": s.number, "question": s.question, "claim": s.claim, "runs": shown(s)} for s in study.STEPS
+        ],
+        "runs": sorted(runs, key=lambda run: run["step"] is None),
+        "opened": next((run["name"] for run in runs if run["name"] == study.CNN_BEST), runs[0]["name"]),
         "findings": [_finding(*item) for item in judged(found)],
-        "pictures": None if faces is None else pictures(found, faces),
+        "associations": [dataclasses.asdict(one) for one in judging.associations(judging.figures(found), found)],
+        "pictures": None if faces is None else pictures(latest, faces),
+        "review": None if faces is None else review(faces),
+    }
+
+
+def review(faces):
+    """Return the data review of `faces`: images by usage and class, what the audit found, samples of each class.
+
+    Returns:
+        `dict` with `counts` ({usage: {class: images}}), `lines` (text), `agreement` with FER+ ({class: fraction},
+        `None` without votes) and `samples` ({class: [PNG in base64]}, the first of the file).
+    """
+    audit = auditing.audit(faces)
+    rows_of = {name: np.flatnonzero(faces.labels == code)[:SAMPLES] for code, name in enumerate(EMOTIONS)}
+    return {
+        "counts": audit["counts"],
+        "lines": auditing.audit_text(audit).splitlines()[1 + len(audit["counts"]) :],
+        "agreement": audit["agreement"] and audit["agreement"]["classes"],
+        "samples": {name: [_png(faces.images[row]) for row in chosen] for name, chosen in rows_of.items()},
     }
 
 
@@ -68,7 +95,14 @@ def _png(image):
 
 def _course(group):
     confusions = [result["scores"]["confusion"] for result in group]
+    settings = group[0]["experiment"]
     return {
+        "settings": {key: value for key, value in settings.items() if key not in ("name", "seed")},
+        "classes": {
+            kind: [[result["scores"].get(f"{kind}_{code}") for result in group] for code in range(len(EMOTIONS))]
+            for kind in ("recall", "precision", "f1")
+        },
+        "spread": {kind: [result.get("spread", {}).get(kind, {}) for result in group] for kind in results.SPREAD},
         "curves": {
             key: [[results.rounded(row[key], 5) for row in result["history"]] for result in group]
             for key in CURVES
@@ -89,14 +123,17 @@ def _finding(finding, verdict, judgements):
         "step": finding.step,
         "claim": finding.claim,
         "verdict": verdict,
+        "sentence": sentence(finding, verdict, judgements),
         "metric": metric.label,
         "scale": 100 if metric.points else 1,
         "unit": "points" if metric.points else "",
+        "threshold": not isinstance(finding.pairs[0][1], str),
         "claimed": [side if math.isfinite(side) else None for side in finding.claimed],
         "pairs": [
             {
                 "title": pair(j, metric.points),
                 "mean": j.mean,
+                "differences": j.differences,
                 "low": j.low,
                 "high": j.high,
                 "verdict": j.verdict,

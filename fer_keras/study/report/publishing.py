@@ -1,7 +1,7 @@
 """The report as a wandb Report, for the people of a wandb project."""
 
 from fer_keras import study
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, one_line
 from fer_keras.study.report.tables import about, findings, leaderboard, shown
 
 TITLE = "The study, re-run and judged"
@@ -36,7 +36,7 @@ def publish(found, project):
             raise InputError("A wandb Report needs a login. Run `wandb login`, or set WANDB_API_KEY.")
         return build(found, project, entity or wandb.Api().default_entity).save().url
     except wandb.Error as error:
-        raise InputError(f"wandb did not take the report: {' '.join(str(error).split())}") from error
+        raise InputError(f"wandb did not take the report: {one_line(error)}") from error
 
 
 def build(found, project, entity=""):

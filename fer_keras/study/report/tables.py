@@ -1,12 +1,15 @@
 """Results in, tables out."""
 
+import collections
 import statistics
 import textwrap
 
 import pandas
 
 from fer_keras import study
-from fer_keras.study import judging
+from fer_keras.study import judging, results
+
+MOST_SEEDS = 1000  # that are shown as a number
 
 
 def about(found):
@@ -65,22 +68,89 @@ def leaderboard(found, links=True):
     return "\n".join(lines)
 
 
+def pilot_leaderboard(found):
+    """Return the `leaderboard` of the pilot: the study's seeds that shaped its rule and judge nothing."""
+    return leaderboard(results.pilot(found))
+
+
+def expectation(found):
+    """Return how many findings are decided and how many false verdicts to expect, as a paragraph."""
+    verdicts = collections.Counter(verdict for _, verdict, _ in judged(found))
+    counts = ", ".join(f"{verdicts[name]} {name}" for name in judging.VERDICTS)
+    text = (
+        f"{verdicts.total()} findings: {counts}. Each has a false verdict with a probability of at most "
+        f"{judging.FALSE:.2f} over its {len(study.LOOKS)} looks, so expect at most "
+        f"{judging.FALSE * verdicts.total():.1f} false verdicts in all. The seeds for {100 * judging.POWER:.0f} % "
+        "power are an estimate from the mean and SD so far."
+    )
+    return textwrap.fill(text, 110)
+
+
 def findings(found):
-    """Return a Markdown table of the findings, each with its verdict and its differences."""
-    lines = ["| step | finding | verdict | difference (95 % confidence interval) |", "|--:|---|---|---|"]
+    """Return `expectation` and a Markdown table of the findings: verdict, the pilot's verdict, differences."""
+    lines = [
+        expectation(found),
+        "",
+        "| step | finding | verdict | pilot's verdict | difference (97.8 % confidence interval) |",
+        "|--:|---|---|---|---|",
+    ]
+    pilot = judging.figures(results.pilot(found), judging.LAST_EPOCH_METRICS)
     for finding, verdict, judgements in judged(found):
         metric = judging.METRICS[finding.metric]
         pairs = "<br>".join(f"{pair(j, metric.points)}: {difference(j, metric.points)}" for j in judgements)
         if not any(j.seeds for j in judgements):
-            pairs = "not run with the same seeds"
-        lines.append(f"| {finding.step} | {finding.claim} | **{verdict}** | {metric.label}:<br>{pairs} |")
+            pairs = "not run yet"
+        before = judging.judge_pilot(finding, pilot) or "not judged"
+        lines.append(
+            f"| {finding.step} | {finding.claim} | **{verdict}** | {before} | {metric.label}:<br>{pairs} |"
+        )
     return "\n".join(lines)
 
 
 def judged(found):
     """Return [(`Finding`, verdict, [`Judgement`])] of all findings."""
-    runs = judging.by_run(result for group in found.values() for result in group)
-    return [(finding, *judging.judge(finding, runs)) for finding in study.FINDINGS]
+    table = judging.figures(found)
+    return [(finding, *judging.judge(finding, table)) for finding in study.FINDINGS]
+
+
+def associations(found):
+    """Return a Markdown table of how the overfit check goes together with other figures of the study's runs."""
+    lines = ["| claim | verdict | rank correlation (97.8 % bootstrap interval over runs) |", "|---|---|---|"]
+    for one in judging.associations(judging.figures(found), found):
+        figures = f"{one.rho:+.2f} ({one.low:+.2f} to {one.high:+.2f}), " if one.rho is not None else ""
+        unfinished = f"; most checks unfinished: {', '.join(one.unfinished)}" if one.unfinished else ""
+        lines.append(f"| {one.claim} | **{one.verdict}** | {figures}{one.runs} runs{unfinished} |")
+    return "\n".join(lines)
+
+
+def sentence(finding, verdict, judgements):
+    """Return in one sentence what the results say of a finding."""
+    points = judging.METRICS[finding.metric].points
+    if not any(one.seeds for one in judgements):
+        return "Not run yet on the seeds that judge."
+    if any(one.sd is None for one in judgements):
+        return "Too few seeds yet."
+    if verdict == judging.HOLDS:
+        return f"Confirmed: {_range(judgements, points)}."
+    if verdict == judging.EQUAL:
+        return f"No difference of a point or more: {_range(judgements, points)}."
+    if verdict == judging.FAILS:
+        refuting = next(one for one in judgements if one.rejected)
+        return f"Refuted: {pair(refuting, points)} is {_short(refuting, points)}."
+    open_ = next(one for one in judgements if one.verdict == judging.INCONCLUSIVE)
+    return f"Undecided: {pair(open_, points)} is {_short(open_, points)}{_needed(open_)}."
+
+
+def _range(judgements, points):
+    if len(judgements) == 1:
+        return f"the difference is {_short(judgements[0], points)}"
+    lowest, *_, highest = sorted(judgements, key=lambda one: one.mean)
+    return f"the differences are {_short(lowest, points)} to {_short(highest, points)}"
+
+
+def _short(judgement, points):
+    scale, unit = (100, " points") if points else (1, "")
+    return f"{scale * judgement.mean:+.2g}{unit}" if not points else f"{scale * judgement.mean:+.2f}{unit}"
 
 
 def pair(judgement, points):
@@ -96,13 +166,24 @@ def difference(judgement, points):
     count = len(judgement.seeds)
     seeds = f"{count} seed{'s' if count != 1 else ''}"
     if judgement.mean is None:
-        return "not run with the same seeds"
+        return "not run yet"
     scale, unit = (100, " points") if points else (1, "")
-    mean = f"{scale * judgement.mean:+.2f}{unit}"
-    if judgement.low is None:
+    figure, plain = ("{:+.2f}", "{:.2f}") if points else ("{:+.2g}", "{:.2g}")
+    mean = f"{figure.format(scale * judgement.mean)}{unit}"
+    if judgement.sd is None:
         return f"{mean}, {seeds}"
-    low, high = scale * judgement.low, scale * judgement.high
-    return f"{mean} ({low:+.2f} to {high:+.2f}), SD {scale * judgement.sd:.2f}, {seeds}"
+    sd = plain.format(scale * judgement.sd)
+    if judgement.p is not None:
+        return f"{mean}, SD {sd}, p = {judgement.p:.3f} by ranks, {seeds}"
+    low, high = (figure.format(scale * bound) for bound in (judgement.low, judgement.high))
+    return f"{mean} ({low} to {high}), SD {sd}, {seeds}{_needed(judgement)}"
+
+
+def _needed(judgement):
+    if judgement.needed is None:
+        return ""
+    count = f"about {judgement.needed}" if judgement.needed <= MOST_SEEDS else f"more than {MOST_SEEDS:,}"
+    return f"; {100 * judging.POWER:.0f} % power: {count} seeds"
 
 
 def spread(values):
@@ -120,13 +201,14 @@ def rows(found):
     the overfit checks) and `figures` ({name: values by seed}: the keys of `judging.METRICS`, and `leak_free`).
     """
     steps = {name: step.number for step in study.STEPS for name in step.runs}
-    table = [_row(stem, group, steps) for stem, group in found.items()]
+    table = [_row(stem, group, steps) for stem, group in results.latest(found).items()]
     return sorted(table, key=lambda row: -statistics.fmean(row["figures"]["val_acc"]))
 
 
 def _row(stem, group, steps):
     name = group[0]["experiment"]["name"]
-    figures = {key: [metric.of(result) for result in group] for key, metric in judging.METRICS.items()}
+    figures = {key: [metric.of(result) for result in group] for key, metric in judging.LAST_EPOCH_METRICS.items()}
+    figures = {key: [value for value in values if value is not None] for key, values in figures.items()}
     leak_free = [result["scores"].get("leak_free_accuracy") for result in group]
     return {
         "name": name,

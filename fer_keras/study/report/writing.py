@@ -9,7 +9,25 @@ from fer_keras.core.errors import InputError
 from fer_keras.core.files import write_text
 from fer_keras.study import results
 from fer_keras.study.report import page
-from fer_keras.study.report.tables import about, findings, frame, leaderboard, machine, rows, spread
+from fer_keras.study.report.tables import (
+    about,
+    associations,
+    findings,
+    frame,
+    leaderboard,
+    machine,
+    pilot_leaderboard,
+    rows,
+    spread,
+)
+
+README_TABLES = {  # section: function of the results
+    "measured": about,
+    "leaderboard": leaderboard,
+    "findings": findings,
+    "associations": associations,
+}
+STUDY_TABLES = {"pilot": pilot_leaderboard}  # of docs/study.md
 
 
 def write(folder, output, faces=None):
@@ -48,17 +66,21 @@ def read(folder):
 
 def markdown(found):
     """Return the whole report as Markdown: data and machine, leaderboard, findings."""
-    return f"# The study, re-run and judged\n\n{about(found)}\n\n{leaderboard(found)}\n\n{findings(found)}\n"
+    parts = (
+        "# The study, re-run and judged",
+        *(table(found) for table in (README_TABLES | STUDY_TABLES).values()),
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 def result_line(group):
     """Return the `Result` paragraph of an experiment file's docstring, from its results."""
     (row,) = rows({"": group})
     figures = {key: spread(row["figures"][key]) for key in ("test_acc", "val_acc", "gap")}
-    count = len(group)
+    count, kind = len(group), " of the pilot" if results.pilot({"": group}) else ""
     text = (
         f"test accuracy {figures['test_acc']} %, validation {figures['val_acc']} %, gap {figures['gap']} points "
-        f"({count} seed{'s' if count != 1 else ''}); {row['minutes']:.1f} minutes on "
+        f"({count} seed{'s' if count != 1 else ''}{kind}); {row['minutes']:.1f} minutes on "
         f"{machine(group[0]['environment'])}."
     )
     return textwrap.fill(f"Result    {text}", 110, subsequent_indent=" " * 10, break_on_hyphens=False)
@@ -66,7 +88,7 @@ def result_line(group):
 
 def write_result_lines(folder, found):
     """Put the `Result` of each run into its experiment file in `folder`, in place of an older one."""
-    for stem, group in found.items():
+    for stem, group in results.latest(found).items():
         file = pathlib.Path(folder, f"{stem}.py")
         text = file.read_text(encoding="utf-8")
         docstring = ast.get_docstring(ast.parse(text), clean=False)
@@ -90,14 +112,14 @@ def write_section(file, name, text):
     write_text(file, f"{before}{start}\n{text}\n\n{end}{after}")
 
 
-def update(folder, experiments="experiments", readme="README.md"):
-    """Renew what is generated from the results in `folder`: `Result` lines of experiments, README's sections.
+def update(folder, experiments="experiments", readme="README.md", study="docs/study.md"):
+    """Renew what is generated from the results in `folder`: `Result` lines of experiments, sections of two pages.
 
     Raises:
-        InputError: if there are no results, or README lacks the lines that mark its sections.
+        InputError: if there are no results, or a file lacks the lines that mark its sections.
     """
     found = read(folder)
     write_result_lines(experiments, found)
-    write_section(readme, "measured", about(found))
-    write_section(readme, "leaderboard", leaderboard(found))
-    write_section(readme, "findings", findings(found))
+    for file, tables in ((readme, README_TABLES), (study, STUDY_TABLES)):
+        for name, table in tables.items():
+            write_section(file, name, table(found))

@@ -2,16 +2,20 @@
 
 import shutil
 
+import numpy as np
 import pytest
-from helpers.report_results import FACES, found
+from helpers.report_results import FACES, found, new_seeds, result
 
+from fer_keras.study import STEPS
 from fer_keras.study.report import page
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+NOT_GOOD = "None of these networks is good: all stay below 50 %."
 BEST, ONE, THREE = "2-1024-Layer-NN", "1-Layer-NN", "3-1024-Layer-NN"  # by validation accuracy: 43, 42, 32 %
+WIDTH = "document.documentElement.scrollWidth"
 PHONE = {"width": 360, "height": 740}
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -34,9 +38,10 @@ def opened(chromium, tmp_path):
     """A function that opens the report; afterwards nothing may have gone wrong or asked for the network."""
     problems, requests = [], []
 
-    def open_page(faces=None, **options):
+    def open_page(faces=None, results=None, **options):
+        requests.clear()
         file = tmp_path / "report.html"
-        file.write_text(page.html(found(), faces), encoding="utf-8")
+        file.write_text(page.html(results or found(), faces), encoding="utf-8")
         tab = chromium.new_page(**options)
         tab.set_default_timeout(10_000)
         tab.on("console", lambda message: problems.append(message.text))
@@ -66,19 +71,19 @@ def test_leaderboard_is_sorted_by_a_click(opened):
     assert names(tab) == [BEST, ONE, THREE]
     header = tab.locator("#leaderboard th")
     assert header.nth(4).get_attribute("aria-sort") == "descending"
-    tab.get_by_role("button", name="validation %").click()
+    tab.locator("#leaderboard").get_by_role("button", name="validation %").click()
     assert names(tab) == [THREE, ONE, BEST]
     assert header.nth(4).get_attribute("aria-sort") == "ascending"
-    tab.get_by_role("button", name="run", exact=True).click()
+    tab.locator("#leaderboard").get_by_role("button", name="run", exact=True).click()
     assert names(tab) == [ONE, BEST, THREE]
     # Test accuracies: 1-Layer-NN 43 %, the others 40 %.
-    tab.get_by_role("button", name="test %").click()
+    tab.locator("#leaderboard").get_by_role("button", name="test %").click()
     assert names(tab)[0] == ONE
 
 
 def test_leaderboard_is_sorted_by_the_keyboard(opened):
     tab = opened()
-    tab.get_by_role("button", name="gap, points").focus()
+    tab.locator("#leaderboard").get_by_role("button", name="gap, points").focus()
     tab.keyboard.press("Enter")
     assert names(tab) == [THREE, ONE, BEST]  # gaps 28, 18, 17
     tab.keyboard.press("Enter")
@@ -113,19 +118,59 @@ def test_curves_by_step_and_metric(opened):
 
 
 def test_findings_are_filtered_by_verdict(opened):
-    tab = opened()
+    tab = opened(results=new_seeds())
     findings = tab.locator("article.finding")
     every = findings.count()
     tab.locator("#verdict-filter").select_option("holds")
-    # Gradient ratios are equal in all invented results, so step 1's second finding fails.
-    assert findings.locator(".claim").all_inner_texts() == ["Three layers are worst."]
-    assert findings.locator(".pair svg").count() == 2
+    assert findings.locator(".claim").all_inner_texts() == ["Three layers are worst.", NOT_GOOD]
+    assert findings.first.locator(".pair svg").count() == 2
+    assert findings.first.locator(".sentence").inner_text() == (
+        "Confirmed: the differences are -5.00 points to -5.00 points."
+    )
+    # An axis for the differences between runs, one for those from 50 %.
+    assert tab.locator(".forest-axis").count() == 2
+    assert tab.locator(".reported").all_inner_texts() == [f"The report: {STEPS[0].claim}"]
     tab.locator("#verdict-filter").select_option("does not hold")
-    failed = findings.count()
+    failed = findings.count()  # gradient ratios are equal in all invented results
     assert findings.first.locator(".claim").inner_text().startswith("With three layers less of the gradient")
-    tab.locator("#verdict-filter").select_option("cannot be told")
-    assert 1 + failed + findings.count() == every
-    assert tab.locator("#verdict-count").inner_text().startswith(f"holds: 1, does not hold: {failed}, ")
+    tab.locator("#verdict-filter").select_option("inconclusive")
+    assert 2 + failed + findings.count() == every
+    assert tab.locator("#verdict-count").inner_text().startswith(f"holds: 2, does not hold: {failed}, ")
+
+
+def test_runs_beyond_the_study_have_a_table_of_their_own(opened):
+    other = {"resnet": [result("Resnet", 0, 0.9, 0.9)]}
+    tab = opened(results=found() | other)
+    assert tab.locator("#beyond tbody tr").evaluate_all("rows => rows.map(row => row.dataset.run)") == ["Resnet"]
+    assert names(tab) == [BEST, ONE, THREE]
+    assert tab.locator("#detail-run option").all_inner_texts() == [BEST, ONE, THREE, "Resnet"]
+    assert not opened().locator("#beyond").is_visible()
+
+
+def test_the_best_run_is_opened(opened):
+    tab = opened(results=found() | {"cnn_best": [result("3-2-Best", 0, 0.2, 0.2)]})
+    assert tab.locator("#detail-run").input_value() == "3-2-Best"
+    assert opened().locator("#detail-run").input_value() == BEST
+
+
+def test_a_runs_settings_classes_and_spreads(opened):
+    tab = opened()
+    assert tab.locator("#settings tr").all_inner_texts() == ["batch_size\t64", "model_options.units\t[4,2]"]
+    assert tab.locator("#classes tr").nth(1).inner_text() == "angry\t50.00 ± 0.00\t\t"
+    for place in ("#gradients", "#parameters"):
+        assert tab.locator(f"{place} g").count() == 2
+    assert "standard deviation by epoch" in tab.locator("#gradients svg").first.get_attribute("aria-label")
+
+
+def test_data_review(opened):
+    assert "fer-keras report --data PATH" in opened().locator("#review").inner_text()
+    tab = opened(FACES)
+    # 30 faces, ten of each usage; labels run through the classes.
+    counts = np.bincount(FACES.labels[FACES.usages == 0], minlength=7)
+    cells = tab.locator("#review tr td:nth-child(2)").all_inner_texts()
+    assert cells == [str(count) for count in counts]
+    assert tab.locator("#review img").count() == 30
+    assert "exact duplicates" in tab.locator("#review ul").inner_text()
 
 
 def test_a_run_is_opened_from_the_leaderboard(opened):
@@ -166,7 +211,8 @@ def test_mistakes_with_the_faces(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_sideways_scrolling(opened, scheme):
     tab = opened(FACES, viewport=PHONE, color_scheme=scheme)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert tab.evaluate(WIDTH) <= PHONE["width"]
+    assert opened(FACES, results=new_seeds(), viewport=PHONE).evaluate(WIDTH) <= PHONE["width"]
     text = tab.locator("#curve-plot text").first
     assert text.evaluate("node => node.getBoundingClientRect().height") > 8
     ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers.report_results import FACES, found
+from helpers.report_results import FACES, found, new_seeds, result
 from PIL import Image
 
 from fer_keras.core.errors import InputError
@@ -36,6 +36,7 @@ class Page(html.parser.HTMLParser):
 def test_page_stands_alone_and_carries_the_data():
     text = page.html(found())
     parsed = Page(text)
+    assert {"data-review", "beyond", "settings", "classes", "gradients", "parameters"} <= set(parsed.ids)
     assert {"leaderboard", "findings", "curves", "detail", "filter", "verdict-filter"} <= set(parsed.ids)
     assert len(set(parsed.ids)) == len(parsed.ids)
     assert all(address.startswith(("#", "data:")) for address in parsed.addresses)
@@ -55,14 +56,37 @@ def test_content():
     assert run["curves"]["overfit"] == [[2.0, 0.05]] * 3
     assert run["ratios"][0] == {"dense_1": [1.0, 3.0], "logits": [9.0, 7.0]}
     assert run["confusion"] == [[0 + 1 + 2] * 7] * 7
-    finding = data["findings"][0]
+    assert run["settings"] == {"batch_size": 64, "model_options": {"units": [4, 2]}}
+    assert run["classes"]["recall"][:2] == [[0.5] * 3, [None] * 3]
+    assert run["spread"]["weight_sd"] == [{"dense_1": [0.1, 0.2], "logits": [0.3, 0.1]}] * 3
+    finding = page.content(new_seeds())["findings"][0]
     assert (finding["verdict"], finding["claimed"]) == ("holds", [None, 0.0])
-    assert finding["pairs"][0]["mean"] == pytest.approx(-0.1)
+    assert finding["pairs"][0]["mean"] == pytest.approx(-0.05)
     # Step 10 adds one run; its curves are shown with the run that it is compared with.
     assert data["steps"][9]["runs"] == [
         "3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip",
         "3-1-Up-Maxpool-Dropout-Layernorm-CNN",
     ]
+
+
+def test_runs_of_the_study_come_first_and_the_best_is_opened():
+    results = found() | {"a": [result("Resnet", 0, 0.9, 0.9)], "b": [result("3-2-Best", 0, 0.1, 0.1)]}
+    data = page.content(results)
+    assert [run["name"] for run in data["runs"]][-2:] == ["3-2-Best", "Resnet"]
+    assert data["opened"] == "3-2-Best"
+    assert page.content(found())["opened"] == "2-1024-Layer-NN"
+
+
+def test_data_review():
+    review = page.content(found(), FACES)["review"]
+    assert {name: sum(counts.values()) for name, counts in review["counts"].items()} == dict.fromkeys(
+        ("Training", "PublicTest", "PrivateTest"), 10
+    )
+    assert review["lines"][0].startswith("exact duplicates: ")
+    assert review["agreement"] is None
+    first = Image.open(io.BytesIO(base64.b64decode(review["samples"]["angry"][0])))
+    (row, *_) = np.flatnonzero(FACES.labels == 0)
+    assert np.array_equal(first, FACES.images[row, :, :, 0])
 
 
 def test_mistakes_are_those_of_the_first_seed():

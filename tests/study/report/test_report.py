@@ -42,14 +42,14 @@ def test_result_lines_are_added_and_replaced(tmp_path):
     # Validation 0.40, 0.42, 0.44; test a point more; gaps 0.20, 0.18, 0.16.
     expected = DOCSTRING.format(
         result="Result    test accuracy 43.00 ± 2.00 %, validation 42.00 ± 2.00 %, gap 18.00 ± 2.00 points "
-        "(3 seeds); 1.5\n          minutes on SOME CPU, 1 thread, torch 2.13.0, float32.\n"
+        "(3 seeds of the\n          pilot); 1.5 minutes on SOME CPU, 1 thread, torch 2.13.0, float32.\n"
     )
     for _ in range(2):
         report.write_result_lines(tmp_path, group)
         assert file.read_text(encoding="utf-8") == expected
     group["nn_1_layer"] = group["nn_1_layer"][:1]
     report.write_result_lines(tmp_path, group)
-    assert "accuracy 41.00 %, validation 40.00 %, gap 20.00 points (1 seed)" in file.read_text(encoding="utf-8")
+    assert "accuracy 41.00 %, validation 40.00 %, gap 20.00 points (1 seed of" in file.read_text(encoding="utf-8")
 
 
 def test_section_of_a_file(tmp_path):

@@ -1,0 +1,235 @@
+"""A training step of Keras as a function of tensors that stay where they are, and its replay as a CUDA graph.
+
+`Step` computes what `Model.fit` does in a step, to rounding. It also takes the batch and blends it, by tables that
+are copied to the device once an epoch: nothing passes between processor and device during one. `GraphedStep`
+captures that function once and replays it, which is one launch a step.
+"""
+
+import collections
+import contextlib
+import logging
+import typing
+
+import keras
+import numpy as np
+from keras import ops
+
+from fer_keras.backend import distribution
+
+if keras.backend.backend() == "torch":
+    import torch
+    from torch.overrides import TorchFunctionMode
+else:
+    torch, TorchFunctionMode = None, object
+
+LOGGER = logging.getLogger("fer_keras")
+WARM_UP = 3  # steps before the capture: libraries are loaded and kernels are chosen in them
+
+
+class Plan(typing.NamedTuple):
+    """What the steps of an epoch take and how they blend it.
+
+    Attributes:
+        rows: (n,) training image at each place of the epoch.
+        partners: (n,) training image that it is blended with; `None` without mixup and cutmix.
+        shares: (steps, 2) float32, what remains of the images' pixels outside the box, and of their targets.
+        boxes: (steps, 4), top, bottom, left and right of the pixels taken from the partners.
+        soft_targets: (n, num_classes) probabilities of the teachers for each training image; `None` without them.
+    """
+
+    rows: np.ndarray
+    partners: np.ndarray | None = None
+    shares: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+    soft_targets: np.ndarray | None = None
+
+
+class Step:
+    """A training step on tensors that stay in place. On a GPU, random numbers are those of torch's own generator.
+
+    Args:
+        model: built and compiled `keras.Model` whose optimizer is built.
+        images: (n, height, width, channels) uint8, the training images.
+        targets: (n,) class numbers or (n, num_classes) shares.
+        batch_size: images a step; the last one of an epoch may take fewer.
+        class_weight: {class: weight in the loss}, or `None`.
+        distillation: the teachers' share of the targets.
+        teacher: function from the images as the network sees them, after augmentation, to the targets of the
+            teachers (batch, num_classes); `None` if there are none, or if `Plan.soft_targets` has theirs.
+        view: name of the layer whose outputs `teacher` is given.
+    """
+
+    def __init__(
+        self, model, images, targets, batch_size, *, class_weight=None, distillation=0.0, teacher=None, view=None
+    ):
+        self.model, self.batch_size = model, batch_size
+        self.images, self.targets = ops.convert_to_tensor(images), ops.convert_to_tensor(targets)
+        self.distillation, self.teacher, self.class_weight = distillation, teacher, None
+        if class_weight:
+            weights = [class_weight.get(i, 1.0) for i in range(model.output_shape[-1])]
+            self.class_weight = ops.convert_to_tensor(np.float32(weights))
+        self.network = keras.Model(model.input, [model.get_layer(view).output, model.output]) if teacher else model
+        self.places = torch.arange(batch_size, device=self.images.device)
+        self.done = torch.zeros(1, dtype=torch.long, device=self.images.device)  # steps of the epoch
+        self.plan, self.on_device, self.constants = None, self.images.is_cuda, _Constants()
+
+    def start(self, plan):
+        """Begin an epoch: copy its `Plan` to where the last one was."""
+        tensors = Plan(
+            *(None if array is None else torch.from_numpy(np.ascontiguousarray(array)) for array in plan)
+        )
+        if self.plan is None:
+            self.plan = Plan(*(None if t is None else t.to(self.images.device, copy=True) for t in tensors))
+        else:
+            for here, there in zip(self.plan, tensors, strict=True):
+                if here is not None:
+                    here.copy_(there)
+        self.done.zero_()
+
+    def __call__(self, count):
+        """Train on the next `count` images of the epoch."""
+        with _on_device(self.constants) if self.on_device else contextlib.nullcontext():
+            self._train(*self._batch(count))
+            self.done.add_(1)
+
+    def _batch(self, count):
+        plan, places = self.plan, self.done * self.batch_size + self.places[:count]
+        rows = plan.rows[places]
+        images, targets = self.images[rows], self.targets[rows]
+        if plan.partners is not None:
+            partners = plan.partners[places]
+            share, target_share = plan.shares[self.done][0]
+            images, others = images.float(), self.images[partners].float()
+            blended = share * images + (1 - share) * others
+            images = torch.where(self._inside(plan.boxes[self.done][0], images.shape[1:3]), others, blended)
+            targets = target_share * targets + (1 - target_share) * self.targets[partners]
+        if plan.soft_targets is not None:
+            targets = torch.lerp(targets, plan.soft_targets[rows], self.distillation)
+        return images, targets
+
+    def _inside(self, box, size):
+        """Return whether each pixel is in the box, (height, width, 1)."""
+        top, bottom, left, right = box
+        rows, columns = (torch.arange(length, device=box.device) for length in size)
+        return ((rows >= top) & (rows < bottom))[:, None, None] & ((columns >= left) & (columns < right))[:, None]
+
+    def _train(self, images, targets):
+        """What `keras.Model.train_step` does, with the teachers' targets for the images as they are augmented."""
+        model = self.model
+        outputs = self.network(images, training=True)
+        if self.teacher:
+            view, outputs = outputs
+            with torch.no_grad(), _autocast(model):
+                targets = torch.lerp(targets, self.teacher(view), self.distillation)
+        weights = None
+        if self.class_weight is not None:
+            weights = self.class_weight[targets.argmax(-1) if targets.ndim > 1 else targets]
+        loss = model.compute_loss(images, targets, outputs, weights, training=True)
+        model._loss_tracker.update_state(loss, sample_weight=len(images))
+        variables = model.trainable_variables
+        gradients = torch.autograd.grad(model.optimizer.scale_loss(loss), [v.value for v in variables])
+        with torch.no_grad():
+            model.optimizer.apply(gradients, variables)
+            model.compute_metrics(images, targets, outputs, weights)
+
+
+class GraphedStep:
+    """Replays `step` as a CUDA graph, one for each number of images, after it ran `WARM_UP` times.
+
+    Where it cannot be captured, the log says why and every step runs as it is.
+
+    Args:
+        step: `Step` on a CUDA device.
+    """
+
+    def __init__(self, step):
+        self.step, self.stream = step, torch.cuda.Stream()
+        self.graphs, self.ran, self.capturable = {}, collections.Counter(), True
+
+    def start(self, plan):
+        """Begin an epoch, see `Step.start`."""
+        self.step.start(plan)
+
+    def __call__(self, count):
+        """Train on the next `count` images of the epoch."""
+        if self.capturable and count not in self.graphs and self.ran[count] == WARM_UP:
+            self._capture(count)
+        if count in self.graphs:
+            self.graphs[count].replay()
+            return
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            self.step(count)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        self.ran[count] += 1
+
+    def _capture(self, count):
+        graph = torch.cuda.CUDAGraph()
+        try:
+            # Other threads, such as a data loader's, may go on using the device.
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
+                self.step(count)
+        except RuntimeError as error:  # of CUDA, or of what waits for the device: nothing has been computed
+            self.capturable = False
+            LOGGER.warning(
+                "The training step cannot be captured: %s Training goes on without.", _first_line(error)
+            )
+        else:
+            self.graphs[count] = graph
+
+
+def obstacle(*, sam=0.0):
+    """Return why a training step cannot be captured here, a clause, or `None` if it can be tried."""
+    if keras.backend.backend() != "torch":
+        return f"the {keras.backend.backend()} backend compiles its steps itself"
+    if not torch.cuda.is_available():
+        return "there is no CUDA device"
+    if distribution.size() > 1:
+        return "several processes share each batch"
+    return "sharpness-aware minimization needs two different steps in turn" if sam else None
+
+
+class _Constants(TorchFunctionMode):
+    """Keeps the numbers and arrays that a step copies to the device: from the second time on nothing is copied."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {}
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function not in (torch.as_tensor, torch.tensor) or isinstance(args[0], torch.Tensor):
+            return function(*args, **kwargs)
+        data = np.asarray(args[0])
+        key = (data.dtype.str, data.shape, data.tobytes(), kwargs.get("dtype"), str(kwargs.get("device")))
+        if key not in self.kept:
+            self.kept[key] = function(*args, **kwargs)
+        return self.kept[key].clone()
+
+
+@contextlib.contextmanager
+def _on_device(constants):
+    """Within the block, constants stay on the device and random numbers come from torch's own generator.
+
+    Keras seeds a generator for each draw, and a graph would draw the same in every replay.
+    """
+    from keras.src.backend.torch import random
+
+    seeded = random.torch_seed_generator
+    random.torch_seed_generator = lambda seed: None
+    try:
+        with constants:
+            yield
+    finally:
+        random.torch_seed_generator = seeded
+
+
+def _autocast(model):
+    """Within the block, float32 models compute in the precision of `model`."""
+    half = any(layer.compute_dtype == "bfloat16" for layer in model.layers)
+    device = model.trainable_variables[0].value.device.type
+    return torch.autocast(device, torch.bfloat16, enabled=half, cache_enabled=False)
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0].rstrip(".") + "."

@@ -1,0 +1,10 @@
+"""The values of arguments that Python and the command line share; nothing heavy is imported for them."""
+
+from typing import Literal, get_args
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+# Test-time augmentation: one view; the image and its mirror image; ten crops (Krizhevsky et al. 2012).
+Tta = Literal["none", "flip", "ten-crop"]
+TTA: tuple[Tta, ...] = get_args(Tta)

@@ -1,0 +1,163 @@
+"""Commands in processes of their own, several at a time, that end with the process that started them."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO, Generic, Protocol, TypeVar
+
+FOLLOWS = "FER_KERAS_FOLLOWS_STDIN"  # set for a process that ends when its standard input is closed
+POLL_SECONDS = 0.5
+TERM_SECONDS = 10  # from SIGTERM to SIGKILL
+PR_SET_PDEATHSIG = 1
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_settings(workers: int) -> dict[str, str]:
+    """Return the environment variables by which `workers` processes share the cores; the user's own have priority.
+
+    The number of threads decides the order of floating-point sums: a rerun is equal with the same number only.
+    """
+    name = "OMP_NUM_THREADS"
+    return {name: os.environ.get(name) or str(max(cores() // workers, 1))}
+
+
+class Process:
+    """A running command. It ends when this process ends, even if that is killed.
+
+    On Linux the kernel sees to it. Everywhere, a command of this package watches its standard input, a pipe that
+    the operating system closes, see `follow_parent`.
+
+    Args:
+        command: program and arguments.
+        log: for what the command writes, standard error included; a binary file, open for reading and writing.
+        environment: variables in addition to those of this process.
+    """
+
+    def __init__(self, command: Sequence[str], log: BinaryIO, environment: Mapping[str, str]) -> None:
+        self.log = log
+        self.popen = subprocess.Popen(
+            command,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", FOLLOWS: "1", **environment},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        )
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, `None` while the command runs."""
+        return self.popen.poll()
+
+    def stop(self) -> None:
+        """End the command, after 10 seconds by force, and wait for it."""
+        self.popen.terminate()
+        try:
+            self.popen.wait(TERM_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+    def close(self) -> None:
+        """End the command and close its log."""
+        self.stop()
+        assert self.popen.stdin is not None
+        self.popen.stdin.close()
+        self.log.close()
+
+    def last_lines(self, number: int = 12) -> list[str]:
+        """Return the last lines of the log of an ended command."""
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace").splitlines()[-number:]
+
+
+class Job(Protocol):
+    """What a `Pool` runs: anything with a process."""
+
+    process: Process
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Pool(Generic[J]):
+    """Runs jobs, several at a time. A subclass decides which, and what happens with their results.
+
+    Args:
+        workers: jobs at a time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.active: list[J] = []
+
+    def next_job(self) -> J | None:
+        """Start the next job and return it; `None` if there is none now."""
+        raise NotImplementedError
+
+    def is_over(self, job: J) -> bool:
+        """Look at an active job, twice a second, and at its results once it has ended; return whether it has."""
+        raise NotImplementedError
+
+    def awaits_more(self) -> bool:
+        """Return whether a job may come while none is active."""
+        return False
+
+    def run_all(self) -> None:
+        """Return when no job is left. SIGTERM and every exception end the active jobs first."""
+        with exit_on_sigterm():
+            try:
+                while self._fill() or self.awaits_more():
+                    time.sleep(POLL_SECONDS if self.active else 4 * POLL_SECONDS)
+                    ended = [job for job in self.active if self.is_over(job)]
+                    for job in ended:
+                        job.process.close()
+                        self.active.remove(job)
+            finally:
+                for job in self.active:
+                    job.process.popen.terminate()
+                for job in self.active:
+                    job.process.close()
+
+    def _fill(self) -> list[J]:
+        while len(self.active) < self.workers and (job := self.next_job()):
+            self.active.append(job)
+        return self.active
+
+
+@contextlib.contextmanager
+def exit_on_sigterm() -> Iterator[None]:
+    """Within the block, SIGTERM raises `SystemExit`, so that `finally` blocks run."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def follow_parent() -> None:
+    """If a `Process` started this one, end it as soon as that process has ended."""
+    if os.environ.pop(FOLLOWS, None):  # not for the processes that this one starts
+        threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
+
+
+def _exit_at_end_of_input() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(128 + signal.SIGTERM)  # files are written whole or not at all, so no moment is a bad one
+
+
+if sys.platform == "linux":
+    _libc = ctypes.CDLL(None)  # loaded here: between fork and exec, little may be done
+
+    def _end_with_parent() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

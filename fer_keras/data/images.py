@@ -1,0 +1,199 @@
+"""Encoded images of faces to grey 48 x 48 pixels, whatever their format, size and bit depth."""
+
+import collections
+import io
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from fer_keras.core.errors import InputError
+from fer_keras.data import bit_depth
+from fer_keras.data.faces import SIDE
+from fer_keras.data.skipped import Skipped
+
+PIXELS = SIDE * SIDE
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+LARGEST_CROP = 2048 * 2048  # pixels
+LARGEST_PHOTOGRAPH = 40_000_000  # pixels, where a list gives the box of the face
+TILE_TAGS = (322, 323)  # TileWidth and TileLength of TIFF
+LARGEST_FILE = 16 << 20  # bytes of an image file
+MOST_DAMAGED = 0.01  # of all images
+
+
+class Damaged(InputError):
+    """One image that cannot be used, for a `reason` that is the same for others like it."""
+
+    def __init__(self, reason, place, detail):
+        super().__init__(f"{place} {detail}")
+        self.reason, self.place = reason, place
+
+
+class Stack:
+    """The images of a data set, one by one; those that cannot be used are counted, deep ones wait for the others.
+
+    Args:
+        skipped: where images that cannot be used are counted.
+        depth: bits of integer images of more than 8 bits, None for what their headers or their values say.
+
+    `first_damage` is the message about the first image that could not be used.
+    """
+
+    def __init__(self, skipped: Skipped, depth: int | None = None):
+        self.skipped, self.depth = skipped, depth
+        self._pixels = bytearray()
+        self._deep: dict[int, tuple[np.ndarray, int | None]] = {}
+        self._sizes: collections.Counter = collections.Counter()
+        self._damaged = 0
+        self.first_damage = ""
+        self.count = 0
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Add uint8 of 2,304 values."""
+        self._pixels += pixels.tobytes()
+        self.count += 1
+
+    def add_encoded(self, data: bytes, place: str, box: tuple[int, int, int, int] | None = None) -> bool:
+        """Add an image file's content, cut to `box` (left, top, right, bottom); return whether it was used."""
+        try:
+            values, bits, size = decode(data, place, box)
+        except Damaged as error:
+            self.skipped.add(error.reason, place)
+            self._damaged += 1
+            self.first_damage = self.first_damage or str(error)
+            return False
+        if values.dtype == np.uint16:
+            self._deep[self.count] = values, bits
+            values = np.zeros((SIDE, SIDE), np.uint8)
+        if size != (SIDE, SIDE):
+            self._sizes[size] += 1
+        self.add(values)
+        return True
+
+    def finish(self) -> tuple[np.ndarray, list[str]]:
+        """Return uint8 `(n, 2304)` and a sentence for each thing that was done to the images.
+
+        Raises:
+            InputError: if there is no image, or more than 1 % could not be used.
+        """
+        if self._damaged > MOST_DAMAGED * self.count:
+            total = self.count + self._damaged
+            raise InputError(f"{self.first_damage} {self._damaged:,} of {total:,} images cannot be used.")
+        images = np.frombuffer(self._pixels, np.uint8).reshape(-1, PIXELS)
+        return images, [*self._resized(), *self._reduce(images)]
+
+    def _resized(self):
+        if self._sizes:
+            (width, height), _ = self._sizes.most_common(1)[0]
+            others = " and other sizes" if len(self._sizes) > 1 else ""
+            yield (
+                f"{sum(self._sizes.values()):,} images of {width} x {height} pixels{others} were resized to "
+                f"{SIDE} x {SIDE}."
+            )
+
+    def _reduce(self, images):
+        """Write the deep images into `images` at 8 bits."""
+        unknown = [values for values, bits in self._deep.values() if bits is None]
+        found = bit_depth.smallest_depth(max((int(values.max()) for values in unknown), default=0))
+        used: collections.Counter = collections.Counter()
+        for row, (values, bits) in self._deep.items():
+            depth = self.depth or bits or found
+            images[row] = bit_depth.to_eight_bits(values, depth).ravel()
+            how = "as given" if self.depth else "by their headers" if bits else "by the largest value of all"
+            used[depth, how] += 1
+        for (depth, how), count in used.items():
+            yield (
+                f"{count:,} integer images of up to 16 bits were read as {depth}-bit {how}; --bit-depth chooses "
+                "another depth."
+            )
+
+
+def decode(data, place, box=None):
+    """Return the grey pixels of an encoded face, their bits and the size it had.
+
+    Returns:
+        uint8 `(48, 48)` and None, or uint16 and its significant bits (None if the header does not say); `(width,
+        height)` before resizing.
+
+    Raises:
+        Damaged: if it is not a whole image of one of `FORMATS`, too large, or not square without a `box`.
+    """
+    if len(data) > LARGEST_FILE:
+        raise Damaged("too large", place, f"has more than {LARGEST_FILE >> 20} MiB.")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, place, box)
+            grey, bits = _to_grey(image, data, place)
+            if box is not None:
+                grey = grey.crop(_square(box, grey.size, place))
+            size = grey.size
+            if grey.size != (SIDE, SIDE):
+                grey = grey.resize((SIDE, SIDE), _filter(grey))
+            if grey.mode == "F":
+                return np.rint(np.asarray(grey)).clip(0, 65535).astype(np.uint16), bits, size
+            return np.asarray(grey), None, size
+    except Damaged:
+        raise
+    except InputError as error:
+        raise Damaged("values that are not 8 to 16 bits", place, f"cannot be read: {error}") from error
+    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+        reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+        raise Damaged(
+            "not a readable image", place, f"is not a readable image ({', '.join(FORMATS)}): {reason}."
+        ) from error
+
+
+def _check_size(image, place, box):
+    width, height = image.size
+    most = LARGEST_CROP if box is None else LARGEST_PHOTOGRAPH
+    tiles = [image.tag_v2.get(tag, 0) for tag in TILE_TAGS] if image.format == "TIFF" else (0, 0)
+    if width * height > most or tiles[0] * tiles[1] > most:
+        raise Damaged("too large", place, f"is {width} x {height} pixels, more than {most:,} in all.")
+    if box is None and width != height:
+        raise Damaged(
+            "not a square crop of a face",
+            place,
+            f"is {width} x {height} pixels, expected a square crop of a face such as {SIDE} x {SIDE}. Cut the "
+            "faces out first.",
+        )
+
+
+def _to_grey(image, data, place):
+    """Return `image` in mode L and None; or in mode F with its integer values, and the bits its header gives."""
+    if image.mode == "L":
+        return image, None
+    if image.mode.startswith("I"):
+        bits = bit_depth.header_bits(image)
+        return Image.fromarray(bit_depth.integers(image).astype(np.float32)), bits
+    if image.mode == "F":
+        raise InputError("floating-point values, whose range is unknown. Expected 8 to 16 bits.")
+    deep = image.format == "PNG" and data[24:25] == b"\x10"
+    deep = deep or (image.format == "TIFF" and max(image.tag_v2.get(bit_depth.BITS_PER_SAMPLE, (8,))) > 8)
+    bits = bit_depth.header_bits(image) if deep else None
+    turned = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    grey = (ImageOps.exif_transpose(image) if turned else image).convert("L")
+    # Of colours with 16 bits Pillow keeps the upper 8, which are almost empty in a file of 8 to 12 bits.
+    if deep and ((bits or 16) < 16 or grey.getextrema()[1] < 16):
+        raise Damaged(
+            "16-bit colour that is not filled",
+            place,
+            "is a 16-bit colour image whose values fill fewer bits. Convert it to 8 bits or to grey.",
+        )
+    return grey, None
+
+
+def _filter(image):
+    return Image.Resampling.BOX if min(image.size) > SIDE else Image.Resampling.BICUBIC
+
+
+def _square(box, size, place):
+    """Return the square by the longer side around `box`, moved into the picture."""
+    left, top, right, bottom = box
+    width, height = size
+    side = min(max(right - left, bottom - top), width, height)
+    if right <= left or bottom <= top or left >= width or top >= height or right <= 0 or bottom <= 0:
+        raise Damaged(
+            "box outside the picture", place, f"has the box {box}, outside its {width} x {height} pixels."
+        )
+    x, y = (left + right - side) // 2, (top + bottom - side) // 2
+    x, y = min(max(x, 0), width - side), min(max(y, 0), height - side)
+    return x, y, x + side, y + side

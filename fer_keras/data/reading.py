@@ -1,0 +1,59 @@
+"""What every reader gets and gives: how to read a data set, what was not read, and the rows that were."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fer_keras.data.labels import LEFT_OUT, Labels
+from fer_keras.data.skipped import Skipped
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to read a data set; part of the key of its cache entry. See `fer_keras.data.load`."""
+
+    classes: str | tuple[str, ...] | None = None
+    label_codes: str | None = None
+    bit_depth: int | None = None
+
+
+class Reading:
+    """One reading of a data set: its options, its labels, and what there is to say about it.
+
+    Args:
+        options: `Options`.
+        skipped: what the source has passed over so far.
+    """
+
+    def __init__(self, options: Options, skipped: Skipped):
+        self.options = options
+        self.skipped = skipped
+        self.notes: list[str] = []
+        self.labels = Labels(options.classes, options.label_codes, skipped)
+        self.advance: Callable[[int], None] = lambda amount: None
+
+
+@dataclasses.dataclass
+class Rows:
+    """What a reader found, one row per image.
+
+    Args:
+        images: uint8 of 2,304 values per row.
+        labels: class codes by `Labels`; -1 without a label, `LEFT_OUT` for a class that is not asked for.
+        usages: codes of `USAGES`, -1 for none.
+        names: the file of each image inside the source, or None where images have no files of their own.
+    """
+
+    images: np.ndarray
+    labels: Sequence[int]
+    usages: Sequence[int]
+    names: Sequence[str] | None = None
+
+    def asked_for(self) -> "Rows":
+        """Return the rows without those of classes that are not asked for."""
+        kept = np.asarray(self.labels) != LEFT_OUT
+        if kept.all():
+            return self
+        names = None if self.names is None else [name for name, keep in zip(self.names, kept, strict=True) if keep]
+        return Rows(self.images[kept], np.asarray(self.labels)[kept], np.asarray(self.usages)[kept], names)

@@ -1,0 +1,202 @@
+"""Whether a video file is whole, by the sizes that its container declares. Decoders pass over what is missing."""
+
+import os
+
+ISO_STARTS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+EBML_SEGMENT = bytes.fromhex("18538067")
+TAIL = 1 << 17  # bytes; the longest packet or page of the formats that are checked from their end is half of it
+SECTOR = 2048  # bytes of padding that a program stream may end in
+TS_PACKETS = (188, 192)  # bytes; the longer ones begin with a time
+
+
+def fault(path) -> str | None:
+    """Return what is wrong with the container of a video file; None if it is whole or of an unknown format.
+
+    Checked are AVI, Matroska and WebM, MP4 and QuickTime, ASF (WMV), FLV, Ogg, and MPEG program and transport
+    streams. A file that was cut exactly between two packets of a stream counts as whole.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(200)
+        if check := check_for(head):
+            return check(file, size)
+    return None
+
+
+def seconds(path) -> float | None:
+    """Return the length that the header of an MP4 or QuickTime file declares; None if it has none."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if file.read(8)[4:] not in ISO_STARTS:
+            return None
+        for name, start, end in chunks(file, 0, size, iso_box):
+            if name == b"moov":
+                for inner, at, _ in chunks(file, start + 8, min(end, size), iso_box):
+                    if inner == b"mvhd":
+                        return movie_header(file, at)
+    return None
+
+
+def declares_pictures(path) -> bool:
+    """Return whether the container states how long its pictures last, not its longest stream."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    return head[:4] == b"RIFF" or head[4:8] in ISO_STARTS or head == ASF_HEADER
+
+
+def check_for(head):
+    if head[:4] == b"RIFF":
+        return lambda file, size: walked(file, size, riff_chunk)
+    if head[:4] == bytes.fromhex("1a45dfa3"):
+        return lambda file, size: walked(file, size, ebml_element)
+    if head[4:8] in ISO_STARTS:
+        return lambda file, size: walked(file, size, iso_box, first=b"moov", strict=False)
+    if head[:16] == ASF_HEADER:
+        return lambda file, size: walked(file, size, asf_object, first=ASF_HEADER)
+    if head[:3] == b"FLV":
+        return lambda file, size: walked(file, size, flv_tag, first=b"FLV")
+    if head[:4] == b"OggS":
+        return ogg
+    if head[:4] == b"\x00\x00\x01\xba":
+        return program_stream
+    for length, sync in zip(TS_PACKETS, (0, 4), strict=True):
+        if len(head) > sync + length and head[sync] == head[sync + length] == 0x47:
+            return lambda file, size: transport_stream(file, size, length, sync)
+    return None
+
+
+def walked(file, size, header, first=None, strict=True):
+    """Walk over the chunks of a file; `first` is the chunk that each of several joined videos has once."""
+    videos = 0
+    for name, start, end in chunks(file, 0, size, header):
+        if name is None:
+            return f"it is damaged from byte {start:,} on" if strict else None
+        if end > size:
+            return f"it is cut short: {size:,} bytes of at least {end:,}"
+        videos += name == first
+    return f"it holds {videos} videos, one after another, and only the first is read" if videos > 1 else None
+
+
+def chunks(file, position, size, header):
+    """Yield (name, start, end) of one chunk after another; name None where no chunk begins, then stop.
+
+    Args:
+        header: function from the first 32 bytes of a chunk to (name, bytes of the chunk, bytes to the next one).
+            It returns "unknown" if the chunk does not state its size, None if the bytes begin no chunk.
+    """
+    while position < size:
+        file.seek(position)
+        found = header(file.read(32))
+        if found == "unknown":
+            return
+        if found is None:
+            yield None, position, position
+            return
+        name, length, step = found
+        yield name, position, position + length
+        position += step
+
+
+def riff_chunk(data):
+    length = int.from_bytes(data[4:8], "little")
+    if length in (0, 0xFFFFFFFF):  # a recording that was not closed, or written to a pipe
+        return "unknown"
+    return data[:4], 8 + length, 8 + length + length % 2
+
+
+def iso_box(data):
+    length, name = int.from_bytes(data[:4], "big"), data[4:8]
+    if length == 0 and name.isalnum():
+        return "unknown"  # it goes on to the end of the file
+    if length == 1:
+        length = int.from_bytes(data[8:16], "big")
+    return (name, length, length) if length >= 8 else None
+
+
+def movie_header(file, start):
+    file.seek(start + 8)
+    data = file.read(32)
+    width = 8 if data[0] == 1 else 4  # bytes of a time, by the version of the box
+    scale = int.from_bytes(data[4 + 2 * width : 8 + 2 * width], "big")
+    length = int.from_bytes(data[8 + 2 * width : 8 + 3 * width], "big")
+    return length / scale if scale and length and length != 256**width - 1 else None
+
+
+def asf_object(data):
+    length = int.from_bytes(data[16:24], "little")
+    return (data[:16], length, length) if length >= 24 else None
+
+
+def flv_tag(data):
+    if data[:3] == b"FLV":
+        return b"FLV", 13, 13
+    length = 15 + int.from_bytes(data[1:4], "big")
+    return (data[:1], length, length) if data[0] in (8, 9, 18) else None
+
+
+def ebml_element(data):
+    id_length = 9 - data[0].bit_length()
+    if id_length > 4:
+        return None
+    rest = data[id_length:]
+    size_length = 9 - rest[0].bit_length() if rest else 9
+    if size_length > 8:
+        return None
+    value = int.from_bytes(rest[:size_length], "big") & ((1 << 7 * size_length) - 1)
+    header = id_length + size_length
+    is_segment = data[:4] == EBML_SEGMENT
+    if value == (1 << 7 * size_length) - 1:
+        return (data[:id_length], header, header) if is_segment else "unknown"
+    return data[:id_length], header + value, header if is_segment else header + value
+
+
+def ogg(file, size):
+    data = tail(file, size)
+    start = data.rfind(b"OggS")
+    segments = data[start + 27 : start + 27 + data[start + 26]] if 0 <= start < len(data) - 26 else b""
+    missing = start + 27 + len(segments) + sum(segments) - len(data)
+    return incomplete("page") if not segments or missing != 0 else None
+
+
+def program_stream(file, size):
+    """Check the last packet: a start code, the number of its stream from 0xBD on, and 16 bits of length."""
+    data = tail(file, size)
+    if last_picture_is_incomplete(data):
+        return incomplete("picture")
+    for start in range(len(data) - 4, -1, -1):
+        if data[start : start + 3] == b"\x00\x00\x01" and data[start + 3] >= 0xB9:
+            if data[start + 3] in (0xB9, 0xBA):  # the end of the stream; a pack header, which has no length
+                return None if data[start + 3] == 0xB9 else incomplete("packet")
+            missing = start + 6 + int.from_bytes(data[start + 4 : start + 6], "big") - len(data)
+            return None if -SECTOR < missing <= 0 else incomplete("packet")
+    return incomplete("packet")
+
+
+def last_picture_is_incomplete(data):
+    """Return whether the last picture of an MPEG-1 or MPEG-2 video lacks rows that the pictures before it have.
+
+    A picture starts with code 0, its rows of blocks with codes 1 to 0xAF.
+    """
+    pictures = data.split(b"\x00\x00\x01\x00")[1:]
+    rows = [
+        max((part[0] for part in picture.split(b"\x00\x00\x01")[1:] if b"\0" < part[:1] <= b"\xaf"), default=0)
+        for picture in pictures
+    ]
+    return bool(rows) and rows[-1] < max(rows)
+
+
+def transport_stream(file, size, length, sync):
+    if size % length:
+        return incomplete("packet")
+    file.seek(size - length + sync)
+    return None if file.read(1) == b"\x47" else incomplete("packet")
+
+
+def tail(file, size):
+    file.seek(max(size - TAIL, 0))
+    return file.read()
+
+
+def incomplete(part):
+    return f"it is cut short or damaged: its last {part} is incomplete"

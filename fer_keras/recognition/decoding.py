@@ -1,0 +1,153 @@
+"""Encoded images to pixels: here if the header shows that it costs little, else in a process that can be killed.
+
+A file of 200 bytes can make a decoder fill gigabytes, and one of a megabyte can keep it busy for a minute. So the
+header is read first, without Pillow. Light images are decoded in this process. All others go to a subprocess with
+limits of wall-clock time and memory. It is started as a program, so scripts need no `__main__` guard.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+from PIL import UnidentifiedImageError
+
+from fer_keras.recognition import decode_worker, headers
+
+START_SECONDS = 30  # for the subprocess to start, on a busy machine
+SETTINGS = {"MALLOC_ARENA_MAX": "1"}  # glibc reserves 64 MiB of addresses for each further thread
+NO_START = "cannot be decoded, because the decoding subprocess did not start."
+ADVICE = "Save it as a baseline JPEG or a PNG, or make it smaller."
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What an encoded image may cost.
+
+    Args:
+        light_pixels: images of more pixels go to a subprocess, even if their header is harmless.
+        seconds: wall-clock time of the subprocess, after its start.
+        memory_bytes: memory of the subprocess. Not every system enforces it, see `enforced`.
+    """
+
+    light_pixels: int
+    seconds: int
+    memory_bytes: int
+
+
+class CostError(Exception):
+    """Decoding the image costs more than allowed; the message goes on after the image's name."""
+
+
+FILES = Limits(light_pixels=1 << 26, seconds=20, memory_bytes=2 << 30)
+UPLOADS = Limits(light_pixels=1 << 22, seconds=2, memory_bytes=320 << 20)  # WebP of 20 megapixels needs so much
+
+
+def enforced():
+    """Return whether this system limits the memory of a process."""
+    return sys.platform == "linux"
+
+
+def needs_subprocess(data, limits):
+    """Return whether `rgb` decodes `data` in a subprocess."""
+    try:
+        kind = headers.kind_of(data)
+    except UnidentifiedImageError:
+        return False
+    return not headers.is_light(data, kind, limits.light_pixels)
+
+
+def rgb(data, max_pixels, limits):
+    """Return the pixels of an encoded image, uint8 (height, width, 3), upright.
+
+    Args:
+        data: `bytes` or `bytearray`.
+        max_pixels: larger images are refused before they are decoded.
+        limits: `Limits`.
+
+    Raises:
+        UnidentifiedImageError: if it is none of `headers.FORMATS`.
+        decode_worker.TooLargeError: if it has more pixels.
+        CostError: if it costs more than `limits` allow.
+        Exception: whatever Pillow raises for a damaged file.
+    """
+    kind = headers.kind_of(data)
+    if needs_subprocess(data, limits):
+        return in_subprocess(data, kind, max_pixels, limits)
+    return np.asarray(decode_worker.decode(io.BytesIO(data), kind, max_pixels))
+
+
+def in_subprocess(data, kind, max_pixels, limits):
+    """Return what `rgb` returns, decoded in a process of its own."""
+    words = (kind, max_pixels, limits.seconds, limits.memory_bytes)
+    # -S: PYTHONPATH has the folders that `site` would search for. -P: modules beside the program are not found.
+    command = [sys.executable, "-S", "-P", decode_worker.__file__, *map(str, words)]
+    environment = os.environ | SETTINGS | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "bufsize": 0}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        with _deadline(process, START_SECONDS, NO_START):
+            _answer(process, NO_START)
+        with _deadline(process, limits.seconds, f"takes more than {limits.seconds} s to decode. {ADVICE}"):
+            return _result(
+                process, data, max_pixels, f"needs more than {limits.memory_bytes >> 20} MiB to decode. {ADVICE}"
+            )
+
+
+@contextlib.contextmanager
+def _deadline(process, seconds, message):
+    """Kill `process` after so many seconds, or when the block ends in an error."""
+    late = threading.Event()
+
+    def kill():
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield
+    except BaseException as error:
+        process.kill()
+        if late.is_set():
+            raise CostError(message) from error
+        raise
+    finally:
+        timer.cancel()
+
+
+def _result(process, data, max_pixels, died):
+    with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+        rest = memoryview(data)
+        while rest:
+            rest = rest[process.stdin.write(rest) :]
+        process.stdin.close()
+    outcome, width, height = _answer(process, died)
+    if outcome == decode_worker.PIXELS and width * height <= max_pixels:
+        return _received(process, (height, width, 3), died)
+    if outcome == decode_worker.TOO_LARGE:
+        raise decode_worker.TooLargeError(width, height)
+    if outcome == decode_worker.UNKNOWN:
+        raise UnidentifiedImageError
+    if outcome == decode_worker.NO_MEMORY:
+        raise CostError(died)
+    raise ValueError(_received(process, (min(height, 500),), died).tobytes().decode(errors="replace"))
+
+
+def _answer(process, died):
+    return decode_worker.ANSWER.unpack(_received(process, (decode_worker.ANSWER.size,), died))
+
+
+def _received(process, shape, died):
+    """Return so many bytes as a uint8 array; `died` is the message if the process ends before it has sent them."""
+    array = np.empty(shape, np.uint8)
+    rest = memoryview(array.reshape(-1))
+    while rest:
+        count = process.stdout.readinto(rest)
+        if not count:
+            raise CostError(died)
+        rest = rest[count:]
+    return array

@@ -1,0 +1,72 @@
+"""A sweep's journal file: Optuna's, which neither a killed process nor a full disk can leave torn."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from fer_keras.core.errors import InputError
+
+
+class Journal(JournalFileBackend):
+    """Optuna's journal file of JSON lines; a torn last line, which nobody will end, is cut off before the next.
+
+    Args:
+        path: of the file, made if it is not there.
+
+    Raises:
+        InputError: if a whole line of the file is no JSON object.
+    """
+
+    def __init__(self, path):
+        self.path, self.lock = pathlib.Path(path), JournalFileSymlinkLock(str(path))
+        super().__init__(str(path), self.lock)
+        self.append_logs([])
+        for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
+            try:
+                whole = isinstance(json.loads(line), dict)
+            except (ValueError, RecursionError):
+                whole = False
+            if not whole:
+                raise InputError(
+                    f"{path} line {number} is damaged: expected a JSON object. Remove the file to begin "
+                    "the sweep anew."
+                )
+
+    def append_logs(self, logs):
+        """Write `logs` behind the last whole line, all of them or none."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        with self._locked(), open(self.path, "r+b", buffering=0) as file:
+            end = _end_of_lines(file)
+            file.truncate(end)
+            file.seek(end)
+            try:
+                while lines:
+                    lines = lines[file.write(lines) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
+
+    @contextlib.contextmanager
+    def _locked(self):
+        self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+
+def _end_of_lines(file, block=1 << 16):
+    """Return the size in bytes of the whole lines of `file`."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(end - block, 0)
+        file.seek(start)
+        place = file.read(end - start).rfind(b"\n")
+        if place >= 0:
+            return start + place + 1
+        end = start
+    return 0

@@ -1,0 +1,40 @@
+"""Epochs of `fer_keras.backend.step`: what `Model.fit` does around its steps, without reading from the device."""
+
+import keras
+
+VALIDATION_BATCH = 512
+
+
+def train(model, step, batches, *, epochs, initial_epoch, validation_data, callbacks):
+    """Train `model` by `step` for some epochs; the arguments are those of `Model.fit`.
+
+    Callbacks meet every epoch as in `fit`. After a step their `logs` are empty, since metrics stay on the device
+    until the epoch ends.
+
+    Args:
+        model: compiled `keras.Model`.
+        step: `fer_keras.backend.step.Step` or `GraphedStep` of that model.
+        batches: `fer_keras.training.dataset.Batches`, started for each epoch by a callback.
+        epochs, initial_epoch: counted from 0.
+        validation_data: (images, targets) to score after every epoch, or `None`.
+        callbacks: list of `keras.callbacks.Callback`.
+    """
+    callbacks = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=len(batches))
+    callbacks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        model.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        step.start(batches.plan())
+        for index in range(len(batches)):
+            callbacks.on_train_batch_begin(index)
+            step(batches.size(index))
+            callbacks.on_train_batch_end(index, {})
+        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        if validation_data is not None:
+            scores = model.evaluate(
+                *validation_data, VALIDATION_BATCH, verbose=0, callbacks=callbacks, return_dict=True
+            )
+            logs |= {f"val_{name}": value for name, value in scores.items()}
+        callbacks.on_epoch_end(epoch, logs)
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+    callbacks.on_train_end()

@@ -1,0 +1,116 @@
+"""Containers written by hand: whole, cut short, damaged, joined."""
+
+import struct
+
+import pytest
+
+from fer_keras.recognition import containers
+
+
+@pytest.fixture
+def fault(tmp_path):
+    def fault(content):
+        path = tmp_path / "video"
+        path.write_bytes(content)
+        return containers.fault(path)
+
+    return fault
+
+
+def box(name, content, long=False):
+    if long:
+        return struct.pack(">I4sQ", 1, name, 16 + len(content)) + content
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
+def mvhd(version, scale, length):
+    times = struct.pack(">QQIQ" if version else ">IIII", 1, 2, scale, length)
+    return box(b"mvhd", bytes([version, 0, 0, 0]) + times + bytes(80))
+
+
+FTYP = box(b"ftyp", b"isom")
+SEGMENT = bytes.fromhex("18538067")
+CLUSTER = bytes.fromhex("1f43b675") + b"\x40\x64" + bytes(100)  # 0x4064: two bytes that say 100
+EBML = bytes.fromhex("1a45dfa3") + b"\x84" + b"webm"
+FLV = b"FLV\x01\x05" + struct.pack(">II", 9, 0)
+TAG = b"\x09" + (20).to_bytes(3, "big") + bytes(7 + 20) + struct.pack(">I", 31)
+OGG = b"OggS" + bytes(22) + b"\x02" + b"\xff\x0a" + bytes(265)
+PACK = b"\x00\x00\x01\xba" + b"\x21" + bytes(7)
+PES = b"\x00\x00\x01\xe0" + struct.pack(">H", 40) + bytes(range(1, 41))
+TS = b"\x47" + bytes(187)
+ASF = containers.ASF_HEADER + struct.pack("<Q", 30) + bytes(6)
+DATA = bytes(range(16)) + struct.pack("<Q", 100) + bytes(76)
+
+WHOLE = {
+    "avi": b"RIFF" + struct.pack("<I", 101) + bytes(101) + b"\0" + b"RIFF" + struct.pack("<I", 6) + b"AVIX12",
+    "avi that was not closed": b"RIFF" + bytes(4) + b"AVI LIST",
+    "mp4": FTYP + box(b"moov", mvhd(0, 1000, 1500)) + box(b"mdat", bytes(50), long=True),
+    "mp4 whose last box goes on to the end": FTYP + box(b"moov", b"") + struct.pack(">I4s", 0, b"mdat") + bytes(9),
+    "mp4 that ends in zeros": FTYP + box(b"moov", b"") + bytes(64),
+    "webm of unknown size": EBML + SEGMENT + b"\x01" + b"\xff" * 7 + CLUSTER + CLUSTER,
+    "wmv": ASF + DATA,
+    "flv": FLV + TAG + TAG,
+    "ogg": OGG + OGG,
+    "mpg": PACK + PES + PACK + PES,
+    "mpg with its end code": PACK + PES + b"\x00\x00\x01\xb9",
+    "mpg with padding": PACK + PES + bytes(1000),
+    "ts": 3 * TS,
+    "m2ts": 3 * (bytes(4) + TS),
+    "unknown": b"something else",
+    "nothing": b"",
+}
+WHOLE["mkv"] = EBML + SEGMENT + struct.pack(">Q", len(2 * CLUSTER) | 1 << 56) + CLUSTER + CLUSTER
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_files_have_no_fault(fault, name):
+    assert fault(WHOLE[name]) is None
+
+
+@pytest.mark.parametrize("missing", [1, 30])
+@pytest.mark.parametrize("name", ["mp4", "mkv", "wmv", "flv", "ogg", "mpg", "ts", "m2ts", "webm of unknown size"])
+def test_files_cut_short_are_reported(fault, name, missing):
+    assert "cut short" in fault(WHOLE[name][:-missing])
+
+
+def test_bytes_are_counted(fault):
+    assert fault(WHOLE["avi"][:100]) == "it is cut short: 100 bytes of at least 109"
+    assert fault(WHOLE["avi"][:-1]) == "it is cut short: 123 bytes of at least 124"
+
+
+@pytest.mark.parametrize("name", ["wmv", "flv", "ogg", "mpg", "ts", "m2ts", "webm of unknown size"])
+def test_zeros_in_place_of_the_end_are_reported(fault, name):
+    zeros = bytes(188 * 192)
+    assert "damaged" in fault(WHOLE[name] + zeros)
+
+
+@pytest.mark.parametrize("name", ["mp4", "wmv", "flv"])
+def test_videos_after_the_first_are_reported(fault, name):
+    assert fault(3 * WHOLE[name]) == "it holds 3 videos, one after another, and only the first is read"
+
+
+@pytest.mark.parametrize("rows, incomplete", [((1, 2, 3), False), ((1, 2), True), ((), True)])
+def test_the_last_picture_of_an_mpeg_stream_has_all_rows(fault, rows, incomplete):
+    def packet(rows):
+        content = b"\x00\x00\x01\x00picture" + b"".join(b"\x00\x00\x01" + bytes([row]) + b"row" for row in rows)
+        return b"\x00\x00\x01\xe0" + struct.pack(">H", len(content)) + content
+
+    found = fault(PACK + packet((1, 2, 3)) + packet(rows))
+    assert found == ("it is cut short or damaged: its last picture is incomplete" if incomplete else None)
+
+
+@pytest.mark.parametrize(
+    "content, seconds",
+    [
+        (FTYP + box(b"mdat", bytes(9)) + box(b"moov", box(b"free", b"") + mvhd(0, 1000, 1500)), 1.5),
+        (FTYP + box(b"moov", mvhd(1, 600, 1 << 33)), (1 << 33) / 600),
+        (FTYP + box(b"moov", mvhd(0, 1000, 0)), None),  # a fragmented file
+        (FTYP + box(b"moov", mvhd(0, 0, 5)), None),
+        (FTYP + box(b"moov", mvhd(0, 1000, 0xFFFFFFFF)), None),  # unknown
+        (FTYP, None),
+        (WHOLE["avi"], None),
+    ],
+)
+def test_seconds_of_an_mp4(tmp_path, content, seconds):
+    (tmp_path / "video").write_bytes(content)
+    assert containers.seconds(tmp_path / "video") == seconds

@@ -1,0 +1,79 @@
+"""Faces as rows, CSV and text."""
+
+import os
+
+import pytest
+from helpers.portraits import brightness, plain
+
+from fer_keras.data import EMOTIONS
+from fer_keras.recognition import FER, batches, tables
+from fer_keras.recognition.boxes import Landmarks, Point
+from fer_keras.recognition.fer import Face, Frame
+
+CALM = {"calm": 0.25, "tense": 0.75}
+POINTS = Landmarks(*(Point(i, i + 0.5) for i in range(5)))
+
+
+def face(x=0, probabilities=CALM, track=None, landmarks=None):
+    return Face((x, 0, 10, 10), 0.5, probabilities, None, track, landmarks)
+
+
+def test_columns_are_named_after_the_classes():
+    table = tables.table({"a.png": [face(50), face(10)], "b.png": []})
+    assert list(table.columns) == [*tables.FIXED, "calm", "tense", *tables.POINTS]
+    assert table["number"].tolist() == [2, 1] and table["x"].tolist() == [50, 10]
+    assert table["emotion"].tolist() == ["tense", "tense"] and table["calm"].tolist() == [0.25, 0.25]
+
+
+def test_a_table_without_faces_has_the_columns_of_fer2013():
+    assert list(tables.table({"a.png": []}).columns) == [*tables.FIXED, *EMOTIONS, *tables.POINTS]
+
+
+def test_frames_have_times_and_tracks():
+    table = tables.table({"clip.mp4": iter([Frame(0.0, [], None), Frame(0.5, [face(track=3)], None)])})
+    assert table[["time", "track"]].values.tolist() == [[0.5, 3]] and table["number"].isna().all()
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"latin\xe9.png"), "\ud800.png"])
+def test_a_table_takes_names_that_are_not_utf8(name):
+    text = tables.table({name: [face()]}).to_csv()
+    assert ("latin\\udce9.png" in text or "\\ud800.png" in text) and text.encode()
+
+
+def test_csv_is_that_of_the_table():
+    results = [
+        batches.Result("a,b.png", faces=[face(50), face(10, landmarks=POINTS)]),
+        batches.Result("bad.png", error="no"),
+        batches.Result("clip.mp4", frames=[Frame(0.5, [face(track=3)], None)], error="cut short"),
+    ]
+    assert tables.as_csv(results) == (
+        "image,time,track,number,x,y,width,height,score,emotion,calm,tense,left_eye_x,left_eye_y,right_eye_x,"
+        "right_eye_y,nose_x,nose_y,mouth_left_x,mouth_left_y,mouth_right_x,mouth_right_y\n"
+        '"a,b.png",,,2,50,0,10,10,0.5,tense,0.25,0.75,,,,,,,,,,\n'
+        '"a,b.png",,,1,10,0,10,10,0.5,tense,0.25,0.75,0,0.5,1,1.5,2,2.5,3,3.5,4,4.5\n'
+        "clip.mp4,0.5,3,,0,0,10,10,0.5,tense,0.25,0.75,,,,,,,,,,\n"
+    )
+
+
+def test_text_lines_up():
+    fer = FER(brightness, detector="none")
+    results = [batches.Result("a.png", fer.analyze(plain(51))), batches.Result("longer.png", [], min_face=40)]
+    bad = batches.Result("bad.png", error="no")
+    assert tables.as_text([*results, bad]) == (
+        "a.png       64x48 at 0,0                  neutral 80.0 %, happy 20.0 %, angry 0.0 %\n"
+        "longer.png  no face of 40 pixels or more\n"
+    )
+    assert tables.as_text([batches.Result("a.png", [])]) == "a.png  no face\n"
+    assert tables.as_text([bad]) == ""
+
+
+def test_faces_of_a_group_are_numbered_from_left_to_right():
+    text = tables.as_text([batches.Result("a.png", [face(50), face(10)])])
+    assert text == (
+        "a.png  face 1, 10x10 at 10,0  tense 75.0 %, calm 25.0 %\n"
+        "a.png  face 2, 10x10 at 50,0  tense 75.0 %, calm 25.0 %\n"
+    )
+
+
+def test_names_are_on_one_line():
+    assert tables.printable("a\nb\x1b[31m\udce9 \u6f22.png") == "a\\nb\\x1b[31m\\udce9 \u6f22.png"
