@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sys
 import threading
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ class Found(NamedTuple):
 
 
 class FER:
-    """Finds faces and names their expressions. May be shared by threads.
+    """Finds faces and names their expressions. May be shared by threads and used in forked processes.
 
         from fer_keras import FER
 
@@ -86,6 +87,10 @@ class FER:
         self.margin = margin
         self.max_pixels = max_pixels
         self._lock = threading.Lock()  # Keras models are not made to be called by several threads at a time
+        if "keras" in sys.modules:
+            from fer_keras.backend import forking
+
+            forking.prepare()
 
     def analyze(self, image, *, bgr=False) -> list[Face]:
         """Return the list of `Face` in the image, the largest first; empty where there is none.
@@ -169,6 +174,10 @@ class FER:
         ]
 
     def _probabilities(self, crops):
+        if "keras" in sys.modules:
+            from fer_keras.backend import forking
+
+            forking.check()
         with self._lock:
             return classifiers.classify(self.classifier, crops)
 

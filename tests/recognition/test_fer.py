@@ -97,11 +97,12 @@ def test_table_has_a_row_for_each_face():
     fer = FER(brightness, detector=two_halves)
     frames = fer.follow([(0.5, np.concatenate([plain(0), plain(255)], axis=1))])
     found = table({"a.jpg": fer.analyze(plain(51)), "b.jpg": [], "c.mp4": frames})
-    assert list(found.columns[:9]) == "image time track x y width height score emotion".split()
-    assert list(found.columns[9:]) == list(EMOTIONS)
+    assert list(found.columns[:10]) == "image time track number x y width height score emotion".split()
+    assert list(found.columns[10:]) == list(EMOTIONS)
     assert found["image"].tolist() == ["a.jpg", "a.jpg", "c.mp4", "c.mp4"]
     assert found["x"].tolist() == [32, 0, 64, 0]
-    assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [1, 2]
+    assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [2, 1]
+    assert found["number"].tolist()[:2] == [2, 1]  # from left to right
     assert found["emotion"].tolist() == ["neutral", "neutral", "happy", "neutral"]
     assert found["happy"].tolist() == pytest.approx([0.2, 0.2, 1, 0])
     assert len(table({})) == 0 and list(table({}).columns) == list(found.columns)
