@@ -46,7 +46,7 @@ KERAS = {"backend", "models", "model_files", "inference", "training", "runs"}
 LIGHT = [  # import nothing heavy at their top
     *("__init__.py", "__main__.py", "experiment.py", "backend/__init__.py", "backend/selection.py"),
     "core/__init__.py",
-    *(f"core/{name}.py" for name in ("choices", "errors", "files", "jobs", "logs", "renames")),
+    *(f"core/{name}.py" for name in ("choices", "errors", "files", "jobs", "limited", "logs", "renames")),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("cli/*.py"))),
 ]
 

@@ -80,9 +80,9 @@ def parse_classes(class_order):
     """Return what `saving.load` takes as `classes`: the seven names, or None where nothing was given."""
     if class_order is None:
         return None
-    from fer_keras.model_files import saving
+    from fer_keras.model_files import class_names
 
-    return saving.parse_class_order(class_order)
+    return class_names.parse_order(class_order)
 
 
 def end_interrupted():
