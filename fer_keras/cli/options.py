@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from fer_keras.core.choices import TTA
+from fer_keras.core.choices import INPUT_SCALES, TTA
 from fer_keras.experiment import load
 
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
@@ -42,8 +42,13 @@ def wandb_option(default):
 class_order_option = click.option(
     "--class-order",
     metavar="ORDER",
-    help="Order of the model's outputs: fer2013, alphabetical, or seven names with commas. "
-    "[default: what the model's last layer is called]",
+    help="Names of the model's outputs in their order: fer2013, alphabetical, or with commas. "
+    "[default: what the model file says]",
+)
+input_scale_option = click.option(
+    "--input-scale",
+    type=click.Choice(INPUT_SCALES),
+    help="The pixel values that the model expects. [default: what its first layers show]",
 )
 tta_option = click.option(
     "--tta",

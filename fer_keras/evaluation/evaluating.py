@@ -127,7 +127,7 @@ def evaluate(
     ]
     return Evaluation(
         models=tuple(loaded),
-        class_names=_class_names(faces),
+        class_names=faces.class_names,
         data=describe_data(faces, parts),
         split=split,
         tta=tta,
@@ -166,18 +166,18 @@ def evaluate_split(
 
 
 def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
-    """Return what a record holds of its data: source, content hash, class names, images in each split."""
+    """Return what a record holds on its data: file or folder, content hash, class names, images of each split.
+
+    `fer_keras.runs.pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`,
+    the SHA-256 of each one's file, if the experiment has them.
+    """
     return {
         "source": pathlib.Path(faces.source).name,
         "digest": faces.digest,
         "synthetic": faces.synthetic,
-        "class_names": list(_class_names(faces)),
+        "class_names": list(faces.class_names),
         "images": {name: len(part.labels) for name, part in parts.items()},
     }
-
-
-def _class_names(faces):
-    return tuple(getattr(faces, "class_names", EMOTIONS))
 
 
 def _name(model):
@@ -208,7 +208,7 @@ def _common(setting, runs, default):
 
 def _columns(model, faces):
     """Return the columns of the model's outputs in the order of the classes of the data."""
-    expected = _class_names(faces)
+    expected = faces.class_names
     found = getattr(model, "class_names", EMOTIONS)
     if sorted(found) != sorted(expected):
         raise InputError(
@@ -251,7 +251,7 @@ def _with_scale(model, name, given, train):
 def _balanced(faces):
     """Return images and labels of up to `TRIED_IMAGES` of each class, the same at every call."""
     random = np.random.default_rng(0)
-    classes = (np.flatnonzero(faces.labels == code) for code in range(len(_class_names(faces))))
+    classes = (np.flatnonzero(faces.labels == code) for code in range(len(faces.class_names)))
     rows = np.sort(np.concatenate([random.permutation(rows)[:TRIED_IMAGES] for rows in classes]))
     return np.asarray(faces.take(rows).images), faces.labels[rows]
 

@@ -57,7 +57,7 @@ def class_names(about: dict) -> tuple[str, ...]:
 def is_name(model) -> bool:
     """Whether `model` names a network that comes with the package, not a file: "best", but not "best.keras"."""
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
-    return bool(name) and not set(name) & set("./\\")
+    return name.isidentifier()
 
 
 def card(name="best", *, folder=FOLDER):

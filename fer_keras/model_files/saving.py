@@ -178,6 +178,20 @@ def _counted(class_names, model, path):
     return class_names
 
 
+def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> keras.Model:
+    """Return `model`, made in Python, with its class names, as `load` does; it shares the weights.
+
+    Args:
+        class_names: of its outputs; default: those it has already, else `EMOTIONS`.
+
+    Raises:
+        InputError: if they are not as many as the outputs.
+    """
+    found = class_names or getattr(model, "class_names", EMOTIONS)
+    checked = _counted(names.check(found, model.name), model, f"Model {model.name!r}")
+    return _named(keras.Model(model.inputs[0], model.outputs[0], name=model.name), checked)
+
+
 def _named(model, class_names):
     """Return `model` with its class names; FER-2013's seven are put in the order of `EMOTIONS`."""
     if sorted(class_names) == sorted(EMOTIONS) and class_names != EMOTIONS:
