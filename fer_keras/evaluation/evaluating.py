@@ -168,7 +168,7 @@ def evaluate_split(
 def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
     """Return what a record holds on its data: file or folder, content hash, class names, images of each split.
 
-    `fer_keras.runs.pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`,
+    `pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`,
     the SHA-256 of each one's file, if the experiment has them.
     """
     return {

@@ -85,6 +85,7 @@ def test_run_writes_every_file_of_the_record(tmp_path, csv):
         "source": "faces.csv",
         "digest": faces.digest,
         "synthetic": False,
+        "class_names": ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"],
         "images": {"train": 42, "validation": 9, "test": 9},
     }
     assert record["environment"]["backend"] == keras.backend.backend()
@@ -286,7 +287,8 @@ def test_evaluation_leaves_out_copies_of_earlier_splits_from_the_leak_free_figur
     faces = tiny((42, 9, 9))
     faces.images[51] = faces.images[0]  # the first test image is a training image
     parts = split(load(write_csv(tmp_path / "faces.csv", faces)))
-    model = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7)])
+    stack = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(7)]
+    model = keras.Sequential([keras.Input((48, 48, 1)), *stack])
     scores = evaluation.evaluate_split(model, parts, "test")
     found = probabilities(model, parts["test"].images).argmax(axis=1) == parts["test"].labels
     assert scores["accuracy"] == pytest.approx(found.mean())
