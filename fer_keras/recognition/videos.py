@@ -170,7 +170,8 @@ def opened(path):
         capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)  # others would take a name with % for many pictures
         try:
             if not capture.isOpened():
-                raise InputError(f"{path} is no video that OpenCV can read, or it is cut short.")
+                reason = containers.fault(path) or "it is no video that OpenCV can read, or it is cut short"
+                raise InputError(f"{path} cannot be read: {reason}. Copy it again.")
             yield capture
         finally:
             capture.release()
