@@ -16,8 +16,25 @@ file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
 data_option = click.option(
     "--data",
     type=click.Path(),
-    help="FER-2013 in any form: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
+    help="A face set in any format: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
     "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the synthetic faces]",
+)
+classes_option = click.option(
+    "--classes",
+    metavar="own|NAMES",
+    help="Class names of the data: own for those of its folders or labels, or 2 to 50 names with commas. "
+    "[default: FER-2013's seven]",
+)
+label_codes_option = click.option(
+    "--label-codes",
+    type=click.Choice(["fer2013", "ferplus", "raf-db", "affectnet"]),
+    help="What numbers stand for, as labels or folder names.",
+)
+bit_depth_option = click.option(
+    "--bit-depth",
+    type=click.IntRange(8, 16),
+    help="Bits of the values of images of more than 8 bits. [default: by their headers, else by the largest "
+    "value of all]",
 )
 seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
 output_option = click.option(

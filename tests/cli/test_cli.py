@@ -309,3 +309,18 @@ def test_an_experiment_file_does_what_run_does(tiny, small_data, tmp_path):
     missing = subprocess.run([sys.executable, tiny, "--data", "no.csv"], capture_output=True, text=True)
     assert missing.returncode == 2
     assert "Traceback" not in missing.stderr
+
+
+def test_audit_names_what_it_skipped_and_takes_other_classes(tmp_path):
+    for name in ("happy", "contempt"):
+        for i in range(3):
+            path = tmp_path / "set" / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data_forms.png(data_forms.tiny().images[i]))
+    arguments = ("data", "audit", "--data", tmp_path / "set", "--output", tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "Images not read: 3 (class 'contempt' is not among the classes; such as" in result.output
+    assert json.loads((tmp_path / "audit.json").read_text())["skipped"]
+    result = call(*arguments, "--classes", "own")
+    assert "unknown: 6 images: 3 contempt, 3 happy" in result.output and "not read" not in result.output
