@@ -7,11 +7,10 @@ import os
 import pathlib
 from typing import Any
 
-import numpy as np
-
 from fer_keras.core.errors import one_line
 from fer_keras.core.files import StrPath, write_json
 from fer_keras.data import EMOTIONS
+from fer_keras.training.callbacks import histogram_edges
 
 LOGGER = logging.getLogger("fer_keras")
 
@@ -105,7 +104,7 @@ class Tracker:
 
     @_spared
     def log_histograms(self, epoch, histograms):
-        """Log {"gradients" or "parameters": {layer: {"low": …, "high": …, "counts": […]}}} of an epoch."""
+        """Log {"gradients" or "parameters": {layer: what `callbacks.histogram` returns}} of an epoch."""
         import wandb
 
         values = {
@@ -230,7 +229,7 @@ def _reason(error):
 
 
 def _edges(histogram):
-    return np.linspace(histogram["low"], histogram["high"], len(histogram["counts"]) + 1)
+    return histogram_edges(histogram["scale"], histogram["limit"], len(histogram["counts"]))
 
 
 def _lines(title, history, keys):

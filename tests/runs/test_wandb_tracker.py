@@ -13,7 +13,7 @@ from fer_keras import evaluation
 from fer_keras.runs import plots, wandb_tracker
 from fer_keras.runs.wandb_tracker import Tracker
 
-HISTOGRAM = {"low": -1.0, "high": 1.0, "counts": [1, 2, 3, 4]}
+HISTOGRAM = {"scale": 1.0, "limit": 2.0, "counts": [1, 2, 3, 4]}
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_values_are_those_given(offline):
     assert logged(offline.rows, "test/recall_0") == [1.0]
     histogram = logged(offline.rows, "gradients/dense")[0]
     assert histogram["values"] == [1, 2, 3, 4]
-    assert histogram["bins"] == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert histogram["bins"] == pytest.approx([-2, -0.786151, 0, 0.786151, 2], abs=1e-6)
 
 
 def test_the_run_is_named_and_grouped_and_tells_no_host(offline):
