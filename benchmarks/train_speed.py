@@ -41,7 +41,12 @@ class Ours:
     """The same interface as the hand-written `Trainer`s, around `Model.fit`."""
 
     def __init__(self, model, precision, faces, batch_size):
-        experiment = Experiment(
+        with device.training_in(precision):
+            self.model = fitting.build(self.experiment(model, batch_size), faces)
+
+    @staticmethod
+    def experiment(model, batch_size):
+        return Experiment(
             name="speed",
             model=model,
             model_options=OPTIONS[model] | FIXED_BY_HAND[model],
@@ -49,8 +54,6 @@ class Ours:
             augmentation=("flip",),
             batch_size=batch_size,
         )
-        with device.training_in(precision):
-            self.model = fitting.build(experiment, faces)
 
     def parameters(self):
         return sum(int(np.prod(v.shape)) for v in self.model.weights if v.name != "seed_generator_state")

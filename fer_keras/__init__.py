@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     import pathlib
 
     from fer_keras.data import load
+    from fer_keras.evaluation import evaluate
     from fer_keras.model_files.pretrained import pretrained
     from fer_keras.recognition import FER, Face
 
 __version__ = "0.2.0"
-__all__ = ["Experiment", "FER", "Face", "load", "main", "pretrained", "run"]
+__all__ = ["Experiment", "FER", "Face", "evaluate", "load", "main", "pretrained", "run"]
 
 LAZY = {  # needs more than the standard library, so it is imported when first used
     "FER": "fer_keras.recognition",
     "Face": "fer_keras.recognition",
+    "evaluate": "fer_keras.evaluation",
     "load": "fer_keras.data",
     "pretrained": "fer_keras.model_files.pretrained",
 }

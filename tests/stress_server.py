@@ -14,7 +14,6 @@ import collections
 import concurrent.futures
 import contextlib
 import http.client
-import io
 import itertools
 import json
 import os
@@ -28,9 +27,10 @@ import threading
 import time
 
 import numpy as np
+from helpers import hostile_images
+from helpers.hostile_images import encoded
 from helpers.portraits import portrait
 from helpers.serving import ask, form, raw, until
-from PIL import Image
 
 from fer_keras import FER
 
@@ -39,12 +39,6 @@ MOST_GROWTH = 32  # MiB over the second half of the rounds; the first half bring
 TOLERANCE = 1e-4
 LONGEST = "seconds at most"
 POST = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-
-
-def encoded(pixels, kind, **options):
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, **options)
-    return file.getvalue()
 
 
 def right_pictures():
@@ -57,8 +51,9 @@ def right_pictures():
 class Server:
     """`fer-keras serve` as a process of its own."""
 
-    def __init__(self, model):
+    def __init__(self, model, detector=None):
         words = ["--verbose", "serve", "--port", "0", *(["--model", model] if model else [])]
+        words += ["--detector", detector] if detector else []
         command = [sys.executable, "-m", "fer_keras", *words]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log = []
@@ -111,6 +106,7 @@ def attacks():
     """Return `{name: (what does it to a port and returns what came of it, what may come of it)}`."""
     bomb = encoded(np.zeros((30_000, 30_000), bool), "PNG")
     largest = encoded(np.zeros((4472, 4472), np.uint8), "PNG")
+    tile, scans = hostile_images.tiff_tile(23168), hostile_images.jpeg(4000, 5000, 30_000)
     whole = encoded(portrait(), "JPEG", quality=95)
     head = f"{POST}Content-Length: {len(whole)}\r\n\r\n".encode()
     batch, kind = form(*[(f"{i}.png", bomb if i % 2 else b"rubbish") for i in range(16)])
@@ -118,7 +114,16 @@ def attacks():
     get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
     return {
         "pixel bomb, 900 million pixels": (lambda port: post(port, "/api/predict", bomb), {422}),
-        "largest picture that is let in": (lambda port: post(port, "/api/predict", largest), {200}),
+        # 422: a machine with much other work does not decode it within the limit of time.
+        "largest picture that is let in": (lambda port: post(port, "/api/predict", largest), {200, 422}),
+        "8 x 8 pixels in a tile of 23168 x 23168": (lambda port: post(port, "/api/predict", tile), {422}),
+        "JPEG of 30,000 scans": (lambda port: post(port, "/api/predict", scans), {422}),
+        "two kinds of length": (
+            lambda port: told(
+                raw(port, f"{POST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+            ),
+            {400},
+        ),
         "16 bombs in a batch": (lambda port: post(port, "/api/batch", batch, kind), {200}),
         "cut short": (lambda port: post(port, "/api/predict", whole[:20_000]), {422}),
         "50 MB": (lambda port: post(port, "/api/predict", bytes(50_000_000)), {413}),

@@ -46,7 +46,7 @@ KERAS = {"backend", "models", "model_files", "inference", "training", "runs"}
 LIGHT = [  # import nothing heavy at their top
     *("__init__.py", "__main__.py", "experiment.py", "backend/__init__.py", "backend/selection.py"),
     "core/__init__.py",
-    *(f"core/{name}.py" for name in ("choices", "errors", "files", "jobs", "logs", "renames")),
+    *(f"core/{name}.py" for name in ("choices", "errors", "files", "jobs", "limited", "logs", "renames")),
     *(path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.glob("cli/*.py"))),
 ]
 
@@ -126,7 +126,7 @@ def test_backend_is_torch_unless_the_user_chose():
     assert in_new_process(program.format("os.environ['KERAS_BACKEND'] = 'jax';")) == "jax\n"
 
 
-PUBLIC = ["Experiment", "FER", "Face", "load", "main", "pretrained", "run"]
+PUBLIC = ["Experiment", "FER", "Face", "evaluate", "load", "main", "pretrained", "run"]
 
 
 def test_everything_in_all_is_there_and_public():

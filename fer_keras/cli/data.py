@@ -4,12 +4,12 @@ import pathlib
 
 import click
 
-from fer_keras.cli.options import data_option
+from fer_keras.cli.options import bit_depth_option, classes_option, data_option, label_codes_option
 
 
 @click.group()
 def data():
-    """Get FER-2013 and look for its faults."""
+    """Download FER-2013, and audit a face set."""
 
 
 @data.command()
@@ -26,12 +26,15 @@ def fetch():
 
 @data.command()
 @data_option
+@classes_option
+@label_codes_option
+@bit_depth_option
 @click.option("--votes", type=click.Path(path_type=pathlib.Path), help="FER+ votes, fer2013new.csv.")
 @click.option(
     "--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder of the JSON and the picture."
 )
-def audit(data, votes, output):
-    """Count classes, duplicates, conflicting labels, blank images and disagreement with FER+.
+def audit(data, classes, label_codes, bit_depth, votes, output):
+    """Count classes, duplicates, conflicting labels, blank images, skipped files and disagreement with FER+.
 
     \b
     fer-keras data audit --data fer2013.csv --votes fer2013new.csv
@@ -39,7 +42,9 @@ def audit(data, votes, output):
     from fer_keras import data as faces_data
     from fer_keras.core.files import write_json
 
-    faces = faces_data.load(data, votes=votes)
+    if classes not in (None, "own"):
+        classes = classes.split(",")
+    faces = faces_data.load(data, votes=votes, classes=classes, label_codes=label_codes, bit_depth=bit_depth)
     report = faces_data.audit(faces)
     write_json(output / "audit.json", report)
     faces_data.audit_picture(report, faces, output / "audit.png")

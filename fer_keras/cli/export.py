@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from fer_keras.cli.options import class_order_option, parse_classes
+from fer_keras.cli.options import class_order_option, input_scale_option, parse_classes
 
 
 @click.command()
@@ -24,11 +24,12 @@ from fer_keras.cli.options import class_order_option, parse_classes
     "--output", type=click.Path(path_type=pathlib.Path), help="[default: MODEL with the ending of the format]"
 )
 @class_order_option
-def export(model, form, output, class_order):
-    """Write the Keras model in the file MODEL for programs that have no Keras.
+@input_scale_option
+def export(model, form, output, class_order, input_scale):
+    """Write MODEL, a .keras file or best or tiny, for programs that have no Keras.
 
     The file takes grey images (n, 48, 48, 1) of whole numbers from 0 to 255, any number of them, and gives the
-    seven probabilities of each. It is compared with Keras before it takes its name.
+    probabilities of each. It is compared with Keras before it takes its name.
 
     \b
     fer-keras export model.keras --format onnx --output model.onnx
@@ -37,9 +38,11 @@ def export(model, form, output, class_order):
         tensorflow = form == "tflite" and importlib.util.find_spec("tensorflow")
         os.environ["KERAS_BACKEND"] = "tensorflow" if tensorflow else "torch"
     from fer_keras.inference import export
+    from fer_keras.inference.input_scale import with_scale
     from fer_keras.model_files import saving
 
     output = output or model.with_suffix(export.SUFFIXES[form][0])
-    difference = export.export(saving.load(model, classes=parse_classes(class_order)), output, form)
+    network = with_scale(saving.load(model, classes=parse_classes(class_order)), input_scale)
+    difference = export.export(network, output, form)
     click.echo(f"largest difference from Keras' probabilities: {difference:.1e}")
     click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in export.SUFFIXES[form])}")

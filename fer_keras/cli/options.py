@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from fer_keras.core.choices import TTA
+from fer_keras.core.choices import INPUT_SCALES, TTA
 from fer_keras.experiment import load
 
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
@@ -16,8 +16,25 @@ file_argument = click.argument("file", type=click.Path(path_type=pathlib.Path))
 data_option = click.option(
     "--data",
     type=click.Path(),
-    help="FER-2013 in any form: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
+    help="A face set in any format: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
     "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the synthetic faces]",
+)
+classes_option = click.option(
+    "--classes",
+    metavar="own|NAMES",
+    help="Class names of the data: own for those of its folders or labels, or 2 to 50 names with commas. "
+    "[default: FER-2013's seven]",
+)
+label_codes_option = click.option(
+    "--label-codes",
+    type=click.Choice(["fer2013", "ferplus", "raf-db", "affectnet"]),
+    help="What numbers stand for, as labels or folder names.",
+)
+bit_depth_option = click.option(
+    "--bit-depth",
+    type=click.IntRange(8, 16),
+    help="Bits of the values of images of more than 8 bits. [default: by their headers, else by the largest "
+    "value of all]",
 )
 seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
 output_option = click.option(
@@ -42,8 +59,13 @@ def wandb_option(default):
 class_order_option = click.option(
     "--class-order",
     metavar="ORDER",
-    help="Order of the model's outputs: fer2013, alphabetical, or seven names with commas. "
-    "[default: what the model's last layer is called]",
+    help="Names of the model's outputs in their order: fer2013, alphabetical, or with commas. "
+    "[default: what the model file says]",
+)
+input_scale_option = click.option(
+    "--input-scale",
+    type=click.Choice(INPUT_SCALES),
+    help="The pixel values that the model expects. [default: what its first layers show]",
 )
 tta_option = click.option(
     "--tta",
@@ -88,9 +110,9 @@ def parse_classes(class_order):
     """Return what `saving.load` takes as `classes`: the seven names, or None where nothing was given."""
     if class_order is None:
         return None
-    from fer_keras.model_files import saving
+    from fer_keras.model_files import class_names
 
-    return saving.parse_class_order(class_order)
+    return class_names.parse_order(class_order)
 
 
 def end_interrupted():

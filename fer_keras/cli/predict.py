@@ -1,6 +1,7 @@
 """The command that reads faces in photographs, videos and a camera's picture."""
 
 import logging
+import os
 import pathlib
 import sys
 
@@ -18,6 +19,8 @@ from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 
 LOG = logging.getLogger("fer_keras")
+# OpenCV and FFmpeg write to standard error what a video lacks; `videos` reports it.
+SILENCE = {"OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_LOG_LEVEL": "SILENT"}
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
 
 
@@ -84,6 +87,7 @@ def predict(
         raise InputError("Name pictures, videos or folders, or give --camera, and not both.")
     if as_json and as_csv:
         raise InputError("Give --json or --csv, not both.")
+    os.environ |= SILENCE | os.environ
     from fer_keras.recognition import batches, inputs, tables
 
     if camera is not None:

@@ -8,3 +8,10 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 # Test-time augmentation: one view; the image and its mirror image; ten crops (Krizhevsky et al. 2012).
 Tta = Literal["none", "flip", "ten-crop"]
 TTA: tuple[Tta, ...] = get_args(Tta)
+
+# The pixel values that a network expects; standardized: mean 0 and standard deviation 1 over each image.
+InputScale = Literal["0-1", "0-255", "-1-1", "standardized"]
+INPUT_SCALES: tuple[InputScale, ...] = get_args(InputScale)
+
+Engine = Literal["auto", "keras", "onnx"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)

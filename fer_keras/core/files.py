@@ -109,13 +109,13 @@ def sha256(path: StrPath) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_digest(path: StrPath, expected: str) -> None:
-    """Compare the SHA-256 of the file `path` with `expected`, in hex.
+def check_digest(data: bytes, expected: str, path: StrPath) -> None:
+    """Compare the SHA-256 of `data`, the content of the file `path`, with `expected`, in hex.
 
     Raises:
-        InputError: if it is another.
+        InputError: if they differ.
     """
-    found = sha256(path)
+    found = hashlib.sha256(data).hexdigest()
     if found != expected.lower():
         raise InputError(
             f"{path} is not the published file: its SHA-256 is {found}, expected {expected:.64}. Get it again."

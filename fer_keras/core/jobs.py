@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from typing import BinaryIO, Generic, Protocol, TypeVar
 
 FOLLOWS = "FER_KERAS_FOLLOWS_STDIN"  # set for a process that ends when its standard input is closed
 POLL_SECONDS = 0.5
+STOPPED_SECONDS = 600  # from a command's being stopped by a signal to its end
 TERM_SECONDS = 10  # from SIGTERM to SIGKILL
 PR_SET_PDEATHSIG = 1
+LOG = logging.getLogger("fer_keras")
 
 
 def cores() -> int:
@@ -53,10 +56,32 @@ class Process:
             stderr=subprocess.STDOUT,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
+        self._stopped_since: float | None = None
 
     def exit_code(self) -> int | None:
         """Return the exit code, `None` while the command runs."""
         return self.popen.poll()
+
+    def end_if_stopped(self) -> None:
+        """Warn if the command was stopped, as by SIGSTOP or Ctrl-Z, and kill it after 10 minutes."""
+        if not self._is_stopped():
+            self._stopped_since = None
+        elif self._stopped_since is None:
+            self._stopped_since = time.monotonic()
+            LOG.warning(
+                "Process %d was stopped by a signal. `kill -CONT %d` continues it; in %d minutes it is ended.",
+                self.popen.pid,
+                self.popen.pid,
+                STOPPED_SECONDS // 60,
+            )
+        elif time.monotonic() - self._stopped_since > STOPPED_SECONDS:
+            LOG.error("Process %d stayed stopped for %d minutes.", self.popen.pid, STOPPED_SECONDS // 60)
+            self.popen.kill()
+
+    def _is_stopped(self) -> bool:
+        if sys.platform != "linux" or self.popen.poll() is not None:
+            return False
+        return os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
     def stop(self) -> None:
         """End the command, after 10 seconds by force, and wait for it."""
@@ -118,6 +143,8 @@ class Pool(Generic[J]):
             try:
                 while self._fill() or self.awaits_more():
                     time.sleep(POLL_SECONDS if self.active else 4 * POLL_SECONDS)
+                    for job in self.active:
+                        job.process.end_if_stopped()
                     ended = [job for job in self.active if self.is_over(job)]
                     for job in ended:
                         job.process.close()

@@ -40,7 +40,7 @@ class Picture:
 
 
 class Match(NamedTuple):
-    """A picture in a class folder: the index of that folder in the parts of its path, its class and its name."""
+    """A folder of pictures in a class folder: the index of that one in its path, its class and its name."""
 
     path: pathlib.PurePosixPath
     depth: int
@@ -49,11 +49,26 @@ class Match(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a picture lies: `home` holds the splits, `split` is the name of its own ("" for none)."""
+    """Where a folder of pictures lies: `home` holds the splits, `split` is the name of its own ("" for none)."""
 
     match: Match
     home: pathlib.PurePosixPath
     split: str
+
+
+class Tree:
+    """The pictures of a source by the folder they lie in."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        names: dict[str, list[str]] = collections.defaultdict(list)
+        for name in filter(is_picture, source.sizes):
+            names[name.rpartition("/")[0]].append(name)
+        self.folders = {pathlib.PurePosixPath(folder): found for folder, found in names.items()}
+
+    def example(self, folder: pathlib.PurePosixPath) -> str:
+        """Return the whole path of the first picture in a folder."""
+        return whole_path(self.source, self.folders[folder][0])
 
 
 def find(source: Source, reading: Reading) -> list[Picture]:
@@ -67,93 +82,82 @@ def find(source: Source, reading: Reading) -> list[Picture]:
         InputError: if what would be left out could be a whole split or class: folders of an unknown class beside
             known ones, pictures without a class in a split, several data sets side by side.
     """
-    paths = [pathlib.PurePosixPath(name) for name in source.sizes if is_picture(name)]
-    matches, loose = _matches(paths, source, reading.labels)
+    tree = Tree(source)
+    matches, loose = _matches(tree, reading.labels)
     if not matches:
         return []
-    _check_loose(source, matches, loose, reading)
-    places = _one_set([_place(match) for match in matches], source, reading)
+    _check_loose(tree, matches, loose, reading)
+    places = _one_set(tree, [_place(match) for match in matches], reading)
     codes = split_codes(sorted({place.split for place in places}), source.path)
-    _check_splits(source, places)
+    _check_splits(tree, places)
     _count_unread(source, matches, reading)
     pictures = []
     for (path, _, label, word), _, split in places:
+        names = tree.folders[path]
         if label == LEFT_OUT:
-            reading.labels.skip(word, whole_path(source, path))
-        else:
-            prefix = _prefix(path)
-            pictures.append(Picture(str(path), codes[split] if prefix is None else prefix, label))
+            reading.labels.skip(word, tree.example(path), len(names))
+            continue
+        for name in names:
+            prefix = _prefix(name)
+            pictures.append(Picture(name, codes[split] if prefix is None else prefix, label))
     return sorted(pictures, key=lambda picture: (picture.usage, _number(picture.name), picture.name))
 
 
-def _matches(paths, source, labels):
-    """Return the `Match` of each picture in a class folder, and the paths of the others."""
+def _matches(tree, labels):
+    """Return the `Match` of each folder of pictures in a class folder, and the other folders."""
     if labels.own:
-        return _own_classes(paths, labels)
+        return _own_classes(tree, labels)
     matches, loose = [], []
-    known = {word: labels.find(word) for path in paths for word in path.parts[:-1]}
-    for path in paths:
-        depths = [i for i, word in enumerate(path.parts[:-1]) if known[word] is not None]
-        if len({known[path.parts[i]] for i in depths}) > 1:
+    for path in tree.folders:
+        known = [labels.find(word) for word in path.parts]
+        depths = [i for i, code in enumerate(known) if code is not None]
+        if len({known[i] for i in depths}) > 1:
             names = " and ".join(path.parts[i] for i in depths)
-            raise InputError(
-                f"{whole_path(source, path)} lies in folders of two classes, {names}. Move it to one."
-            )
+            raise InputError(f"{tree.example(path)} lies in folders of two classes, {names}. Move it to one.")
         if depths:
-            word = path.parts[depths[-1]]
-            matches.append(Match(path, depths[-1], known[word], word))
+            matches.append(Match(path, depths[-1], known[depths[-1]], path.parts[depths[-1]]))
         else:
             loose.append(path)
-    return (matches, loose) if matches else _numbered(paths, source, labels)
+    return (matches, loose) if matches else _numbered(tree, labels)
 
 
-def _numbered(paths, source, labels):
+def _numbered(tree, labels):
     """Return the same for folders 0, 1, 2 …, whose meaning is given, or is RAF-DB's by its file names."""
-    numbers = {path.parent.name for path in paths if re.fullmatch(r"[0-9]{1,3}", path.parent.name)}
+    numbered = [path for path in tree.folders if re.fullmatch(r"[0-9]{1,3}", path.name)]
+    numbers = sorted({path.name for path in numbered}, key=int)
     if not 2 <= len(numbers) <= MOST_CLASSES:
-        return [], paths
-    codes = labels.codes
-    numbered = [path for path in paths if path.parent.name in numbers]
-    if codes is None and all(RAF_DB_NAME.fullmatch(path.name) for path in numbered):
-        codes = "raf-db"
+        return [], list(tree.folders)
+    names = [name.rpartition("/")[2] for path in numbered for name in tree.folders[path]]
+    codes = labels.codes or ("raf-db" if all(map(RAF_DB_NAME.fullmatch, names)) else None)
     if codes is None:
         raise InputError(
-            f"{source.path} has numbered class folders ({', '.join(sorted(numbers, key=int)[:11])}), whose "
-            f"meaning differs between data sets. Give label_codes (--label-codes), one of: {', '.join(CODES)}."
+            f"{tree.source.path} has numbered class folders ({', '.join(numbers[:11])}), whose meaning differs "
+            f"between data sets. Give label_codes (--label-codes), one of: {', '.join(CODES)}."
         )
-    unknown = sorted(number for number in numbers if int(number) not in CODES[codes])
+    unknown = [number for number in numbers if int(number) not in CODES[codes]]
     if unknown:
-        raise InputError(f"{source.path} has the class folder {unknown[0]!r}, which {codes} does not have.")
-    matches = []
-    for path in numbered:
-        word = CODES[codes][int(path.parent.name)]
-        matches.append(Match(path, len(path.parts) - 2, labels.find(word), word))
-    return matches, [path for path in paths if path.parent.name not in numbers]
+        raise InputError(f"{tree.source.path} has the class folder {unknown[0]!r}, which {codes} does not have.")
+    words = {path: CODES[codes][int(path.name)] for path in numbered}
+    matches = [Match(path, len(path.parts) - 1, labels.find(word), word) for path, word in words.items()]
+    return matches, [path for path in tree.folders if path not in words]
 
 
-def _own_classes(paths, labels):
+def _own_classes(tree, labels):
     """Return the same where every name is a class: the first folder below those that all pictures share."""
-    inside = [[i for i, word in enumerate(path.parts[:-1]) if split_code(word) is None] for path in paths]
-    words = [[path.parts[i] for i in kept] for path, kept in zip(paths, inside, strict=True)]
-    first = next((rest for rest in words if rest), [])
+    inside = {path: [i for i, word in enumerate(path.parts) if split_code(word) is None] for path in tree.folders}
+    words = [[path.parts[i] for i in kept] for path, kept in inside.items() if kept]
     shared = 0
-    while all(len(rest) > shared + 1 and rest[shared] == first[shared] for rest in words if rest):
-        if not first:
-            return [], paths
+    while words and all(len(rest) > shared + 1 and rest[shared] == words[0][shared] for rest in words):
         shared += 1
-    matches, loose = [], []
-    for path, kept, rest in zip(paths, inside, words, strict=True):
-        if len(kept) > shared:
-            matches.append(Match(path, kept[shared], labels.find(rest[shared]), rest[shared]))
-        else:
-            loose.append(path)
-    return matches, loose
+    found = {path: kept[shared] for path, kept in inside.items() if len(kept) > shared}
+    matches = [Match(path, i, labels.find(path.parts[i]), path.parts[i]) for path, i in found.items()]
+    return matches, [path for path in inside if path not in found]
 
 
 def _place(match):
-    """Return the `Place` of a picture; the innermost split name counts."""
+    """Return the `Place` of a folder; the innermost split name counts."""
     before = match.path.parts[: match.depth]
-    after = [word for word in match.path.parts[match.depth + 1 : -1] if split_code(word) is not None]
+    after = [word for word in match.path.parts[match.depth + 1 :] if split_code(word) is not None]
     folders = [*before, *after]
     codes = [split_code(word) for word in folders]
     last = next((i for i in reversed(range(len(codes))) if codes[i] is not None), None)
@@ -165,30 +169,30 @@ def _place(match):
     return Place(match, pathlib.PurePosixPath(*folders[:first]), folders[last])
 
 
-def _check_loose(source, matches, loose, reading):
+def _check_loose(tree, matches, loose, reading):
     """Count pictures outside the class folders, or refuse them where they could be a split or a class."""
     homes = {pathlib.PurePosixPath(*match.path.parts[: match.depth]) for match in matches}
     for path in loose:
-        folders = [folder for folder in path.parents if folder.parts]
+        folders = [folder for folder in (path, *path.parents) if folder.parts]
         classes = [folder.name for folder in folders if folder.parent in homes and split_code(folder.name) is None]
         splits = [folder.name for folder in folders if split_code(folder.name) is not None]
         if classes and reading.labels.asked:
-            reading.labels.skip(classes[0], whole_path(source, path))
+            reading.labels.skip(classes[0], tree.example(path), len(tree.folders[path]))
         elif classes:
             raise InputError(
-                f"{whole_path(source, path)} lies in {classes[0]!r}, which is no known class, beside folders that "
-                f"are. Known classes: {', '.join(reading.labels.names)}. Rename or remove the folder. {HOW}"
+                f"{tree.example(path)} lies in {classes[0]!r}, which is no known class, beside folders that are. "
+                f"Known classes: {', '.join(reading.labels.names)}. Rename or remove the folder. {HOW}"
             )
         elif splits:
             raise InputError(
-                f"{whole_path(source, path)} lies in the split {splits[0]!r} but in no class folder. Sort the "
-                f"pictures of {splits[0]!r} into class folders, or move them away."
+                f"{tree.example(path)} lies in the split {splits[0]!r} but in no class folder. Sort its pictures "
+                "into class folders, or move them away."
             )
         else:
-            reading.skipped.add("not in a class folder", whole_path(source, path))
+            reading.skipped.add("not in a class folder", tree.example(path), len(tree.folders[path]))
 
 
-def _one_set(places, source, reading):
+def _one_set(tree, places, reading):
     """Return the places of one data set; a nested copy of the same files is left out and counted.
 
     Kaggle serves some sets as `images/…` and again as `images/images/…`.
@@ -197,36 +201,42 @@ def _one_set(places, source, reading):
     for place in places:
         homes[place.home].append(place)
     first, *others = sorted(homes, key=lambda home: (len(home.parts), home))
+    counts = {home: sum(len(tree.folders[place.match.path]) for place in group) for home, group in homes.items()}
     for home in others:
-        equal = len(homes[home]) == len(homes[first])
-        if not (equal and _contents(homes[home], source) == _contents(homes[first], source)):
+        equal = counts[home] == counts[first]
+        if not (equal and _contents(tree, homes[home]) == _contents(tree, homes[first])):
             raise InputError(
-                f"{source.path} holds more than one data set: class folders in {_shown(first)} and in "
+                f"{tree.source.path} holds more than one data set: class folders in {_shown(first)} and in "
                 f"{_shown(home)}. Give the folder of one. Splits of one set need names such as {SPLIT_NAMES}."
             )
-        example = whole_path(source, homes[home][0].match.path)
-        reading.skipped.add(f"second copy of {_shown(first)}", example, len(homes[home]))
+        example = tree.example(homes[home][0].match.path)
+        reading.skipped.add(f"second copy of {_shown(first)}", example, counts[home])
     return homes[first]
 
 
-def _contents(places, source):
+def _contents(tree, places):
     """Return the hash of each file by its path below the home of its data set."""
-    paths = {str(place.match.path): place.match.path.relative_to(place.home) for place in places}
-    return {paths[name]: hashlib.sha256(file.read()).digest() for name, file in source.stream(paths)}
+    paths = {
+        name: pathlib.PurePosixPath(name).relative_to(place.home)
+        for place in places
+        for name in tree.folders[place.match.path]
+    }
+    return {paths[name]: hashlib.sha256(file.read()).digest() for name, file in tree.source.stream(paths)}
 
 
 def _shown(home):
     return repr(str(home)) if home.parts else "the folder itself"
 
 
-def _check_splits(source, places):
+def _check_splits(tree, places):
     """Refuse a set of which some pictures lie in a split and others in none."""
-    without = [place for place in places if not place.split and _prefix(place.match.path) is None]
     split = next((place.split for place in places if place.split), None)
+    outside = [name for place in places if not place.split for name in tree.folders[place.match.path]]
+    without = next((name for name in outside if _prefix(name) is None), None)
     if without and split:
         raise InputError(
-            f"{whole_path(source, without[0].match.path)} lies in no split, others lie in {split!r}. Splits need "
-            f"names such as {SPLIT_NAMES}. Rename its folder, or give the folder of one data set."
+            f"{whole_path(tree.source, without)} lies in no split, others lie in {split!r}. Splits need names "
+            f"such as {SPLIT_NAMES}. Rename its folder, or give the folder of one data set."
         )
 
 
@@ -237,13 +247,13 @@ def _count_unread(source, matches, reading):
             reading.skipped.add("format that is not read", whole_path(source, name))
 
 
-def _prefix(path):
-    prefix = path.name.split("_")[0]
+def _prefix(name):
+    prefix = name.rpartition("/")[2].partition("_")[0]
     return USAGES.index(prefix) if prefix in USAGES[:3] else None
 
 
 def _number(name):
-    digits = re.search(r"\d{1,18}", pathlib.PurePosixPath(name).name)
+    digits = re.search(r"\d{1,18}", name.rpartition("/")[2])
     return int(digits[0]) if digits else -1
 
 

@@ -77,9 +77,9 @@ class Labels:
             self.skip(name, place)
         return code
 
-    def skip(self, name: str, example: str) -> None:
-        """Count an image of a class that is not asked for."""
-        self.skipped.add(f"class {emotion_name(name)!r} is not among the classes", example)
+    def skip(self, name: str, example: str, count: int = 1) -> None:
+        """Count images of a class that is not asked for."""
+        self.skipped.add(f"class {emotion_name(name)!r} is not among the classes", example, count)
 
     def finish(self, labels: list[int]) -> tuple[list[int], tuple[str, ...]]:
         """Return `labels` and the class names; a set's own classes in alphabetical order."""

@@ -1,21 +1,33 @@
-"""Classifiers behind one signature: images (n, 48, 48, 1) uint8 to probabilities (n, 7) float32.
+"""Classifiers behind one signature: images (n, 48, 48, 1) uint8 to probabilities (n, classes) float32.
 
 Nothing here imports Keras before a `.keras` file is opened: the ONNX engine needs NumPy and onnxruntime only.
 """
 
+import functools
 import gc
-import importlib
+import importlib.util
+import json
+import os
 import pathlib
 import sys
 import types
+import typing
 
 import numpy as np
 
+from fer_keras.core import limited
+from fer_keras.core.choices import InputScale
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
+from fer_keras.inference.outputs import check_probabilities
+from fer_keras.model_files import class_names
+
+if typing.TYPE_CHECKING:
+    import onnxruntime
 
 BATCH_SIZE = 64  # images; larger batches leave the processor's cache and are slower
 SHAPE = (48, 48, 1)
+MOST_BYTES = 2 << 30  # of an ONNX file
 EXTRAS = {"IPython", "matplotlib", "pandas", "sklearn"}  # of Keras
 COMPILER = "torch._dynamo"
 
@@ -24,20 +36,38 @@ class KerasEngine:
     """Serve a `.keras` file: this project's, or any that `fer_keras.model_files.saving.load` takes.
 
     Args:
-        path: `str` or `Path`.
+        path: of the file, or "best" or "tiny", or a `keras.Model` from `fer_keras.model_files.saving.load`.
+        classes: as for `fer_keras.model_files.saving.load`.
+        input_scale: the pixel values that the network expects; default: what its layers show.
+
+    Attributes:
+        class_names: of the outputs, in their order.
 
     Raises:
-        InputError: as `fer_keras.model_files.saving.load`.
+        InputError: as `fer_keras.model_files.saving.load`; if the scale is not known; if the network gives NaN,
+            infinite or other values than probabilities and logits, then also at each call.
     """
 
-    def __init__(self, path):
+    def __init__(
+        self,
+        path,
+        *,
+        classes: tuple[str, ...] | None = None,
+        input_scale: InputScale | None = None,
+        trusted: bool = False,
+    ) -> None:
         from fer_keras.inference import folding
+        from fer_keras.inference.input_scale import with_scale
         from fer_keras.model_files import saving
 
-        self.model = folding.serving_model(saving.load(path))
+        is_path = isinstance(path, str | os.PathLike)
+        model = saving.load(path, classes=classes, trusted=trusted) if is_path else path
+        self.name = str(path) if is_path else f"Model {model.name!r}"
+        self.class_names: tuple[str, ...] = model.class_names
+        self.model = folding.serving_model(with_scale(model, input_scale))
 
-    def __call__(self, images):
-        return _in_batches(self.model.predict_on_batch, images)
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return _in_batches(self.model.predict_on_batch, images, self)
 
 
 class OnnxEngine:
@@ -46,28 +76,50 @@ class OnnxEngine:
     Args:
         path: `str` or `Path`.
         threads: `int`, of the processor; 0 for one a core.
+        trusted: the file is known to be harmless; any other is first run in a process of its own, limited in time
+            and memory.
+
+    Attributes:
+        class_names: of the outputs, in their order.
 
     Raises:
-        InputError: if onnxruntime is missing, there is no such file, it is damaged, or its input, its output or
-            its emotions are not those of this project.
+        InputError: if onnxruntime is missing, there is no such file, it is damaged, takes too much time or memory,
+            its input, its output or its class names are not as `export` writes them, or it gives no probabilities;
+            then also at each call.
     """
 
-    def __init__(self, path, threads=0):
-        self.path, self.threads = path, threads
-        self.session = session(path, threads)
-        _check(self.session, path)
-        try:
-            probabilities = self(np.zeros((2, *SHAPE), "uint8"))
-        except _errors() as error:
-            raise InputError(f"{path} does not run: {_first_line(error)} Export it again.") from error
-        if probabilities.shape != (2, len(EMOTIONS)) or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-            raise InputError(f"{path} does not give probabilities of {len(EMOTIONS)} emotions. Export it again.")
+    def __init__(self, path, threads: int = 0, *, trusted: bool = False) -> None:
+        self.name, self._arguments = str(path), (path, threads, trusted)
+        data = _read(pathlib.Path(path))
+        _need_onnxruntime()
+        if not trusted:
+            limited.try_in_child("fer_keras.inference.try_onnx", str(path), data=data, path=path)
+        self._open(data, threads)
 
     def __reduce__(self):
-        return OnnxEngine, (self.path, self.threads)
+        path, threads, trusted = self._arguments
+        return functools.partial(OnnxEngine, trusted=trusted), (path, threads)
 
-    def __call__(self, images):
-        return _in_batches(lambda batch: self.session.run(["probabilities"], {"images": batch})[0], images)
+    def _open(self, data, threads):
+        self.session = session(data, self.name, threads)
+        self.class_names: tuple[str, ...] = _checked_names(self.session, self.name)
+        self(np.zeros((2, *SHAPE), "uint8"))
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return _in_batches(self._run, images, self)
+
+    def _run(self, batch):
+        try:
+            return self.session.run(["probabilities"], {"images": batch})[0]
+        except _errors() as error:
+            raise InputError(f"{self.name} does not run: {_first_line(error)} Export it again.") from error
+
+
+def try_onnx(data: bytes, path: str) -> None:
+    """Open the ONNX file whose content is `data`, and classify two images with it."""
+    engine = OnnxEngine.__new__(OnnxEngine)
+    engine.name = path
+    engine._open(data, 1)
 
 
 def import_keras_alone():
@@ -115,55 +167,78 @@ class _Undecorated(types.ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-def _in_batches(classify, images):
+def _in_batches(classify, images, engine):
     if images.shape[1:] != SHAPE or images.dtype != np.uint8:
         raise InputError(
             "Images must have shape (n, 48, 48, 1) and type uint8, values 0 to 255. "
             f"Received shape {images.shape} and type {images.dtype}."
         )
     batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
-    results = [np.asarray(classify(np.ascontiguousarray(batch)), "float32") for batch in batches]
-    return np.concatenate(results) if results else np.empty((0, len(EMOTIONS)), "float32")
+    count = len(engine.class_names)
+    results = [
+        check_probabilities(classify(np.ascontiguousarray(batch)), (len(batch), count), engine.name)
+        for batch in batches
+    ]
+    return np.concatenate(results) if results else np.empty((0, count), "float32")
 
 
-def session(path, threads):
-    if not pathlib.Path(path).is_file():
+def _read(path):
+    if not path.is_file():
         raise InputError(f"No model file {str(path)!r}. Expected an .onnx file that `fer-keras export` wrote.")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError("Serving ONNX needs onnxruntime: pip install 'fer-keras[onnx]'.") from error
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path} is refused: it has more than {MOST_BYTES:,} bytes.")
+    return path.read_bytes()
+
+
+def _need_onnxruntime():
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise InputError("Serving ONNX needs onnxruntime: pip install 'fer-keras[onnx]'.")
+
+
+def session(data: bytes, path, threads: int = 0) -> "onnxruntime.InferenceSession":
+    """Return a session on the processor for the ONNX file `path` whose content is `data`.
+
+    Raises:
+        InputError: if onnxruntime cannot read it.
+    """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Between two photos threads sleep: spinning would take a core from whatever else the machine does.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # errors reach us as exceptions
     try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
-        )
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _errors() as error:
         raise InputError(
             f"{path} is no whole ONNX file: {_first_line(error)} It may be cut short: copy or export it again."
         ) from error
 
 
-def _check(session, path):
-    emotions = session.get_modelmeta().custom_metadata_map.get("emotions")
-    if emotions != ",".join(EMOTIONS):
-        raise InputError(
-            f"{path} must name the emotions {','.join(EMOTIONS)} in its metadata. Received {emotions!r}: "
-            "write it with `fer-keras export MODEL --format onnx`."
-        )
+def _checked_names(session, path):
+    """Return the class names in the metadata, after the input and the output were checked."""
+    metadata = session.get_modelmeta().custom_metadata_map
+    try:
+        names = json.loads(metadata[class_names.KEY])
+    except (KeyError, ValueError):
+        names = metadata.get("emotions", "").split(",")  # as versions before 0.2.0 wrote them
+        if names != list(EMOTIONS):
+            raise InputError(
+                f"{path} must hold {class_names.KEY!r} in its metadata: write it with `fer-keras export MODEL "
+                "--format onnx`."
+            ) from None
+    names = class_names.check(names, path)
     found = [
         (tensor.name, tensor.type, tensor.shape[1:]) for tensor in session.get_inputs() + session.get_outputs()
     ]
     expected = [
         ("images", "tensor(uint8)", list(SHAPE)),
-        ("probabilities", "tensor(float)", [len(EMOTIONS)]),
+        ("probabilities", "tensor(float)", [len(names)]),
     ]
     if found != expected:
         raise InputError(f"{path} must take and give {expected}. Received {found}: export the model again.")
+    return names
 
 
 def _errors():

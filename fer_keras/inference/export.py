@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import os
 import pathlib
 import warnings
 
@@ -17,13 +18,9 @@ from fer_keras.data import EMOTIONS
 from fer_keras.inference.engines import OnnxEngine
 from fer_keras.inference.folding import serving_model
 from fer_keras.inference.prediction import probabilities
+from fer_keras.model_files import class_names
 
 TOLERANCE = 1e-4  # largest difference between Keras' probabilities and those of the file
-METADATA = {
-    "emotions": ",".join(EMOTIONS),
-    "input": "images: uint8 (n, 48, 48, 1), grey, 0 black to 255 white",
-    "output": "probabilities: float32 (n, 7), in the order of emotions",
-}
 # What each format's file names end in, the Keras backend it is written on, its packages and the extra to install.
 SUFFIXES = {"onnx": (".onnx",), "torch": (".pt2",), "openvino": (".xml", ".bin"), "tflite": (".tflite",)}
 BACKENDS = {"onnx": "torch", "torch": "torch", "openvino": "torch", "tflite": "tensorflow"}
@@ -35,8 +32,8 @@ PACKAGES = {
 }
 
 
-def export(model, output, form):
-    """Write `model` for other programs: images (n, 48, 48, 1) uint8 in, probabilities (n, 7) out, for any n.
+def export(model: keras.Model, output: str | os.PathLike, form: str) -> float:
+    """Write `model` for other programs: images (n, 48, 48, 1) uint8 in, probabilities (n, classes) out, for any n.
 
     Scaling, resizing and softmax are inside. The new file is opened and compared with Keras on 64 images, one at a
     time, five at a time and all at once, before it takes its name.
@@ -57,12 +54,13 @@ def export(model, output, form):
     output = pathlib.Path(output)
     _check(output, form)
     images = _images()
+    metadata = _metadata(getattr(model, "class_names", EMOTIONS))
     with keras.device("cpu"), contextlib.ExitStack() as stack:
         paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[form]]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of one part of PyTorch to another
-                WRITERS[form](serving_model(model), *paths)
+                WRITERS[form](serving_model(model), metadata, *paths)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"Model {model.name!r} cannot be written as {form}: {_reason(error)}") from error
         difference = _difference(READERS[form](*paths), images, probabilities(model, images))
@@ -72,6 +70,14 @@ def export(model, output, form):
                 f"{difference:.1e}, expected at most {TOLERANCE}. Nothing was kept: use another format."
             )
     return difference
+
+
+def _metadata(names):
+    return {
+        class_names.KEY: json.dumps(list(names), ensure_ascii=False),
+        "input": "images: uint8 (n, 48, 48, 1), grey, 0 black to 255 white",
+        "output": f"probabilities: float32 (n, {len(names)}), in the order of class_names",
+    }
 
 
 def _check(output, form):
@@ -128,10 +134,10 @@ def _program(model):
     return program
 
 
-def _write_torch(model, path):
+def _write_torch(model, metadata, path):
     import torch
 
-    torch.export.save(_program(model), path, extra_files={"metadata.json": json.dumps(METADATA)})
+    torch.export.save(_program(model), path, extra_files={"metadata.json": json.dumps(metadata)})
 
 
 def _read_torch(path):
@@ -141,7 +147,7 @@ def _read_torch(path):
     return lambda images: module(torch.from_numpy(images)).detach().numpy()
 
 
-def _write_onnx(model, path):
+def _write_onnx(model, metadata, path):
     import onnx
     import torch
 
@@ -149,7 +155,7 @@ def _write_onnx(model, path):
     names = {"input_names": ["images"], "output_names": ["probabilities"]}
     proto = torch.onnx.export(_program(model), dynamo=True, verbose=False, **names).model_proto
     proto.producer_name, proto.producer_version = "fer_keras", __version__
-    onnx.helper.set_model_props(proto, METADATA)
+    onnx.helper.set_model_props(proto, metadata)
     for tensor in (*proto.graph.input, *proto.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "n"
     for part in (*proto.graph.input, *proto.graph.output, *proto.graph.node):
@@ -159,13 +165,17 @@ def _write_onnx(model, path):
     path.write_bytes(proto.SerializeToString())
 
 
-def _write_openvino(model, path, weights):
+def _read_onnx(path):
+    return OnnxEngine(path, trusted=True)
+
+
+def _write_openvino(model, metadata, path, weights):
     import openvino
 
     converted = openvino.convert_model(_program(model))
     converted.inputs[0].get_tensor().set_names({"images"})
     converted.outputs[0].get_tensor().set_names({"probabilities"})
-    for name, value in METADATA.items():
+    for name, value in metadata.items():
         converted.set_rt_info(value, name)
     openvino.serialize(converted, path, weights)
 
@@ -179,7 +189,7 @@ def _read_openvino(path, weights):
     return lambda images: compiled(images)[0]
 
 
-def _write_tflite(model, path):
+def _write_tflite(model, metadata, path):
     model.export(str(path), format="litert", verbose=False)
 
 
@@ -200,4 +210,4 @@ def _read_tflite(path):
 
 
 WRITERS = {"onnx": _write_onnx, "torch": _write_torch, "openvino": _write_openvino, "tflite": _write_tflite}
-READERS = {"onnx": OnnxEngine, "torch": _read_torch, "openvino": _read_openvino, "tflite": _read_tflite}
+READERS = {"onnx": _read_onnx, "torch": _read_torch, "openvino": _read_openvino, "tflite": _read_tflite}

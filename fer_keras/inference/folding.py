@@ -5,7 +5,8 @@ import numpy as np
 from keras import layers, ops
 
 from fer_keras.backend.layers import fast
-from fer_keras.inference.prediction import are_probabilities, fed
+from fer_keras.inference.outputs import give_logits
+from fer_keras.inference.prediction import fed
 
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
@@ -35,7 +36,7 @@ def inference_copy(model):
 
 
 def serving_model(model):
-    """Return a `keras.Model` from images (n, 48, 48, 1) uint8 to probabilities (n, 7) float32.
+    """Return a `keras.Model` from images (n, 48, 48, 1) uint8 to probabilities (n, classes) float32.
 
     It wraps the inference copy of `model` in the steps of `fer_keras.inference.prediction`: the image size, the
     channels and the scale that the model expects, and a softmax if the model returns logits.
@@ -44,7 +45,7 @@ def serving_model(model):
     outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)
     sample = result.predict_on_batch(np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8"))
-    if are_probabilities(sample):
+    if not give_logits(np.asarray(sample, "float32"), f"Model {model.name!r}"):
         return result
     return keras.Model(images, ops.softmax(outputs), name=model.name)
 

@@ -6,6 +6,7 @@ from keras import ops
 
 from fer_keras.core.choices import TTA, Tta
 from fer_keras.core.errors import InputError
+from fer_keras.inference import input_scale, outputs
 
 BATCH_SIZE = 512
 MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as large as the image
@@ -16,10 +17,10 @@ def probabilities(model, images, *, tta: Tta = "none"):
     """Return the probability of each class.
 
     Args:
-        model: `keras.Model` that takes (height, width, 1 or 3) images and gives logits or probabilities (n, 7).
-            It is fed what it expects: images resized, grey repeated over the channels, and values scaled to
-            [0, 1] unless it has a `Rescaling` or `Normalization` layer of its own. Of a list of them, an ensemble,
-            it is the mean of their probabilities.
+        model: `keras.Model` from images (height, width, 1 or 3) to logits or probabilities (n, classes).
+            It is fed what it expects: images resized, grey repeated over the channels, and values in the scale
+            that its layers show, see `fer_keras.inference.input_scale`. Of a list of models, an ensemble, it is
+            the mean of their probabilities.
         images: (n, 48, 48, 1) uint8, values [0, 255].
         tta: test-time augmentation. `"none"`: one view of each image. `"flip"`: the mean probability of the image
             and its mirror image. `"ten-crop"`: the mean logit of ten crops, the middle and the four corners of the
@@ -27,10 +28,11 @@ def probabilities(model, images, *, tta: Tta = "none"):
             is given the image moved by one pixel, with its edges repeated.
 
     Returns:
-        (n, 7) float32, rows that sum to 1.
+        (n, classes) float32, rows that sum to 1.
 
     Raises:
-        InputError: if `tta` is none of these.
+        InputError: if `tta` is none of these, the model's scale is not known, or it gives NaN, infinite or
+            other values than probabilities and logits.
     """
     if tta not in TTA:
         raise InputError(f"Unknown test-time augmentation {tta!r}. Expected one of: {', '.join(TTA)}.")
@@ -71,7 +73,7 @@ def _moved(batch, down, right):
 
 
 def _predict(model, images, view=np.asarray):
-    """Return the probabilities of what `view` makes of each batch of images, (n, 7)."""
+    """Return the probabilities of what `view` makes of each batch of images, (n, classes)."""
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))
@@ -79,8 +81,9 @@ def _predict(model, images, view=np.asarray):
         # A functional model may take a list or a dict of its one input.
         inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
         batches.append(np.asarray(model.predict_on_batch(inputs), dtype="float32"))
-    outputs = np.concatenate(batches)
-    return outputs if are_probabilities(outputs) else ops.convert_to_numpy(ops.softmax(outputs))
+    found = np.concatenate(batches)
+    is_logits = outputs.give_logits(found, f"Model {model.name!r}") if len(found) else False
+    return ops.convert_to_numpy(ops.softmax(found)) if is_logits else found
 
 
 def fed(model, images):
@@ -89,6 +92,9 @@ def fed(model, images):
     Args:
         model: as for `probabilities`.
         images: tensor (n, 48, 48, 1) of values [0, 255], or the symbol of one in a graph of layers.
+
+    Raises:
+        InputError: if the layers of `model` do not show the scale, see `fer_keras.inference.input_scale`.
     """
     height, width, channels = model.inputs[0].shape[1:]
     x = ops.cast(images, "float32")
@@ -96,16 +102,4 @@ def fed(model, images):
         x = ops.image.resize(x, (height, width))
     if channels == 3:
         x = ops.concatenate([x, x, x], axis=-1)
-    return x if _scales_itself(model) else x / 255
-
-
-def are_probabilities(outputs):
-    """Whether the array (n, 7) holds probabilities; else it holds logits."""
-    return outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-2)
-
-
-def _scales_itself(model):
-    return any(
-        isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization))
-        for layer in model._flatten_layers()
-    )
+    return input_scale.scaled(x, input_scale.required(model))

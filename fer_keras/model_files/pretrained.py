@@ -4,7 +4,9 @@ Only `pretrained` and `pack` load Keras.
 """
 
 import hashlib
+import io
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import check_digest, write_json, writing
+from fer_keras.data import EMOTIONS
 
 FOLDER = pathlib.Path(__file__).with_name("weights")
 
@@ -24,7 +27,7 @@ def pretrained(name="best", *, folder=FOLDER):
         folder: where the files are, as `pack` writes them; by default those of the package.
 
     Returns:
-        A `keras.Model`, not compiled; its outputs are in the order of `fer_keras.data.EMOTIONS`.
+        A `keras.Model`, not compiled, with the attribute `class_names`, a tuple.
 
     Raises:
         InputError: if there is no such network, or its file is not the one that was released.
@@ -35,12 +38,25 @@ def pretrained(name="best", *, folder=FOLDER):
 
     about = card(name, folder=folder)
     path = pathlib.Path(folder, f"{name}.npz")
-    check_digest(path, about["sha256"])
+    data = path.read_bytes()
+    check_digest(data, about["sha256"], path)
     model = keras.saving.deserialize_keras_object(fast_config(about["architecture"]))
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         for variable in model.weights:
             variable.assign(arrays[variable.path].astype("float32"))
+    model.class_names = class_names(about)
     return model
+
+
+def class_names(about: dict) -> tuple[str, ...]:
+    """Return the names of a network's outputs by its card; cards before 0.2.0 do not hold any."""
+    return tuple(about["data"].get("class_names", EMOTIONS))
+
+
+def is_name(model) -> bool:
+    """Whether `model` names a network that comes with the package, not a file: "best", but not "best.keras"."""
+    name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
+    return name.isidentifier()
 
 
 def card(name="best", *, folder=FOLDER):

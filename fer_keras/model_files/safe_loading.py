@@ -4,26 +4,35 @@ A model file can name code to run, files to read and sizes that no machine has. 
 listed here and everything else is refused; docs/reliability.md has the published attacks and the test of each.
 """
 
-import copy
+import collections
+import dataclasses
 import io
 import json
 import math
+import pathlib
+import tempfile
 import zipfile
 
 import h5py
 import keras
-from keras.src.backend.common import global_state
 
-from fer_keras.backend.layers import FAST
+from fer_keras.backend import deserialization
+from fer_keras.backend.layers import FAST, fast_config
 from fer_keras.core.errors import InputError
+from fer_keras.model_files import class_names
 
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
-MEMBERS = {"metadata.json", CONFIG, WEIGHTS}
+CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
+MEMBERS = {METADATA, CONFIG, WEIGHTS}
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MOST_BYTES = 2 << 30  # of the whole file, unpacked
+MOST_EXPANSION = 20  # unpacked bytes for each byte of the file, above the next limit
+FEW_BYTES = 64 << 20  # unpacked, that any file may hold
 MOST_CONFIG_BYTES = 16 << 20
 MOST_DEPTH = 100  # of the configuration's braces and brackets
 MOST_WEIGHTS = 50_000
 MOST_VALUES = 1 << 25  # of one image in any layer: 128 MiB in float32
+MOST_WORK = 1 << 37  # multiplications for one image; VGG16 at 224 x 224 takes 2**34
+MOST_PLAIN_OBJECTS = 10_000  # layers, initializers, tensors …; ResNet152 has 5,000
 
 MODELS = {"Functional", "Model", "Sequential"}
 # Layers that hold code, or read files and tables of words.
@@ -48,31 +57,115 @@ MODULES = {  # and the classes in them, None for all
 OPERATIONS = "keras.src.ops."  # what `x + 1` in a graph of layers becomes
 FUNCTIONS = {"builtins", "keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints"}
 VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
+NUMBERS = {
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("bfloat16", "float16", "float32", "float64"),
+}
+# Classes that cost no more than the shapes of their inputs, outputs and weights say. A model of these alone is
+# built in this process; any other first in a process of its own, see `fer_keras.model_files.try_loading`.
+PLAIN = {
+    *MODELS,
+    *(*FAST, "DTypePolicy", "FloatDTypePolicy", "SeedGenerator", "InputLayer", "function", "__keras_tensor__"),
+    *("Dense", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Normalization", "Rescaling"),
+    *("LayerNormalization", "GroupNormalization", "AveragePooling2D", "GlobalAveragePooling2D"),
+    *("GlobalMaxPooling2D", "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"),
+    *("Flatten", "Reshape", "Permute", "Cropping2D", "ZeroPadding2D", "UpSampling2D", "Identity"),
+    *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"),
+    *("SpatialDropout2D", "GaussianDropout", "GaussianNoise", "ActivityRegularization"),
+    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
+    *("RandomCrop", "RandomErasing", "L1", "L2", "L1L2", "MaxNorm", "NonNeg", "UnitNorm", "MinMaxNorm"),
+    *("Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling"),
+    *("GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform"),
+}
 
 
-def read(path):
-    """Return the checked content of the `.keras` file `path`.
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """The checked content of a `.keras` file.
 
-    Returns:
-        `(config, weights)`: the model's `dict` without anything on its training, and the bytes of its HDF5 file.
+    Args:
+        config: the configuration of the model, without anything on its training, in this project's fast layers.
+        weights: bytes of the HDF5 file.
+        class_names: of the outputs, in their order, or None if the file does not name them.
+    """
+
+    config: dict
+    weights: bytes = dataclasses.field(repr=False)
+    class_names: tuple[str, ...] | None
+
+
+def parse(data: bytes, path) -> Content:
+    """Return the content of a `.keras` file, its classes, names and arrays checked; nothing is built yet.
+
+    Args:
+        data: bytes of the file.
+        path: its path, for messages.
 
     Raises:
         InputError: if the file is damaged, larger than `MOST_BYTES`, or holds what this project does not load.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            _refuse(path, _member_faults(archive))
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _refuse(path, _member_faults(archive, len(data)))
             config, weights = json.loads(archive.read(CONFIG)), archive.read(WEIGHTS)
-        config = _without_training(config)
+            metadata = json.loads(archive.read(METADATA)) if METADATA in archive.namelist() else {}
+        names = metadata.get(class_names.KEY) if isinstance(metadata, dict) else None
+        names = None if names is None else class_names.check(names, path)
+        config = fast_config(config)
         _refuse(path, _config_faults(config))
         with h5py.File(io.BytesIO(weights)) as file:
             _refuse(path, _weight_faults(file, len(weights)))
-        _refuse(path, _size_faults(_stand_in(config), len(weights)))
     except InputError:
         raise
-    except Exception as error:  # zipfile, h5py and Keras raise what they like on what nobody wrote them for
+    except Exception as error:  # zipfile, json and h5py raise what they like on what nobody wrote them for
         raise InputError(f"{path} cannot be loaded by Keras: {reason(error)}") from error
-    return config, weights
+    return Content(config, weights, names)
+
+
+def is_plain(content: Content) -> bool:
+    """Whether the shapes of the model's layers bound what it costs to build and to run."""
+    counts = _classes(content.config)
+    return set(counts) <= PLAIN and counts.total() <= MOST_PLAIN_OBJECTS
+
+
+def build(content: Content, path) -> keras.Model:
+    """Return the model of `content`, after the sizes of its layers were checked without memory for them.
+
+    Raises:
+        InputError: if Keras cannot build it, or it is too large.
+    """
+    try:
+        shapes = deserialization.build_without_weights(content.config)
+        if not shapes.built:
+            raise InputError(f"{path} holds a model without shapes: call it on an image before you save it.")
+        _refuse(path, _size_faults(shapes, len(content.weights)))
+        return _with_weights(deserialization.build(content.config), content.weights)
+    except InputError:
+        raise
+    except Exception as error:  # what Keras raises depends on what was damaged
+        raise InputError(f"{path} cannot be loaded by Keras: {reason(error)}") from error
+
+
+def _with_weights(model, weights):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "model.weights.h5")
+        path.write_bytes(weights)
+        model.load_weights(path)
+    return model
+
+
+def _classes(config):
+    """Count the names of all classes in a configuration."""
+    counts, values = collections.Counter(), [config]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("class_name"), str):
+                counts[value["class_name"]] += 1
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+    return counts
 
 
 def reason(error):
@@ -86,28 +179,21 @@ def _refuse(path, faults):
         raise InputError(f"{path} is refused: {fault}. Only files that plain Keras layers need are loaded.")
 
 
-def _member_faults(archive):
+def _member_faults(archive, packed):
     members = archive.infolist()
     names = [member.filename for member in members]
     if sorted(names) != sorted(MEMBERS & set(names)) or not {CONFIG, WEIGHTS} <= set(names):
         yield f"it holds {', '.join(map(repr, names[:6])) or 'nothing'} instead of {', '.join(sorted(MEMBERS))}"
     if any(member.flag_bits & 1 for member in members):
         yield "it is encrypted"
-    total = sum(member.file_size for member in members)
-    if total > MOST_BYTES:
-        yield f"it unpacks to {total:,} bytes, more than {MOST_BYTES:,}"
+    if any(member.compress_type not in PACKED for member in members):
+        yield "it is compressed by another method than deflate"
+    total, most = sum(member.file_size for member in members), max(FEW_BYTES, MOST_EXPANSION * packed)
+    if total > min(most, MOST_BYTES):
+        yield f"it unpacks to {total:,} bytes, more than {min(most, MOST_BYTES):,}"
     size = sum(member.file_size for member in members if member.filename == CONFIG)
     if size > MOST_CONFIG_BYTES:
         yield f"its {CONFIG} unpacks to {size:,} bytes, more than {MOST_CONFIG_BYTES:,}"
-
-
-def _without_training(config):
-    """Return `config` without what the models in it were compiled with: nothing here uses it."""
-    if isinstance(config, list):
-        return [_without_training(value) for value in config]
-    if isinstance(config, dict):
-        return {key: _without_training(value) for key, value in config.items() if key != "compile_config"}
-    return config
 
 
 def _config_faults(config):
@@ -121,6 +207,7 @@ def _config_faults(config):
         if isinstance(value, dict):
             if "class_name" in value:
                 yield from _class_faults(value)
+                yield from _array_value_faults(value)
             if not _is_plain(value.get("name")):
                 yield f"a layer is called {value['name']!r:.60}, which could be a path"
             values += [(item, depth + 1) for item in value.values()]
@@ -150,6 +237,14 @@ def _class_faults(config):
         allowed = name[:1].isupper() and name not in REFUSED and (classes is None or name in classes)
     if not allowed:
         yield f"it names {registered or name!r:.60} of {module!r:.60}, which can run code or read files"
+
+
+def _array_value_faults(value):
+    """Yield what is wrong with the type of an array in the configuration: text of any length is one, too."""
+    if value["class_name"] in ("__numpy__", "__tensor__"):
+        dtype = value["config"].get("dtype") if isinstance(value.get("config"), dict) else None
+        if not isinstance(dtype, str) or dtype not in NUMBERS:
+            yield f"an array of {CONFIG} is of the type {dtype!r:.60}, which is no type of numbers"
 
 
 def _weight_faults(file, size):
@@ -183,17 +278,6 @@ def _array_faults(array):
         yield f"the array {array.name!r:.60} of {WEIGHTS} declares {array.nbytes:,} bytes and holds {held:,}"
 
 
-def _stand_in(config):
-    """Return the model of `config` with the shapes of its weights but no memory for them."""
-    before = global_state.get_global_attribute("uninitialized_variables")
-    global_state.set_global_attribute("uninitialized_variables", [])
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            return keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)  # it empties it
-    finally:  # else the next scope would give the weights memory after all
-        global_state.set_global_attribute("uninitialized_variables", before)
-
-
 def _size_faults(model, size):
     weights = sum(math.prod(variable.shape) for variable in model.variables)
     if weights > size:
@@ -202,6 +286,9 @@ def _size_faults(model, size):
         values = math.prod(length for length in shape if length is not None)
         if values > MOST_VALUES:
             yield f"a layer makes {values:,} values {shape} of an image, more than {MOST_VALUES:,}"
+    work = sum(_work(layer) for layer in model._flatten_layers() if not isinstance(layer, keras.Model))
+    if work > MOST_WORK:
+        yield f"it takes about {work:,} multiplications for an image, more than {MOST_WORK:,}"
 
 
 def _shapes(model):
@@ -210,3 +297,20 @@ def _shapes(model):
         for node in operation._inbound_nodes:
             yield from (tensor.shape for tensor in node.output_tensors)
         yield from _shapes(operation)
+
+
+def _work(layer):
+    """Return at most how many multiplications `layer` takes for one image: positions times weights or window."""
+    weights = sum(math.prod(variable.shape) for variable in layer.variables)
+    each = max(weights, math.prod(getattr(layer, "pool_size", (1,))))
+    tensors = [
+        tensor
+        for node in layer._inbound_nodes
+        for tensor in (*node.arguments.keras_tensors, *keras.tree.flatten(node.output_tensors))
+    ]
+    return each * sum(_positions(tensor.shape) for tensor in tensors)
+
+
+def _positions(shape):
+    lengths = sorted(length for length in shape[1:] if length is not None)
+    return math.prod(lengths[1:])  # whichever axis the channels are

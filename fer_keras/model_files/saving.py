@@ -1,28 +1,28 @@
-"""Model files: probabilities out, Keras' own layers, no optimizer; what others made is checked first."""
+"""Model files: probabilities out, Keras' own layers, no optimizer; files made elsewhere are checked first."""
 
 import json
+import os
 import pathlib
-import tempfile
 import zipfile
 
 import keras
 
 from fer_keras.backend import layers
+from fer_keras.core import limited
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import check_digest, writing
 from fer_keras.data import EMOTIONS
-from fer_keras.data.aliases import emotion_code
+from fer_keras.model_files import class_names as names
 from fer_keras.model_files import safe_loading
+from fer_keras.model_files.pretrained import is_name, pretrained
 from fer_keras.models.augmentation import Crop
 from fer_keras.models.preprocessing import AUGMENTATIONS
 
-ORDERS = {"fer2013": EMOTIONS, "alphabetical": tuple(sorted(EMOTIONS))}
 
-
-def publish(model):
+def publish(model: keras.Model) -> keras.Model:
     """Return `model`, from images to logits, as a float32 model from images to probabilities.
 
-    It is without augmentation, and the softmax layer's name holds the order of the classes.
+    Its augmentation layers are left out.
     """
 
     def call(layer, *args, **kwargs):
@@ -32,89 +32,105 @@ def publish(model):
 
     uncompiled = keras.Model(model.input, model.output)
     lean = keras.models.clone_model(uncompiled, clone_function=lambda layer: layer, call_function=call)
-    softmax = keras.layers.Softmax(dtype="float32", name="_".join(EMOTIONS))
+    softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
     return layers.fast(keras.Model(lean.input, softmax(lean.output), name=model.name))  # a copy
 
 
-def save(model, path):
+def save(model: keras.Model, path: str | os.PathLike, class_names: tuple[str, ...] = EMOTIONS) -> None:
     """Write `model` in Keras' own classes to the `.keras` file `path`, whole or not at all.
 
     The file needs nothing of this package to load.
 
     Args:
         model: functional `keras.Model`, as `publish` returns it.
-        path: `str` or `Path` ending in `.keras`.
+        path: ends in `.keras`.
+        class_names: of the outputs, in their order. They stand in the file's `metadata.json`.
+
+    Raises:
+        InputError: if the names are not as `class_names.check` wants them, or not as many as the outputs.
     """
+    checked = _counted(names.check(class_names, "class_names"), model, path)
     with writing(path) as temporary:
         layers.plain(model).save(temporary)
+        with zipfile.ZipFile(temporary) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        metadata = json.loads(members[safe_loading.METADATA]) | {names.KEY: checked}
+        members[safe_loading.METADATA] = json.dumps(metadata).encode()
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
 
 
-def load(path, *, classes=None, digest=None):
-    """Return the Keras model in the `.keras` file `path`, not compiled, its 7 classes in the order of `EMOTIONS`.
+def load(
+    path: str | os.PathLike,
+    *,
+    classes: tuple[str, ...] | None = None,
+    digest: str | None = None,
+    trusted: bool = False,
+) -> keras.Model:
+    """Return the Keras model in the `.keras` file `path`, not compiled.
 
-    Models made elsewhere are welcome if they take one image, (height, width, 1 or 3), and give 7 classes. The file
-    need not be trusted: see `fer_keras.model_files.safe_loading`.
+    Models made elsewhere are welcome if they take one image, (height, width, 1 or 3), and give 1 to 50 classes.
+    The file need not be trusted: see `fer_keras.model_files.safe_loading`. A model with other layers than the most
+    common ones is first built in a process of its own, limited in time and memory.
 
     Args:
-        path: `str` or `Path`.
-        classes: the file's own order of the seven `EMOTIONS`; default: what the name of its last layer tells.
+        path: of the file, or "best" or "tiny" for a network that comes with the package.
+        classes: names of the model's outputs, in their order; default: those in the file, or in the name of its
+            last layer, where versions before 0.2.0 wrote them.
         digest: SHA-256 of the file in hex; default: what `path`.sha256 holds, where `sha256sum` wrote one.
+        trusted: the file is known to be harmless, so it is not tried in a process of its own.
+
+    Returns:
+        `keras.Model` with the attribute `class_names`, a tuple. Where these are FER-2013's seven in any order,
+        the outputs are put in the order of `fer_keras.data.EMOTIONS`.
 
     Raises:
         InputError: if there is no such file, it is no whole `.keras` file or not the one of `digest`, it holds
-            more than layers of Keras, its input or output is of another shape, or its order of the classes is not
-            known.
+            more than layers of Keras, its input or output is of another shape, or its classes are not known.
     """
+    if is_name(path):
+        return pretrained(path)
     path = pathlib.Path(path)
+    data = _read(path)
+    digest = _digest_beside(path) if digest is None else digest
+    if digest is not None:
+        check_digest(data, digest, path)
+    content = safe_loading.parse(data, path)
+    if not (trusted or safe_loading.is_plain(content)):
+        limited.try_in_child("fer_keras.model_files.try_loading", str(path), data=data, path=path)
+    model = _with_free_batch(safe_loading.build(content, path))
+    _check_shapes(model, path)
+    found = classes or content.class_names or class_order(model)
+    if found is None:
+        raise InputError(_unknown_classes(model, path))
+    return _named(model, _counted(names.check(found, path), model, path))
+
+
+def class_order(model: keras.Model) -> tuple[str, ...] | None:
+    """Return the seven emotions in the order that the name of `model`'s last layer gives, or `None`."""
+    words = tuple(model.layers[-1].name.split("_"))
+    return words if sorted(words) == sorted(EMOTIONS) else None
+
+
+def _read(path):
     if not path.is_file():
         raise InputError(
-            f"No model file {str(path)!r}. Expected a .keras file, such as runs/<name>/<time>/model.keras."
+            f"No model file {str(path)!r}. Expected a .keras file, such as runs/<name>/<time>/model.keras, or one "
+            "of the networks best and tiny."
         )
     if path.suffix != ".keras":
         raise InputError(
             f"{path} does not end in .keras. Load it in the program that made it and save it with "
             "`model.save('model.keras')`: the older formats can run code when they are opened."
         )
+    if path.stat().st_size > safe_loading.MOST_BYTES:
+        raise InputError(f"{path} is refused: it has more than {safe_loading.MOST_BYTES:,} bytes.")
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is no whole .keras file (not a zip archive). It may be cut short: copy it again."
         )
-    digest = _digest_beside(path) if digest is None else digest
-    if digest is not None:
-        check_digest(path, digest)
-    config, weights = safe_loading.read(path)
-    try:
-        model = _built(layers.fast_config(config), weights)
-        _check_shapes(model, path)
-    except InputError:
-        raise
-    except Exception as error:  # what Keras raises depends on what was damaged
-        raise InputError(f"{path} cannot be loaded by Keras: {safe_loading.reason(error)}") from error
-    return _in_order(model, classes or class_order(model), path)
-
-
-def class_order(model):
-    """Return the seven emotions in the order that the name of `model`'s last layer tells, or `None`."""
-    names = tuple(model.layers[-1].name.split("_"))
-    return names if sorted(names) == sorted(EMOTIONS) else None
-
-
-def parse_class_order(text):
-    """Return the seven emotions in the order that `text` says.
-
-    Args:
-        text: `"fer2013"`, `"alphabetical"` (as Keras reads folders of images), or seven names with commas between.
-
-    Raises:
-        InputError: if it is none of these.
-    """
-    codes = [emotion_code(word.strip()) for word in text.split(",")]
-    if text not in ORDERS and (None in codes or sorted(codes) != list(range(len(EMOTIONS)))):
-        raise InputError(
-            f"The order of the classes must be {', '.join(ORDERS)}, or the seven names with commas between them, "
-            f"such as {','.join(EMOTIONS)}. Received {text!r}."
-        )
-    return ORDERS.get(text) or tuple(EMOTIONS[code] for code in codes)
+    return path.read_bytes()
 
 
 def _digest_beside(path):
@@ -124,40 +140,64 @@ def _digest_beside(path):
     return None
 
 
-def _built(config, weights):
-    """Return the model of what was checked, and of nothing else that the user's file may hold by now."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "model.keras"
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("metadata.json", "{}")
-            archive.writestr(safe_loading.CONFIG, json.dumps(config))
-            archive.writestr(safe_loading.WEIGHTS, weights)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+def _with_free_batch(model):
+    """Return `model` for any number of images: a Sequential without Input keeps the batch it was built with."""
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) != 1 or inputs[0].shape[0] is None:
+        return model
+    images = keras.Input(inputs[0].shape[1:])
+    return keras.Model(images, model(images), name=model.name)
 
 
 def _check_shapes(model, path):
-    inputs = [
-        tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []
-    ]  # a model never called has none
+    inputs = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][-1] not in (1, 3):
         raise InputError(f"{path} must take one image (height, width, 1 or 3). Received inputs {inputs}.")
     outputs = [tuple(tensor.shape) for tensor in model.outputs]
-    if len(outputs) != 1 or outputs[0] != (None, len(EMOTIONS)):
-        raise InputError(f"{path} must give {len(EMOTIONS)} classes, shape (None, 7). Received outputs {outputs}.")
-
-
-def _in_order(model, classes, path):
-    if classes is None:
+    if len(outputs) != 1 or len(outputs[0]) != 2 or not 1 <= (outputs[0][1] or 0) <= names.MOST:
         raise InputError(
-            f"{path} does not tell the order of its 7 classes. Say it with --class-order (in Python, classes=): "
-            f"fer2013 ({', '.join(EMOTIONS)}), alphabetical (as Keras reads folders of images), or the names with "
-            "commas between them."
+            f"{path} must give 1 to {names.MOST} classes, shape (None, classes). Received outputs {outputs}."
         )
-    if sorted(classes) != sorted(EMOTIONS):
-        raise InputError(f"classes must be {EMOTIONS} in some order. Received {classes!r}.")
-    if tuple(classes) == EMOTIONS:
-        return model
-    columns = [list(classes).index(emotion) for emotion in EMOTIONS]
-    outputs = model.outputs[0]  # no `take`, which torch's exporter to ONNX cannot write
-    ordered = keras.ops.concatenate([outputs[:, column : column + 1] for column in columns], axis=-1)
-    return keras.Model(model.inputs[0], ordered, name=model.name)
+
+
+def _unknown_classes(model, path):
+    count = model.outputs[0].shape[1]
+    orders = f"fer2013 ({', '.join(EMOTIONS)}), alphabetical (as Keras reads folders of images), or "
+    return (
+        f"{path} does not name its {count} classes. Give them with --class-order (in Python, classes=): "
+        f"{orders if count == len(EMOTIONS) else ''}their names in the order of the outputs, with commas between."
+    )
+
+
+def _counted(class_names, model, path):
+    count = model.outputs[0].shape[-1]
+    if len(class_names) != count:
+        raise InputError(
+            f"{path} has {count} outputs, but {len(class_names)} class names are given: {', '.join(class_names)}."
+        )
+    return class_names
+
+
+def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> keras.Model:
+    """Return `model`, made in Python, with its class names, as `load` does; it shares the weights.
+
+    Args:
+        class_names: of its outputs; default: those it has already, else `EMOTIONS`.
+
+    Raises:
+        InputError: if they are not as many as the outputs.
+    """
+    found = class_names or getattr(model, "class_names", EMOTIONS)
+    checked = _counted(names.check(found, model.name), model, f"Model {model.name!r}")
+    return _named(keras.Model(model.inputs[0], model.outputs[0], name=model.name), checked)
+
+
+def _named(model, class_names):
+    """Return `model` with its class names; FER-2013's seven are put in the order of `EMOTIONS`."""
+    if sorted(class_names) == sorted(EMOTIONS) and class_names != EMOTIONS:
+        columns = [class_names.index(emotion) for emotion in EMOTIONS]
+        outputs = model.outputs[0]  # no `take`, which torch's exporter to ONNX cannot write
+        ordered = keras.ops.concatenate([outputs[:, column : column + 1] for column in columns], axis=-1)
+        model, class_names = keras.Model(model.inputs[0], ordered, name=model.name), EMOTIONS
+    model.class_names = class_names
+    return model

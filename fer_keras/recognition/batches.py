@@ -40,7 +40,7 @@ class Result:
 
     def as_dict(self) -> dict:
         """Return what JSON can hold; faces of a photograph have a `number`, from 1 in reading order."""
-        values = {"path": self.path}
+        values: dict[str, object] = {"path": self.path}
         if self.error is not None:
             values["error"] = self.error
         if self.answered:
@@ -82,7 +82,7 @@ def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, saliency=None, 
             meter.reach(1)
 
 
-def as_json(results) -> str:
+def as_json(results: list[Result]) -> str:
     """Return the `Result`s as JSON, in ASCII."""
     return json.dumps([result.as_dict() for result in results], indent=2, allow_nan=False) + "\n"
 

@@ -10,7 +10,7 @@ SECTOR = 2048  # bytes of padding that a program stream may end in
 TS_PACKETS = (188, 192)  # bytes; the longer ones begin with a time
 
 
-def fault(path) -> str | None:
+def fault(path: str | os.PathLike) -> str | None:
     """Return what is wrong with the container of a video file; None if it is whole or of an unknown format.
 
     Checked are AVI, Matroska and WebM, MP4 and QuickTime, ASF (WMV), FLV, Ogg, and MPEG program and transport
@@ -24,7 +24,7 @@ def fault(path) -> str | None:
     return None
 
 
-def seconds(path) -> float | None:
+def seconds(path: str | os.PathLike) -> float | None:
     """Return the length that the header of an MP4 or QuickTime file declares; None if it has none."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -38,7 +38,7 @@ def seconds(path) -> float | None:
     return None
 
 
-def declares_pictures(path) -> bool:
+def declares_pictures(path: str | os.PathLike) -> bool:
     """Return whether the container states how long its pictures last, not its longest stream."""
     with open(path, "rb") as file:
         head = file.read(16)

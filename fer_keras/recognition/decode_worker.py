@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 ANSWER = struct.Struct("<cII")  # outcome, then width and height of the pixels, or 0 and the bytes of a text
 READY, PIXELS, TOO_LARGE, UNKNOWN, NO_MEMORY, DAMAGED = b"r", b"p", b"l", b"u", b"m", b"d"
 ROWS = 256  # that are written at once
-NICE = 10  # the process that waits for the pixels has other work, which goes first
+NICE = 5  # small images, which the waiting process decodes itself, go first
 
 
 class TooLargeError(Exception):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import sys
 import threading
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Found(NamedTuple):
 
 
 class FER:
-    """Finds faces and names their expressions. May be shared by threads.
+    """Finds faces and names their expressions. May be shared by threads and used in forked processes.
 
         from fer_keras import FER
 
@@ -103,6 +104,10 @@ class FER:
         self.max_pixels = max_pixels
         self._hinted = False
         self._lock = threading.Lock()  # Keras models are not made to be called by several threads at a time
+        if "keras" in sys.modules:
+            from fer_keras.backend import forking
+
+            forking.prepare()
 
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "_lock"}
@@ -215,6 +220,10 @@ class FER:
             )
 
     def _probabilities(self, crops):
+        if "keras" in sys.modules:
+            from fer_keras.backend import forking
+
+            forking.check()
         with self._lock:
             return classifiers.classify(self.classifier, crops)
 

@@ -5,6 +5,7 @@ import dataclasses
 import glob
 import os
 import pathlib
+from collections.abc import Iterable
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import outputs, videos
@@ -24,7 +25,7 @@ class Inputs:
     skipped: dict[str, int]
 
 
-def expand(paths) -> Inputs:
+def expand(paths: Iterable[str | os.PathLike]) -> Inputs:
     """Return the files that `paths` name, each once: files, those in folders and below, and those of patterns.
 
     Links to folders are followed, each folder once. From folders and patterns only pictures and videos are taken,
@@ -37,7 +38,8 @@ def expand(paths) -> Inputs:
     Raises:
         InputError: if a folder or a pattern has no picture or video, or nothing is left to analyze.
     """
-    files, skipped = {}, collections.Counter()
+    files: dict[str, None] = {}
+    skipped: collections.Counter[str] = collections.Counter()
     for path in map(str, paths):
         if os.path.isdir(path):
             found = [file for file in walk(path, skipped) if accepted(file, skipped)]
@@ -60,12 +62,12 @@ def expand(paths) -> Inputs:
     return Inputs(new, dict(skipped))
 
 
-def is_video(path) -> bool:
+def is_video(path: str | os.PathLike) -> bool:
     """Return whether the name of a file ends like a video's."""
     return str(path).lower().endswith(videos.SUFFIXES)
 
 
-def summary(skipped) -> str:
+def summary(skipped: dict[str, int]) -> str:
     """Return a sentence that counts the `skipped` files by reason; empty if there are none."""
     if not skipped:
         return ""

@@ -7,6 +7,7 @@ HEAD = 0.3  # of the sides of a face's box, to be added on all four to hold hair
 GAP = 0.08  # between a box and its panel
 
 Rect = tuple[float, float, float, float]  # x, y, width, height
+Size = tuple[float, float]  # width, height
 
 
 def reading_order(boxes: Sequence[Rect]) -> list[int]:
@@ -14,7 +15,7 @@ def reading_order(boxes: Sequence[Rect]) -> list[int]:
 
     A box belongs to a row if its middle is less than two thirds of a box below the middle of the row.
     """
-    rows = []
+    rows: list[list[int]] = []
     for i in sorted(range(len(boxes)), key=lambda i: middle(boxes[i])[1]):
         row = rows[-1] if rows else []
         if row and same_row(boxes[i], [boxes[j] for j in row]):
@@ -30,7 +31,7 @@ def same_row(box, row):
     return middle(box)[1] - statistics.mean(middle(other)[1] for other in row) < height * 2 / 3
 
 
-def place_labels(boxes: Sequence[Rect], sizes, image: tuple[int, int]) -> list[tuple[int, Rect]]:
+def place_labels(boxes: Sequence[Rect], sizes: Sequence[Sequence[Size]], image: Size) -> list[tuple[int, Rect]]:
     """Return for each box which of its labels fits, and where.
 
     The longest label is taken for which a place beside the box is free of boxes and other labels and within the
@@ -73,7 +74,7 @@ def inside(box, options, taken, image):
     return len(options) - 1, (x, y, width, height)
 
 
-def place_panels(boxes: Sequence[Rect], taken: Sequence[Rect], size, image: tuple[int, int]) -> list[Rect | None]:
+def place_panels(boxes: Sequence[Rect], taken: Sequence[Rect], size: Size, image: Size) -> list[Rect | None]:
     """Return where a panel of `size` (width, height) fits beside each box, None where nothing is free.
 
     A panel keeps a distance from the other boxes, so that it covers no heads and clearly belongs to its own box.

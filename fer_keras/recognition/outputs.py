@@ -5,7 +5,9 @@ import logging
 import os
 import pathlib
 import struct
+from collections.abc import Iterator
 
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fer_keras.core.errors import InputError
@@ -39,7 +41,7 @@ class Outputs:
         for folder in filter(None, (annotate, saliency)):
             make(folder)
 
-    def save(self, image, folder, path, ending) -> None:
+    def save(self, image: Image.Image, folder: str | os.PathLike, path: str, ending: str) -> None:
         """Write the PIL `image`, drawn for the input `path`, as PNG into `folder`."""
         text = PngInfo()
         for key, value in PNG_TEXT.items():
@@ -48,7 +50,7 @@ class Outputs:
             image.save(temporary, pnginfo=text)
 
     @contextlib.contextmanager
-    def writing(self, folder, path, ending):
+    def writing(self, folder: str | os.PathLike, path: str, ending: str) -> Iterator[pathlib.Path]:
         """Yield a temporary path; on success it becomes the drawing of the input `path` in `folder`."""
         target = self._free(folder, path, ending)
         with writing(target) as temporary:
@@ -95,13 +97,13 @@ def make(folder):
         raise InputError(f"Cannot write to the folder {folder}: permission denied. Name another one.")
 
 
-def mark_video(path) -> None:
+def mark_video(path: str | os.PathLike) -> None:
     """Mark the MP4 file as drawn by fer-keras."""
     with open(path, "ab") as file:
         file.write(MP4_BOX)
 
 
-def is_drawn(path) -> bool:
+def is_drawn(path: str | os.PathLike) -> bool:
     """Return whether fer-keras drew this picture or video; False if it cannot be read."""
     try:
         if not os.path.isfile(path):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import os
 import pathlib
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import subprocess
 RATE = 48_000  # samples a second
 
 
-def add(source, video) -> str | None:
+def add(source: str | os.PathLike, video: str | os.PathLike) -> str | None:
     """Put the sound of the file `source` into the MP4 file `video`.
 
     Returns:

@@ -1,7 +1,10 @@
 """The expressions of a video over its time, as a plot."""
 
 import collections
+import os
+import typing
 import warnings
+from collections.abc import Iterable
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,21 +16,24 @@ from fer_keras.recognition.drawing import colors
 from fer_keras.recognition.outputs import PNG_TEXT
 from fer_keras.recognition.tables import printable
 
+if typing.TYPE_CHECKING:
+    from fer_keras.recognition.fer import Face
+
 MOST_FACES = 6  # with the most frames; more would be too small to read
 MOST_CLASSES = 8  # with the highest means
 DARKER = {"happy": "#B8A800", "neutral": "#767676"}  # lines are thin: yellow and light gray vanish on white
 
 
-def timeline(name, faces) -> Figure:
+def timeline(name: str, faces: "Iterable[tuple[float, Face]]") -> Figure:
     """Return a `Figure` with one row for each face: its probabilities over the time of the video.
 
     Args:
         name: of the video.
         faces: iterable of (seconds, `Face` with a track).
     """
-    tracks = collections.defaultdict(list)
+    tracks: dict[int, list] = collections.defaultdict(list)
     for time, face in faces:
-        tracks[face.track].append((time, face.probabilities))
+        tracks[face.track or 0].append((time, face.probabilities))
     shown = sorted(sorted(tracks, key=lambda number: -len(tracks[number]))[:MOST_FACES])
     names = likeliest_classes([p for number in shown for _, p in tracks[number]])
     with matplotlib.style.context(["default", STYLE]):
@@ -47,7 +53,7 @@ def timeline(name, faces) -> Figure:
     return figure
 
 
-def write(figure, path) -> None:
+def write(figure: Figure, path: str | os.PathLike) -> None:
     """Write the timeline as PNG, marked as drawn by fer-keras."""
     with warnings.catch_warnings():  # the font lacks scripts that names may be in; it draws boxes for them
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)

@@ -3,9 +3,14 @@
 import dataclasses
 import itertools
 import math
+import typing
+from collections.abc import Sequence
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition.layout import reading_order
+
+if typing.TYPE_CHECKING:
+    from fer_keras.recognition.fer import Face
 
 MIN_OVERLAP = 0.3  # intersection over union of two boxes of one face, at least
 MEMORY = 0.5  # seconds after which a probability's weight has fallen to 1/e
@@ -23,11 +28,11 @@ class Tracks:
     """
 
     def __init__(self):
-        self._seen = {}  # number of the track: (seconds, face, frames that missed it since)
+        self._seen: dict[int, tuple[float, Face, int]] = {}  # by track: seconds, face, misses since
         self._numbers = itertools.count(1)
-        self._time = None
+        self._time: float | None = None
 
-    def update(self, time, faces):
+    def update(self, time: float, faces: "Sequence[Face]") -> "list[Face]":
         """Return the `faces` of the frame at `time` with their `track` and smoothed probabilities.
 
         Args:

@@ -5,6 +5,9 @@ import math
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
+
+import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import containers
@@ -35,7 +38,7 @@ class Video:
         InputError: if it is no video that OpenCV can read.
     """
 
-    def __init__(self, path, *, max_pixels=MAX_PIXELS):
+    def __init__(self, path: str | os.PathLike, *, max_pixels: int = MAX_PIXELS) -> None:
         cv2 = opencv()
         self.path = path
         with opened(path) as capture:
@@ -45,7 +48,7 @@ class Video:
         self._named_rate = named if 0 < named <= MOST_FRAMES else USUAL_RATE
         self._container_fault = containers.fault(path)
         self.length = self._declared(count)
-        self._clock = None
+        self._clock = Clock(1 / self._named_rate)
         self._undecoded = 0
 
     def _declared(self, count):
@@ -53,7 +56,7 @@ class Video:
         length = count / self._named_rate if 0 < count < 1e9 else 0.0
         return min(length, containers.seconds(self.path) or length)
 
-    def frames(self, *, every=0.0):
+    def frames(self, *, every: float = 0.0) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (seconds, uint8 (height, width, 3) with red first); the seconds rise.
 
         Args:
@@ -123,8 +126,8 @@ class Clock:
 
     def __init__(self, interval):
         self.interval = interval
-        self.time = None
-        self.intervals = []
+        self.time: float | None = None
+        self.intervals: list[float] = []
         self._stamp = None
         self._offset = 0.0
         self._breaks = []  # (number of the frame, time before it)
@@ -167,7 +170,8 @@ def opened(path):
         capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)  # others would take a name with % for many pictures
         try:
             if not capture.isOpened():
-                raise InputError(f"{path} is no video that OpenCV can read, or it is cut short.")
+                reason = containers.fault(path) or "it is no video that OpenCV can read, or it is cut short"
+                raise InputError(f"{path} cannot be read: {reason}. Copy it again.")
             yield capture
         finally:
             capture.release()

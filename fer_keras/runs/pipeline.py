@@ -8,12 +8,10 @@ import keras
 
 from fer_keras import evaluation, models
 from fer_keras.backend import device, distribution, machine
-from fer_keras.core.choices import Tta
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, remove_leftovers, write_json
-from fer_keras.data import Faces, deduplicate, leak_free, load, quality_checks, split
+from fer_keras.data import EMOTIONS, Faces, deduplicate, load, quality_checks, split
 from fer_keras.experiment import Experiment
-from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.runs import plots, records
 from fer_keras.runs.wandb_tracker import Tracker
@@ -111,10 +109,10 @@ def refit(run: StrPath, *, data: StrPath | None = None) -> tuple[keras.Model, di
         if not (folder / "model.keras").exists():
             model, batches = fitting.build(experiment, used["train"]), Batches(used["train"], experiment)
             batches.soft_targets = distillation.soft_targets(batches)
-            _begin_refit(folder, experiment, record["data"] | records.describe(faces, used))
+            _begin_refit(folder, experiment, record["data"] | evaluation.describe_data(faces, used))
             _train(model, experiment, batches, None, folder, Tracker.off())
             _checkpoint(folder).unlink()
-        return saving.load(folder / "model.keras"), records.read(folder)
+        return saving.load(folder / "model.keras", trusted=True), records.read(folder)
 
 
 def finished(run: StrPath, data: StrPath | None) -> tuple[dict[str, Any], Faces]:
@@ -135,24 +133,6 @@ def finished(run: StrPath, data: StrPath | None) -> tuple[dict[str, Any], Faces]
     return record, faces
 
 
-def judge(model: Any, parts: dict[str, Faces], part: str, *, tta: Tta = "none") -> dict[str, Any]:
-    """Return the `evaluation.scores` of `model` on one split.
-
-    The leak-free figures leave out images of which an exact copy is in the splits before it.
-
-    Args:
-        model: `keras.Model` or a list of them, see `prediction.probabilities`.
-        parts: the splits, as `data.split` returned them.
-        part: `"train"`, `"validation"` or `"test"`.
-        tta: test-time augmentation, see `prediction.probabilities`.
-    """
-    names = list(parts)
-    seen = [parts[name] for name in names[: names.index(part)]]
-    faces = parts[part]
-    mask = leak_free(faces, *seen) if seen else None
-    return evaluation.scores(faces.labels, probabilities(model, faces.images, tta=tta), mask)
-
-
 def _prepared(experiment: Experiment, data: StrPath | None) -> tuple[dict[str, Faces], Faces, dict[str, Any]]:
     """Return the splits to evaluate on, the images to train on, and the record's description of them."""
     faces = load(data, labels=experiment.labels)
@@ -160,7 +140,7 @@ def _prepared(experiment: Experiment, data: StrPath | None) -> tuple[dict[str, F
     used, left_out = deduplicate(parts) if experiment.deduplicate else (parts, {})
     for warning in quality_checks(used):
         log.warning(warning)
-    about = records.describe(faces, used)
+    about = evaluation.describe_data(faces, used)
     if experiment.deduplicate:
         about["left_out"] = left_out
         log.info("Training images left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
@@ -202,8 +182,9 @@ def _train(
         checkpoint=_checkpoint(folder),
         capture=capture,
     )
-    published = saving.publish(model)
-    saving.save(published, folder / "model.keras")
+    names = tuple(records.read(folder)["data"].get("class_names", EMOTIONS))
+    published = saving.named(saving.publish(model), names)
+    saving.save(published, folder / "model.keras", names)
     return published
 
 
@@ -237,7 +218,7 @@ def _evaluate(model: keras.Model, parts: dict[str, Faces], folder: pathlib.Path,
     Images that deduplication left out of training count as seen, so the leak-free figures of all runs are of the
     same images.
     """
-    scores = judge(model, parts, "test")
+    scores = evaluation.evaluate_split(model, parts, "test")
     record = records.read(folder) | {"scores": scores}
     tracker.log_results(record, plots.draw(record, folder))
     records.write(folder, "scores", scores)

@@ -32,7 +32,7 @@ def draw(record, folder):
     if overfit:
         drawings["Overfit Training Curve"] = (overfit_curve, overfit)
     if scores:
-        drawings["Confusion Matrix Curve"] = (confusion, scores)
+        drawings["Confusion Matrix Curve"] = (confusion, scores, record["data"].get("class_names", EMOTIONS))
     return write(name, drawings, folder)
 
 
@@ -98,24 +98,24 @@ def overfit_curve(overfit):
     return figure
 
 
-def confusion(scores):
+def confusion(scores, class_names=EMOTIONS):
     """Return a `Figure` of the confusion matrix: counts, and percent of each true class."""
     counts = np.array(scores["confusion"])
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure, (left, right) = new_figure(columns=2, width=13, height=6.2)
-    _matrix(left, percent, [[f"{value:,}" for value in row] for row in counts])
-    _matrix(right, percent, [[f"{value:.1f}" for value in row] for row in percent])
+    _matrix(left, percent, class_names, [[f"{value:,}" for value in row] for row in counts])
+    _matrix(right, percent, class_names, [[f"{value:.1f}" for value in row] for row in percent])
     left.set_title(f"images ({scores['images']:,}; accuracy {100 * scores['accuracy']:.2f} %)")
     right.set_title(f"% of the true class (macro F1 {100 * scores['macro_f1']:.2f} %)")
     return figure
 
 
-def _matrix(axes, shades, texts):
+def _matrix(axes, shades, class_names, texts):
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=100)
     for (row, column), shade in np.ndenumerate(shades):
         color = "white" if shade > 55 else "black"
         axes.text(column, row, texts[row][column], ha="center", va="center", color=color, fontsize="small")
-    names = [f"{code} {name}" for code, name in enumerate(EMOTIONS)]
+    names = [f"{code} {name}" for code, name in enumerate(class_names)]
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true")

@@ -16,7 +16,6 @@ import filelock
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError, first_line
 from fer_keras.core.files import StrPath, make_folder, plain, sync_folder, write_json, writing
-from fer_keras.data import Faces
 from fer_keras.experiment import Experiment
 
 LOGGER = logging.getLogger("fer_keras")
@@ -44,20 +43,6 @@ def create(
     folder = _new_folder(_homes(root, experiment, data)[0], datetime.datetime.now(datetime.UTC))
     write_json(folder / "run.json", plain({"experiment": experiment, "data": data, "environment": environment}))
     return folder
-
-
-def describe(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
-    """Return what a record holds on its data: file or folder, content hash, images of each split.
-
-    `pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`, the SHA-256
-    of each one's file, if the experiment has them.
-    """
-    return {
-        "source": pathlib.Path(faces.source).name,
-        "digest": faces.digest,
-        "synthetic": faces.synthetic,
-        "images": {name: len(part.labels) for name, part in parts.items()},
-    }
 
 
 def find_unfinished(

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from fer_keras import evaluation
 from fer_keras.backend.layers import plain
 from fer_keras.core.choices import TTA
 from fer_keras.core.files import write_text
@@ -62,7 +63,7 @@ def release(run, name, folder, *, data=None, refit=False):
 
 
 def _figures(model, parts, part):
-    return {tta: pipeline.judge(model, parts, part, tta=tta) for tta in TTA}
+    return {tta: evaluation.evaluate_split(model, parts, part, tta=tta) for tta in TTA}
 
 
 def card_text(name, about):

@@ -5,16 +5,15 @@ import json
 import logging
 import os
 import pathlib
-
-import numpy as np
+from typing import Any
 
 from fer_keras.core.errors import one_line
-from fer_keras.core.files import write_json
+from fer_keras.core.files import StrPath, write_json
 from fer_keras.data import EMOTIONS
+from fer_keras.training.callbacks import histogram_edges
 
 LOGGER = logging.getLogger("fer_keras")
 
-MODES = ("auto", "online", "offline", "disabled")
 INIT_SECONDS = 15  # an online start that takes longer is tried offline instead
 FINISH_SECONDS = 120  # what is not uploaded by then stays on disk, for `wandb sync`
 EPOCH_METRICS = (
@@ -30,10 +29,11 @@ EPOCH_METRICS = (
     ),
     *("weight_norm/*", "grad_ratio/*", "gradients/*", "parameters/*"),
 )
+_directories: dict[str, str] = {}  # environment variables that this module has set, for an earlier run
 
 
 def _spared(method):
-    """Let no fault of wandb reach the training: tell it once and track nothing from then on."""
+    """Let no fault of wandb reach the training: log it once and track nothing from then on."""
 
     @functools.wraps(method)
     def call(self, *args):
@@ -51,36 +51,45 @@ def _spared(method):
 class Tracker:
     """One wandb run; after any fault of wandb, and in mode "disabled", it does nothing.
 
+    wandb's own environment variables have priority: WANDB_PROJECT, WANDB_NAME, WANDB_RUN_GROUP, WANDB_DIR,
+    WANDB_ENTITY, WANDB_TAGS, WANDB_NOTES and the others that `wandb.init` reads. Only "online", and "auto" with a
+    login, make connections. The first line of the log says where the run is logged to, and why.
+
     Args:
-        mode: "online", "offline" (files only, for `wandb sync`), "disabled", or "auto": what the environment
-            variable `WANDB_MODE` says, else online. Online becomes offline where the user is not logged in or the
-            server does not answer. Nothing ever prompts.
+        mode: "online", "offline" (files only, for `wandb sync`), "disabled", or "auto": the environment variable
+            WANDB_MODE, else online. Online becomes offline if the user is not logged in or the server does not
+            answer. Nothing ever prompts.
         folder: run directory; all files of wandb go to `folder/wandb`. If it holds an earlier wandb run of an
             interrupted training, the new one names it in `config.resumed_from`: wandb cannot resume offline runs.
         project: wandb project.
-        name: run name; runs of the same name form a group, unless `WANDB_RUN_GROUP` names another.
+        name: run name; runs of the same name form a group.
         config: `dict` of what was resolved, such as `experiment`, `data` and `environment`.
 
     Attributes:
         run: the `wandb.Run`, or `None`.
     """
 
-    def __init__(self, mode, folder, *, project, name, config):
-        self.run = None
+    def __init__(self, mode: str, folder: StrPath, *, project: str, name: str, config: dict[str, Any]) -> None:
+        self.run: Any = None
+        reason = f"--wandb {mode}"
         if mode == "auto":
-            mode = os.environ.get("WANDB_MODE") or "auto"
-        if mode == "disabled":
-            return
-        settings = {"project": project, "name": name, "group": os.environ.get("WANDB_RUN_GROUP") or name}
+            chosen = os.environ.get("WANDB_MODE")
+            mode, reason = (chosen, f"WANDB_MODE is {chosen}") if chosen else ("auto", "you are logged in")
+        folder = pathlib.Path(folder).resolve()
         try:
-            self.run = _start(mode, pathlib.Path(folder).resolve(), config, settings)
+            if mode != "disabled":
+                self.run, reason = _start(mode, reason, folder, config, {"project": project, "name": name})
         except Exception as error:
+            reason = f"it cannot start: {one_line(error)}"
             LOGGER.warning("wandb cannot start and is off; the record on disk goes on. %s", _reason(error))
+        LOGGER.info("Logging to %s. %s", folder, _place(self.run, reason))
 
     @classmethod
-    def off(cls):
+    def off(cls) -> "Tracker":
         """Return a tracker that does nothing."""
-        return cls("disabled", "", project="", name="", config={})
+        tracker = cls.__new__(cls)
+        tracker.run = None
+        return tracker
 
     def __enter__(self):
         return self
@@ -95,7 +104,7 @@ class Tracker:
 
     @_spared
     def log_histograms(self, epoch, histograms):
-        """Log {"gradients" or "parameters": {layer: {"low": …, "high": …, "counts": […]}}} of an epoch."""
+        """Log {"gradients" or "parameters": {layer: what `callbacks.histogram` returns}} of an epoch."""
         import wandb
 
         values = {
@@ -146,36 +155,49 @@ class Tracker:
         self.run = None
 
 
-def _start(mode, folder, config, settings):
-    # wandb would copy tables to the home directory, which may be read-only or small.
-    os.environ["WANDB_DATA_DIR"] = str(folder / "wandb" / "data")
-    os.environ["WANDB_CACHE_DIR"] = str(folder / "wandb" / "cache")
+def _place(run, reason):
+    if run is None:
+        return f"wandb is off: {reason}."
+    if run.offline:
+        return f"wandb is offline: {reason}; `wandb sync {run.settings.sync_dir}` uploads this run."
+    return f"wandb is online: {reason}; {run.url}"
+
+
+def _start(mode, reason, folder, config, names):
+    """Return the wandb run, and why it is online or offline."""
+    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        # wandb would copy tables to the home directory, which may be read-only or small.
+        place = str(folder / "wandb" / variable.split("_")[1].lower())
+        if os.environ.get(variable) in (None, "", _directories.get(variable)):  # not chosen by the user
+            os.environ[variable] = _directories[variable] = place
     import wandb
 
     earlier = folder / "wandb.json"
     if earlier.exists():
         config = config | {"resumed_from": json.loads(earlier.read_text())["id"]}
-    wandb.setup(wandb.Settings(silent=True))  # prints nothing, and raises where it would prompt for an account
-    run = _online(mode, folder, config=config, **settings) if mode in ("auto", "online") else None
-    run = run or _init("offline", folder, config=config, **settings)
+    run = None
+    if mode in ("auto", "online"):
+        run, reason = _online(reason, folder, config=config, **names)
+        if run is None:
+            LOGGER.log(logging.WARNING if mode == "online" else logging.DEBUG, "wandb goes offline: %s.", reason)
+    if run is None:
+        wandb.setup(wandb.Settings(mode="offline", silent=True))  # before `init`, which would contact the server
+        run = _init("offline", folder, config=config, **names)
     write_json(earlier, {"id": run.id, "offline": run.offline})
-    LOGGER.info("wandb: %s", f"`wandb sync {run.settings.sync_dir}` uploads this run" if run.offline else run.url)
-    return run
+    return run, reason
 
 
-def _online(mode, folder, **arguments):
-    """Return a run that uploads as it goes, or `None` without a login or an answer."""
+def _online(reason, folder, **arguments):
+    """Return a run that uploads as it goes and `reason`, or `None` and why not."""
     import wandb
 
+    wandb.setup(wandb.Settings(mode="online", silent=True))  # silent: it raises instead of asking for an account
     try:
         if wandb.login(prompt=False, verify=False):
-            return _init("online", folder, **arguments)
+            return _init("online", folder, **arguments), reason
     except wandb.Error as error:
-        LOGGER.warning("wandb goes offline. %s", _reason(error))
-    else:
-        level = logging.WARNING if mode == "online" else logging.INFO
-        LOGGER.log(level, "wandb goes offline: not logged in. `wandb login` would let it upload.")
-    return None
+        return None, _reason(error)
+    return None, "you are not logged in (`wandb login`)"
 
 
 def _init(mode, folder, **arguments):
@@ -192,7 +214,10 @@ def _init(mode, folder, **arguments):
         silent=True,
         username="",
     )
-    run = wandb.init(mode=mode, dir=folder, settings=settings, **arguments)
+    variables = {"project": "WANDB_PROJECT", "name": "WANDB_NAME", "group": "WANDB_RUN_GROUP", "dir": "WANDB_DIR"}
+    chosen = {key: os.environ[name] for key, name in variables.items() if os.environ.get(name)}
+    defaults = {"group": arguments["name"], "dir": folder}
+    run = wandb.init(mode=mode, settings=settings, **(defaults | arguments | chosen))
     run.define_metric("epoch")
     for metric in EPOCH_METRICS:
         run.define_metric(metric, step_metric="epoch")
@@ -204,7 +229,7 @@ def _reason(error):
 
 
 def _edges(histogram):
-    return np.linspace(histogram["low"], histogram["high"], len(histogram["counts"]) + 1)
+    return histogram_edges(histogram["scale"], histogram["limit"], len(histogram["counts"]))
 
 
 def _lines(title, history, keys):

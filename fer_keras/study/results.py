@@ -6,7 +6,7 @@ import pathlib
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import write_text
 from fer_keras.runs import records
-from fer_keras.study.plan import FIRST_SEED, STEPS
+from fer_keras.study.plan import FIRST_SEED, LOOKS, STEPS
 
 ENVIRONMENT = (
     "fer_keras",
@@ -141,13 +141,21 @@ def read(folder):
 
 def pilot(found):
     """Return the part of `found` that shaped the rule: the first seeds of the study's runs."""
-    return _part(found, lambda seed: seed < FIRST_SEED)
+    return _part(found, _is_pilot)
 
 
 def latest(found):
-    """Return `found` with each run's new seeds alone, or its pilot's as long as it has no new ones."""
+    """Return `found` with each run's new seeds alone, or its pilot's until the new ones reach the first look."""
     new = _part(found, lambda seed: seed >= FIRST_SEED)
-    return {stem: new.get(stem, group) for stem, group in found.items()}
+    complete = {stem: group for stem, group in new.items() if len(group) >= LOOKS[0]}
+    return {
+        stem: complete.get(stem) or _part({stem: group}, _is_pilot).get(stem, group)
+        for stem, group in found.items()
+    }
+
+
+def _is_pilot(seed):
+    return seed < FIRST_SEED
 
 
 def _part(found, wanted):

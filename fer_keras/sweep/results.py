@@ -37,7 +37,7 @@ def result(sweep, study):
     rows = [
         _row(sweep, trial)
         for trial in trials
-        if trial.number not in repeated and not trial.user_attrs.get("surplus")
+        if trial.number not in repeated and not trial.user_attrs.get("duplicate")
     ]
     rows = sorted(rows, key=lambda row: row["trial"])
     best = next(iter(_ranked([row for row in rows if row["state"] == "complete"], sweep.goal)), None)

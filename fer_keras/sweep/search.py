@@ -18,7 +18,7 @@ from fer_keras.data import load as load_data
 from fer_keras.experiment import override
 from fer_keras.runs import records
 from fer_keras.sweep import file, results
-from fer_keras.sweep.storage import HEARTBEAT, Board, origin
+from fer_keras.sweep.storage import HEARTBEAT, Storage, origin
 
 LOGGER = logging.getLogger("fer_keras")
 COMMAND = [sys.executable, "-m", "fer_keras", "run"]
@@ -50,7 +50,7 @@ def run(
         folder: of the sweeps' own files.
         output: folder of the run directories; those of the trials go to `output`/sweeps/NAME/TRIAL.
         tracking: wandb's mode, see `fer_keras.runs.pipeline.run`.
-        heartbeat: seconds between two signs of life in a database.
+        heartbeat: seconds between two heartbeats in a database.
 
     Returns:
         `dict`, see `fer_keras.sweep.results.result`; it is also in `folder`/NAME, with pictures.
@@ -66,21 +66,21 @@ def run(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         about = _about(sweep, faces)
-        with contextlib.closing(Board(sweep, home, storage, about, heartbeat=heartbeat)) as board:
+        with contextlib.closing(Storage(sweep, home, storage, about, heartbeat=heartbeat)) as store:
             try:
-                with board.joined():
-                    Trials(board, workers, options, pathlib.Path(output, "sweeps", sweep.name)).run_all()
+                with store.joined():
+                    Trials(store, workers, options, pathlib.Path(output, "sweeps", sweep.name)).run_all()
             except (InputError, KeyboardInterrupt, SystemExit):
-                _conclude(board, home)
+                _conclude(store, home)
                 raise
             except optuna.exceptions.StorageInternalError as error:
                 raise InputError(f"The storage was lost: {error} Run the same command again to go on.") from error
-            return _conclude(board, home)
+            return _conclude(store, home)
 
 
-def _conclude(board, home):
-    result = results.result(board.sweep, board.study)
-    results.write(result, board.study, home)
+def _conclude(store, home):
+    result = results.result(store.sweep, store.study)
+    results.write(result, store.study, home)
     return result
 
 
@@ -115,19 +115,19 @@ class Trial:
 
 
 class Trials(jobs.Pool[Trial]):
-    """Trains the trials of a board, several at a time.
+    """Trains the trials of a sweep, several at a time.
 
     Args:
-        board: `fer_keras.sweep.storage.Board`.
+        storage: `fer_keras.sweep.storage.Storage`.
         workers: trials at a time.
         options: further words of `fer-keras run`.
         output: folder of the trials.
     """
 
-    def __init__(self, board, workers, options, output):
+    def __init__(self, storage, workers, options, output):
         super().__init__(workers)
-        self.board, self.options, self.output = board, options, output
-        wandb = {"WANDB_JOB_TYPE": "trial", "WANDB_RUN_GROUP": board.sweep.name}
+        self.storage, self.options, self.output = storage, options, output
+        wandb = {"WANDB_JOB_TYPE": "trial", "WANDB_RUN_GROUP": storage.sweep.name}
         self.environment = jobs.thread_settings(workers) | wandb
         self.failures, self.waiting = 0, False
 
@@ -137,17 +137,17 @@ class Trials(jobs.Pool[Trial]):
             super().run_all()
         finally:
             for job in self.active:
-                self.board.give_back(job.trial)
+                self.storage.give_back(job.trial)
 
     def next_job(self):
         if self.failures >= MOST_FAILURES:
             raise InputError(f"{self.failures} trials failed in a row. {self.failure}")
-        trial = self.board.take()
+        trial = self.storage.take()
         if trial is None:
             return None
         self.waiting = False
-        sweep = self.board.sweep
-        number = origin(self.board.trials()[trial.number])
+        sweep = self.storage.sweep
+        number = origin(self.storage.trials()[trial.number])
         folder = self.output / f"{number:03}"
         folder.mkdir(parents=True, exist_ok=True)
         settings = {"name": f"{sweep.name}-{number:03}"} | sweep.settings(trial.params)
@@ -157,7 +157,7 @@ class Trials(jobs.Pool[Trial]):
         return Trial(trial, process, folder, sweep.metric, settings.get("epochs", sweep.experiment.epochs))
 
     def awaits_more(self):
-        awaits = self.board.awaits_others()
+        awaits = self.storage.awaits_others()
         if awaits and not self.waiting:
             LOGGER.info("No trial is left to begin. Waiting for those of other workers, in case one dies.")
         self.waiting = awaits
@@ -165,25 +165,25 @@ class Trials(jobs.Pool[Trial]):
 
     def is_over(self, job):
         code = job.process.exit_code()  # before the record is read, so that nothing is missed
-        self.board.beat(job.trial)
+        self.storage.send_heartbeat(job.trial)
         try:
             pruned = job.report() and job.epoch < job.epochs and code is None and job.trial.should_prune()
         except optuna.exceptions.UpdateFinishedTrialError:
             # This machine was asleep or cut off, and another one has begun the trial again.
-            self._say(job, "taken over by another worker")
+            self._log(job, "taken over by another worker")
             return True
         if code is None and not pruned:
             return False
         job.process.stop()
         if pruned:
-            self._tell(job, TrialState.PRUNED, f"stopped in epoch {job.epoch}, {job.metric} {job.value:.4f}")
+            self._finish(job, TrialState.PRUNED, f"stopped in epoch {job.epoch}, {job.metric} {job.value:.4f}")
         elif code == 0 and job.value is not None:
-            self._tell(job, TrialState.COMPLETE, f"{job.metric} {job.value:.4f}")
+            self._finish(job, TrialState.COMPLETE, f"{job.metric} {job.value:.4f}")
         else:
-            self._tell(job, TrialState.FAIL, f"failed, exit code {code}, see {job.folder / 'output.log'}")
+            self._finish(job, TrialState.FAIL, f"failed, exit code {code}, see {job.folder / 'output.log'}")
         return True
 
-    def _tell(self, job, state, text):
+    def _finish(self, job, state, text):
         if state == TrialState.FAIL:
             self.failures += 1
             self.failure = f"The last one {text}: {' '.join(job.process.last_lines())}"
@@ -191,14 +191,16 @@ class Trials(jobs.Pool[Trial]):
             self.failures = 0
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             job.trial.set_user_attr("record", os.fspath(job.record() or ""))
-        self.board.study.tell(
+        self.storage.study.tell(
             job.trial, job.value if state == TrialState.COMPLETE else None, state=state, skip_if_finished=True
         )
-        self._say(job, text)
+        self._log(job, text)
 
-    def _say(self, job, text):
-        settings = " ".join(f"{key}={value}" for key, value in self.board.sweep.settings(job.trial.params).items())
-        LOGGER.info("trial %s of %d: %s  %s", job.folder.name, self.board.sweep.trials, text, settings)
+    def _log(self, job, text):
+        settings = " ".join(
+            f"{key}={value}" for key, value in self.storage.sweep.settings(job.trial.params).items()
+        )
+        LOGGER.info("trial %s of %d: %s  %s", job.folder.name, self.storage.sweep.trials, text, settings)
 
 
 def _about(sweep, faces):

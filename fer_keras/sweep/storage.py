@@ -1,4 +1,4 @@
-"""The store that a sweep's workers share: a journal file, or a PostgreSQL server for many machines."""
+"""The storage that a sweep's workers share: a journal file, or a PostgreSQL server for many machines."""
 
 import contextlib
 import copy
@@ -24,7 +24,7 @@ from fer_keras.sweep.journal import Journal
 
 HEARTBEAT = 15  # seconds
 GRACE = 4  # heartbeats that may be missed before a worker counts as dead
-MOST_RETRIES = 3  # of a trial whose worker died, lest a deadly one kill every worker in turn
+MOST_RETRIES = 3  # of a trial whose worker died: it may have been the trial that killed it
 CREATION = 0x666572  # key of PostgreSQL's advisory lock; any number that others do not use
 
 
@@ -46,29 +46,29 @@ class Grid(BaseSampler):
 
     def sample_independent(self, study, trial, param_name, param_distribution):
         place = place_of(trial, study.get_trials(deepcopy=False))
-        return self.cells[place % len(self.cells)][param_name]  # one too many is given up, see `Board.take`
+        return self.cells[place % len(self.cells)][param_name]  # one too many is given up, see `Storage.take`
 
 
-class Board:
-    """The trials of a sweep as one worker sees them: it takes what is to do and gives back what it cannot end.
+class Storage:
+    """The trials of a sweep for one worker, which takes open trials and gives back those it cannot finish.
 
     Args:
         sweep: `fer_keras.sweep.file.Sweep`.
         folder: of the sweep's files.
         storage: URL of a PostgreSQL database, path of a journal file, or `None` for the journal in `folder`.
         about: `dict` of what every worker must agree on, such as the data's digest; `None` to look only.
-        heartbeat: seconds between two signs of life, for a database.
+        heartbeat: seconds between two heartbeats, for a database.
 
     Raises:
-        InputError: if the store cannot be opened, or holds a sweep of that name that differs.
+        InputError: if the storage cannot be opened, or holds a sweep of that name that differs.
     """
 
     def __init__(self, sweep, folder, storage=None, about=None, *, heartbeat=HEARTBEAT):
         self.sweep, self.host = sweep, socket.gethostname()
-        self.lairs = pathlib.Path(folder) / "workers"
+        self.folders = pathlib.Path(folder) / "workers"
         self.id = uuid.uuid4().hex[:12]
         self.shared = "://" in str(storage or "")
-        self.heartbeat, self.beats = heartbeat, {}
+        self.heartbeat, self.last_heartbeats = heartbeat, {}
         arguments = {
             "study_name": sweep.name,
             "direction": sweep.goal,
@@ -88,14 +88,14 @@ class Board:
 
     @contextlib.contextmanager
     def joined(self):
-        """Be a worker: as long as this holds a lock in the sweep's folder, others here know it is alive."""
-        lair = self.lairs / self.id
-        lair.mkdir(parents=True)
-        with records.locked(lair):
+        """Be a worker of the sweep: a lock in the worker's folder shows others here that it is alive."""
+        folder = self.folders / self.id
+        folder.mkdir(parents=True)
+        with records.locked(folder):
             try:
                 yield self
             finally:
-                shutil.rmtree(lair)
+                shutil.rmtree(folder)
 
     def take(self):
         """Return a new `optuna.Trial` or one whose worker died, begun for this worker, or `None`."""
@@ -105,25 +105,25 @@ class Board:
         if not waiting and len(places(trials)) >= self.sweep.trials:
             return None
         trial = self.study.ask(self.sweep.distributions)
-        self.beat(trial)  # at once: what never gave a sign of life is not missed
+        self.send_heartbeat(trial)  # at once: Optuna does not miss a trial without any
         trial.set_user_attr("host", self.host)
         trial.set_user_attr("worker", self.id)
         trials = self.trials()
         if place_of(trials[trial.number], trials) < self.sweep.trials:
             return trial
-        trial.set_user_attr("surplus", True)  # two workers saw the last free place at once
+        trial.set_user_attr("duplicate", True)  # two workers saw the last free place at once
         self.study.tell(trial, state=TrialState.FAIL)
         return None
 
-    def beat(self, trial):
-        """Give a sign of life for `trial`, if the last one is old enough."""
+    def send_heartbeat(self, trial):
+        """Send a heartbeat for `trial` if the last one is old enough."""
         now = time.monotonic()
-        if self.shared and now - self.beats.get(trial.number, -math.inf) >= self.heartbeat:
+        if self.shared and now - self.last_heartbeats.get(trial.number, -math.inf) >= self.heartbeat:
             self.database.record_heartbeat(trial._trial_id)
-            self.beats[trial.number] = now
+            self.last_heartbeats[trial.number] = now
 
     def give_back(self, trial):
-        """Let `trial` be begun again, by anyone."""
+        """Put `trial` back into the queue, for any worker."""
         frozen = self.trials()[trial.number]
         if frozen.state == TrialState.RUNNING:
             self.study.tell(trial.number, state=TrialState.FAIL)
@@ -155,14 +155,14 @@ class Board:
             if trial.state == TrialState.RUNNING and trial.user_attrs.get("host") == self.host
         }
         for owner in owners - {self.id}:
-            lair = self.lairs / owner
-            lair.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(InputError), records.locked(lair):  # locked: its owner is alive
+            folder = self.folders / owner
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(InputError), records.locked(folder):  # locked while its owner is alive
                 for trial in self.trials():
                     if trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == owner:
                         self.study.tell(trial.number, state=TrialState.FAIL)
                         _repeat(self.study, trial, MOST_RETRIES)
-                shutil.rmtree(lair)
+                shutil.rmtree(folder)
 
     def _agree(self, about):
         begun = self.study.user_attrs.get("about")
@@ -181,8 +181,8 @@ def origin(trial):
 
 
 def places(trials):
-    """Return the numbers of all trials but repetitions and those given up as surplus, in order."""
-    return sorted({origin(trial) for trial in trials if not trial.user_attrs.get("surplus")})
+    """Return the numbers of all trials but repetitions and those given up as duplicates, in order."""
+    return sorted({origin(trial) for trial in trials if not trial.user_attrs.get("duplicate")})
 
 
 def place_of(trial, trials):
@@ -192,9 +192,9 @@ def place_of(trial, trials):
 
 def _repeat(study, trial, most=None):
     """Put `trial` into the queue again, without its owner's name."""
-    nobodys = copy.copy(trial)
-    nobodys.user_attrs = {}
-    RetryHeartbeatStaleTrialCallback(max_retry=most)(study, nobodys)
+    free = copy.copy(trial)
+    free.user_attrs = {}
+    RetryHeartbeatStaleTrialCallback(max_retry=most)(study, free)
 
 
 def _journal_study(path, arguments):

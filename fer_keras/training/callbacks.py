@@ -167,7 +167,7 @@ class Histograms(keras.callbacks.Callback):
         images: fixed training images, (n, 48, 48, 1), whose gradients are shown.
         labels: (n,).
         on_histograms: called with the epoch (from 1) and {"gradients": {layer: histogram}, "parameters": …}, where
-            a histogram is {"low": float, "high": float, "counts": [64 counts of equal-width bins]}.
+            a histogram is what `histogram` returns.
     """
 
     def __init__(self, images, labels, on_histograms):
@@ -278,16 +278,26 @@ def _short(value):
 
 
 def _histograms(arrays):
-    histograms = {}
-    for path, array in arrays.items():
-        if array.ndim > 1:
-            counts, edges = np.histogram(array, bins=64)
-            histograms[layer_name(path)] = {
-                "low": float(edges[0]),
-                "high": float(edges[-1]),
-                "counts": counts.tolist(),
-            }
-    return histograms
+    return {layer_name(path): histogram(array) for path, array in arrays.items() if array.ndim > 1}
+
+
+def histogram(values):
+    """Return {"scale", "limit", "counts"} of the finite `values`: 64 counts between `histogram_edges`."""
+    values = values[np.isfinite(values)]
+    magnitudes = np.abs(values[values != 0])
+    scale, limit = (float(np.median(magnitudes)), float(magnitudes.max())) if len(magnitudes) else (1.0, 1.0)
+    counts, _ = np.histogram(values, histogram_edges(scale, limit))
+    return {"scale": scale, "limit": limit, "counts": counts.tolist()}
+
+
+def histogram_edges(scale, limit, bins=64):
+    """Return the `bins` + 1 edges of a histogram up to ±`limit`, linear below `scale` and logarithmic beyond.
+
+    Gradients and weights are peaked at 0 with long tails: with bins of equal width, one holds nearly all values.
+    """
+    edges = scale * np.sinh(np.linspace(-1, 1, bins + 1) * np.arcsinh(limit / scale))
+    edges[[0, -1]] = -limit, limit  # exactly, so that no value is left out
+    return edges
 
 
 def _spread(kind, arrays):

@@ -13,7 +13,8 @@ from fer_keras.core.files import sha256
 from fer_keras.core.progress import bar
 from fer_keras.data import EMOTIONS
 from fer_keras.data.sources import reading
-from fer_keras.inference.prediction import are_probabilities, fed, probabilities
+from fer_keras.inference.outputs import give_logits
+from fer_keras.inference.prediction import fed, probabilities
 from fer_keras.model_files import saving
 from fer_keras.training.dataset import Batches
 
@@ -87,7 +88,10 @@ def teacher(experiment, model):
     networks = [layers.fast(saving.load(path)) for path in experiment.teachers]
     noise = np.random.default_rng(0).integers(0, 256, (8, *model.input.shape[1:]))
     outputs = [ops.convert_to_numpy(_outputs(network, noise)) for network in networks]
-    heads = [_identity if are_probabilities(said) else ops.softmax for said in outputs]
+    heads = [
+        ops.softmax if give_logits(said, f"Teacher {network.name!r}") else _identity
+        for network, said in zip(networks, outputs, strict=True)
+    ]
 
     def probabilities_of(view):
         images = _unscaled(ops.cast(view, "float32"), scaling)

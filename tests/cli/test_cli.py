@@ -172,7 +172,13 @@ def test_evaluate_by_ten_crops(small_data, tmp_path):
     import keras
 
     layers = keras.layers
-    stack = [keras.Input((48, 48, 1)), layers.Cropping2D(4), layers.Flatten(), layers.Dense(7, "softmax")]
+    stack = [
+        keras.Input((48, 48, 1)),
+        layers.Rescaling(1 / 255),
+        layers.Cropping2D(4),
+        layers.Flatten(),
+        layers.Dense(7, "softmax"),
+    ]
     keras.Sequential(stack).save(tmp_path / "model.keras")
     words = ("--data", small_data, "--class-order", "fer2013", "--tta", "ten-crop")
     result = call("evaluate", tmp_path / "model.keras", *words)
@@ -186,15 +192,20 @@ def test_evaluate_by_ten_crops(small_data, tmp_path):
 def test_evaluate_wants_to_know_the_order_of_the_classes(small_data, tmp_path):
     import keras
 
-    layers = [keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7, activation="softmax")]
+    layers = [
+        keras.Input((48, 48, 1)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(7, activation="softmax"),
+    ]
     keras.Sequential(layers).save(tmp_path / "model.keras")
     words = ("evaluate", tmp_path / "model.keras", "--data", small_data)
     result = call(*words)
     assert result.exit_code == 2
-    assert "does not tell the order of its 7 classes. Say it with --class-order" in result.output
+    assert "does not name its 7 classes. Give them with --class-order" in result.output
     result = call(*words, "--class-order", "alphabet")
     assert result.exit_code == 2
-    assert "The order of the classes must be fer2013, alphabetical, or the seven names" in result.output
+    assert "The order of the classes must be fer2013, alphabetical, or the names" in result.output
     confusions = {}
     for order in ("fer2013", "alphabetical"):
         assert call(*words, "--class-order", order).exit_code == 0
@@ -228,7 +239,7 @@ def test_evaluate_takes_the_labels_of_the_run_unless_told(tiny, tmp_path):
     result = call("run", tiny, "labels=fer+", "--data", data, "--output", tmp_path / "runs", "--wandb", "disabled")
     folder = pathlib.Path(result.output.splitlines()[-1].removeprefix("record: "))
     result = call("evaluate", folder / "model.keras", "--data", data)
-    assert "model.keras on the test split, by FER+ labels\n" in result.output
+    assert "model.keras on the test split, FER+ labels\n" in result.output
     assert "trained on other data" not in result.stderr
     judged = json.loads((folder / "model_test_ferplus" / "scores.json").read_text())
     assert judged["labels"] == "fer+" and judged["scores"]["images"] == 34
@@ -298,3 +309,18 @@ def test_an_experiment_file_does_what_run_does(tiny, small_data, tmp_path):
     missing = subprocess.run([sys.executable, tiny, "--data", "no.csv"], capture_output=True, text=True)
     assert missing.returncode == 2
     assert "Traceback" not in missing.stderr
+
+
+def test_audit_names_what_it_skipped_and_takes_other_classes(tmp_path):
+    for name in ("happy", "contempt"):
+        for i in range(3):
+            path = tmp_path / "set" / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data_forms.png(data_forms.tiny().images[i]))
+    arguments = ("data", "audit", "--data", tmp_path / "set", "--output", tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "Images not read: 3 (class 'contempt' is not among the classes; such as" in result.output
+    assert json.loads((tmp_path / "audit.json").read_text())["skipped"]
+    result = call(*arguments, "--classes", "own")
+    assert "unknown: 6 images: 3 contempt, 3 happy" in result.output and "not read" not in result.output

@@ -126,3 +126,26 @@ def test_sigterm_becomes_an_exit_within_the_block_only():
         time.sleep(1)
     assert error.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stops a process by a signal")
+def test_a_stopped_process_is_reported_and_ended_after_a_time(monkeypatch, caplog):
+    process = jobs.Process([sys.executable, "-c", "import time; time.sleep(99)"], tempfile.TemporaryFile(), {})
+    process.end_if_stopped()
+    assert caplog.text == ""
+    process.popen.send_signal(signal.SIGSTOP)
+    wait_for(process._is_stopped)
+    process.end_if_stopped()
+    assert f"Process {process.popen.pid} was stopped by a signal." in caplog.text
+    process.popen.send_signal(signal.SIGCONT)
+    wait_for(lambda: not process._is_stopped())
+    process.end_if_stopped()
+    process.popen.send_signal(signal.SIGSTOP)
+    wait_for(process._is_stopped)
+    process.end_if_stopped()
+    assert caplog.text.count("was stopped by a signal") == 2 and process.exit_code() is None
+    monkeypatch.setattr(jobs, "STOPPED_SECONDS", -1)
+    process.end_if_stopped()
+    wait_for(lambda: process.exit_code() == -signal.SIGKILL)
+    assert "stayed stopped" in caplog.text
+    process.close()

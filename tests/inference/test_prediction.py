@@ -7,6 +7,7 @@ from PIL import Image
 
 from fer_keras.core.errors import InputError
 from fer_keras.inference import prediction
+from fer_keras.inference.input_scale import with_scale
 from fer_keras.inference.prediction import probabilities
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype("uint8")
@@ -34,16 +35,20 @@ def test_model_that_scales_itself_gets_values_to_255():
     assert found.dtype == "float32"
 
 
-def test_model_without_scaling_gets_values_to_1():
+def test_model_of_an_unknown_scale_is_refused_until_it_is_given():
     plain = model(L.Conv2D(2, 3))
+    with pytest.raises(
+        InputError, match="do not show which pixel values it expects. Give them with --input-scale"
+    ):
+        probabilities(plain, IMAGES)
     expected = plain.predict(IMAGES.astype("float32") / 255, verbose=0)
-    np.testing.assert_allclose(probabilities(plain, IMAGES), expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities(with_scale(plain, "0-1"), IMAGES), expected, atol=1e-6)
 
 
 def test_grey_is_repeated_over_three_channels():
     colour = model(L.Conv2D(2, 3), shape=(48, 48, 3))
     expected = colour.predict(np.repeat(IMAGES, 3, axis=3).astype("float32") / 255, verbose=0)
-    np.testing.assert_allclose(probabilities(colour, IMAGES), expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities(with_scale(colour, "0-1"), IMAGES), expected, atol=1e-6)
 
 
 def test_images_are_resized_to_what_the_model_takes():
@@ -77,23 +82,23 @@ def test_logits_become_probabilities():
 
 
 def test_flip_averages_image_and_mirror():
-    plain = model()
-    scaled = IMAGES.astype("float32") / 255
-    expected = (plain.predict(scaled, verbose=0) + plain.predict(scaled[:, :, ::-1].copy(), verbose=0)) / 2
+    plain = model(L.Rescaling(1 / 255))
+    raw = IMAGES.astype("float32")
+    expected = (plain.predict(raw, verbose=0) + plain.predict(raw[:, :, ::-1].copy(), verbose=0)) / 2
     np.testing.assert_allclose(probabilities(plain, IMAGES, tta="flip"), expected, atol=1e-6)
     turned = probabilities(plain, IMAGES[:, :, ::-1], tta="flip")
     np.testing.assert_allclose(turned, expected, atol=1e-6)
 
 
 def test_an_ensemble_gives_the_mean():
-    one, other = model(), model(L.Rescaling(1 / 128))
+    one, other = model(L.Rescaling(1 / 255)), model(L.Rescaling(1 / 128))
     expected = (probabilities(one, IMAGES, tta="flip") + probabilities(other, IMAGES, tta="flip")) / 2
     np.testing.assert_allclose(probabilities([one, other], IMAGES, tta="flip"), expected, atol=1e-7)
 
 
 def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_images():
-    cutting = model(L.Cropping2D(4), activation=None)
-    _, flatten, dense = cutting.layers
+    cutting = model(L.Cropping2D(4), L.Rescaling(1 / 255), activation=None)
+    dense = cutting.layers[-1]
     scaled = IMAGES.astype("float32") / 255
     logits = []
     for view in (scaled, scaled[:, :, ::-1]):
@@ -104,8 +109,8 @@ def test_ten_crops_average_the_logits_of_corners_and_middle_and_their_mirror_ima
 
 
 def test_ten_crops_without_a_border_to_cut_repeat_the_edges():
-    whole = model(activation=None)
-    scaled = np.pad(IMAGES.astype("float32") / 255, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+    whole = model(L.Rescaling(1 / 255), activation=None)
+    scaled = np.pad(IMAGES.astype("float32"), ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
     logits = [
         whole.predict(np.ascontiguousarray(view[:, top : top + 48, left : left + 48]), verbose=0)
         for view in (scaled, scaled[:, :, ::-1])
@@ -116,7 +121,7 @@ def test_ten_crops_without_a_border_to_cut_repeat_the_edges():
 
 
 def test_batches_do_not_change_the_result(monkeypatch):
-    plain = model(L.Conv2D(2, 3))
+    plain = model(L.Rescaling(1 / 255), L.Conv2D(2, 3))
     whole = probabilities(plain, IMAGES)
     monkeypatch.setattr(prediction, "BATCH_SIZE", 2)
     np.testing.assert_allclose(probabilities(plain, IMAGES), whole, atol=1e-6)
@@ -125,22 +130,22 @@ def test_batches_do_not_change_the_result(monkeypatch):
 @pytest.mark.parametrize("pack", [lambda x: x, lambda x: [x], lambda x: {"face": x}])
 def test_input_may_be_a_tensor_a_list_or_a_dict(pack):
     inputs = keras.Input((48, 48, 1), name="face")
-    packed = keras.Model(pack(inputs), L.Dense(7, "softmax")(L.Flatten()(inputs)))
-    expected = packed.predict(pack(IMAGES.astype("float32") / 255), verbose=0)
+    packed = keras.Model(pack(inputs), L.Dense(7, "softmax")(L.Flatten()(L.Rescaling(1 / 255)(inputs))))
+    expected = packed.predict(pack(IMAGES.astype("float32")), verbose=0)
     np.testing.assert_allclose(probabilities(packed, IMAGES), expected, atol=1e-6)
 
 
 def test_output_may_be_a_list_of_one():
     inputs = keras.Input((48, 48, 1))
-    listed = keras.Model(inputs, [L.Dense(7, "softmax")(L.Flatten()(inputs))])
-    expected = listed.predict(IMAGES.astype("float32") / 255, verbose=0)
+    listed = keras.Model(inputs, [L.Dense(7, "softmax")(L.Flatten()(L.Rescaling(1 / 255)(inputs)))])
+    expected = listed.predict(IMAGES.astype("float32"), verbose=0)
     np.testing.assert_allclose(probabilities(listed, IMAGES), expected, atol=1e-6)
 
 
 def test_read_only_images_are_taken(tmp_path):
     np.save(tmp_path / "images.npy", IMAGES)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    plain = model()
+    plain = model(L.Rescaling(1 / 255))
     np.testing.assert_array_equal(probabilities(plain, mapped), probabilities(plain, IMAGES))
 
 
@@ -148,4 +153,19 @@ def test_unknown_test_time_augmentation_is_refused():
     with pytest.raises(
         InputError, match="Unknown test-time augmentation 'mirror'. Expected one of: none, flip, t"
     ):
-        probabilities(model(), IMAGES, tta="mirror")
+        probabilities(model(L.Rescaling(1 / 255)), IMAGES, tta="mirror")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(value):
+    broken = model(L.Rescaling(1 / 255), activation=None)
+    kernel, bias = broken.layers[-1].get_weights()
+    bias[2] = value
+    broken.layers[-1].set_weights([kernel, bias])
+    with pytest.raises(InputError, match="gives NaN or infinite values"):
+        probabilities(broken, IMAGES)
+
+
+def test_independent_scores_are_refused():
+    with pytest.raises(InputError, match="values that are not negative but do not sum to 1"):
+        probabilities(model(L.Rescaling(1 / 255), activation="sigmoid"), IMAGES)

@@ -109,6 +109,7 @@ def test_table_has_a_row_for_each_face():
     assert found["image"].tolist() == ["a.jpg", "a.jpg", "c.mp4", "c.mp4"]
     assert found["x"].tolist() == [32, 0, 64, 0]
     assert found["time"].tolist()[2:] == [0.5, 0.5] and found["track"].tolist()[2:] == [2, 1]
+    assert found["number"].tolist()[:2] == [2, 1]  # from left to right
     assert found["emotion"].tolist() == ["neutral", "neutral", "happy", "neutral"]
     assert found["happy"].tolist() == pytest.approx([0.2, 0.2, 1, 0])
     assert len(table({})) == 0 and list(table({}).columns) == list(found.columns)

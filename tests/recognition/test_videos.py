@@ -73,7 +73,13 @@ def test_any_name_is_one_file(tmp_path, name):
 def test_rubbish_is_reported(tmp_path, content):
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="clip.mp4 is no video that OpenCV can read"):
+    with pytest.raises(InputError, match="clip.mp4 cannot be read: it is no video that OpenCV can read"):
+        Video(path)
+
+
+def test_the_reason_is_given_where_nothing_can_be_read(tmp_path):
+    path = cut(noise(tmp_path / "clip.mp4", "mp4v"))
+    with pytest.raises(InputError, match="clip.mp4 cannot be read: it is cut short: [0-9,]+ bytes of at least"):
         Video(path)
 
 

@@ -85,6 +85,7 @@ def test_run_writes_every_file_of_the_record(tmp_path, csv):
         "source": "faces.csv",
         "digest": faces.digest,
         "synthetic": False,
+        "class_names": ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"],
         "images": {"train": 42, "validation": 9, "test": 9},
     }
     assert record["environment"]["backend"] == keras.backend.backend()
@@ -176,9 +177,9 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path, csv, monkeypatch):
     assert visible(folder) == FILES and not list(folder.glob(".*-*"))
 
 
-@pytest.mark.parametrize("step", ["save", "judge", "draw"])
+@pytest.mark.parametrize("step", ["save", "evaluate_split", "draw"])
 def test_run_interrupted_after_training_is_not_trained_again(tmp_path, csv, monkeypatch, step):
-    place = {"save": pipeline.saving, "judge": pipeline, "draw": pipeline.plots}[step]
+    place = {"save": pipeline.saving, "evaluate_split": evaluation, "draw": pipeline.plots}[step]
 
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
@@ -282,16 +283,17 @@ def test_locked_directory_is_told(tmp_path, csv, monkeypatch):
         go(TINY, csv, tmp_path / "runs")
 
 
-def test_judge_leaves_out_copies_of_earlier_splits_from_the_leak_free_figures(tmp_path):
+def test_evaluation_leaves_out_copies_of_earlier_splits_from_the_leak_free_figures(tmp_path):
     faces = tiny((42, 9, 9))
     faces.images[51] = faces.images[0]  # the first test image is a training image
     parts = split(load(write_csv(tmp_path / "faces.csv", faces)))
-    model = keras.Sequential([keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7)])
-    scores = pipeline.judge(model, parts, "test")
+    stack = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(7)]
+    model = keras.Sequential([keras.Input((48, 48, 1)), *stack])
+    scores = evaluation.evaluate_split(model, parts, "test")
     found = probabilities(model, parts["test"].images).argmax(axis=1) == parts["test"].labels
     assert scores["accuracy"] == pytest.approx(found.mean())
     assert scores["leak_free_accuracy"] == pytest.approx(found[1:].mean())
-    train = pipeline.judge(model, parts, "train", tta="flip")
+    train = evaluation.evaluate_split(model, parts, "train", tta="flip")
     mirrored = probabilities(model, parts["train"].images, tta="flip").argmax(axis=1) == parts["train"].labels
     assert train["accuracy"] == pytest.approx(mirrored.mean())
 
@@ -350,6 +352,6 @@ def test_run_on_ferplus_labels(tmp_path):
 
 
 def test_drawn_faces_are_kept_apart(tmp_path):
-    about = records.describe(dataclasses.replace(tiny(), source="here", synthetic=True), split(tiny()))
+    about = evaluation.describe_data(dataclasses.replace(tiny(), source="here", synthetic=True), split(tiny()))
     assert about["synthetic"] and about["source"] == "here"
     assert about["images"] == {"train": 14, "validation": 7, "test": 7}

@@ -1,4 +1,8 @@
 import logging
+import os
+import re
+import subprocess
+import sys
 import types
 
 import pytest
@@ -9,7 +13,7 @@ from fer_keras import evaluation
 from fer_keras.runs import plots, wandb_tracker
 from fer_keras.runs.wandb_tracker import Tracker
 
-HISTOGRAM = {"low": -1.0, "high": 1.0, "counts": [1, 2, 3, 4]}
+HISTOGRAM = {"scale": 1.0, "limit": 2.0, "counts": [1, 2, 3, 4]}
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +111,7 @@ def test_values_are_those_given(offline):
     assert logged(offline.rows, "test/recall_0") == [1.0]
     histogram = logged(offline.rows, "gradients/dense")[0]
     assert histogram["values"] == [1, 2, 3, 4]
-    assert histogram["bins"] == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert histogram["bins"] == pytest.approx([-2, -0.786151, 0, 0.786151, 2], abs=1e-6)
 
 
 def test_the_run_is_named_and_grouped_and_tells_no_host(offline):
@@ -133,6 +137,78 @@ def test_a_resumed_training_names_the_run_before(tmp_path):
     assert second.run.config["resumed_from"] == identity
     assert second.run.id != identity
     second.finish()
+
+
+def test_wandbs_own_variables_have_priority(tmp_path, monkeypatch):
+    chosen = {
+        **{"PROJECT": "mine", "NAME": "try-3", "RUN_GROUP": "tries", "ENTITY": "team"},
+        **{"TAGS": "a,b", "NOTES": "Why not?", "DIR": str(tmp_path / "elsewhere")},
+    }
+    (tmp_path / "elsewhere").mkdir()
+    for name, value in chosen.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
+    wandb.teardown()  # it reads them once
+    track(tmp_path / "run")
+    wandb.teardown()
+    _, _, run = read_run(tmp_path / "elsewhere")
+    assert (run.project, run.display_name, run.run_group, run.entity) == ("mine", "try-3", "tries", "team")
+    assert (list(run.tags), run.notes) == (["a", "b"], "Why not?")
+    assert not list((tmp_path / "run").glob("wandb/*run-*"))
+    assert os.environ["WANDB_CACHE_DIR"] == str(tmp_path / "cache")
+    assert os.environ["WANDB_DATA_DIR"] == str(tmp_path / "run" / "wandb" / "data")
+
+
+@pytest.mark.parametrize(
+    "mode, variable, line",
+    [
+        ("disabled", "", "wandb is off: --wandb disabled."),
+        ("auto", "disabled", "wandb is off: WANDB_MODE is disabled."),
+        ("offline", "", "wandb is offline: --wandb offline; `wandb sync .*/offline-run-.*` uploads this run."),
+        ("auto", "offline", "wandb is offline: WANDB_MODE is offline; `wandb sync "),
+        ("auto", "", r"wandb is offline: you are not logged in \(`wandb login`\); `wandb sync "),
+    ],
+)
+def test_first_line_says_where_a_run_is_logged_to_and_why(tmp_path, monkeypatch, caplog, mode, variable, line):
+    caplog.set_level("INFO", "fer_keras")
+    if variable:
+        monkeypatch.setenv("WANDB_MODE", variable)
+    with open_tracker(tmp_path, mode):
+        (said,) = [record.getMessage() for record in caplog.records if record.name == "fer_keras"]
+        assert re.match(f"Logging to {tmp_path}. {line}", said)
+
+
+CONNECTIONS = """
+import atexit, os, socket, sys, threading
+server = socket.create_server(("127.0.0.1", 0))  # stands for wandb's
+os.environ["WANDB_BASE_URL"] = f"http://127.0.0.1:{server.getsockname()[1]}"
+connections = []
+atexit.register(lambda: print(connections))  # before wandb's, so that it runs after them
+connect = socket.socket.connect
+def counted(self, address):
+    if self.family != socket.AF_UNIX:
+        connections.append(address)
+    return connect(self, address)
+socket.socket.connect = counted
+def accept():
+    while True:
+        connection, address = server.accept()
+        connections.append(address)
+        connection.close()
+threading.Thread(target=accept, daemon=True).start()
+from fer_keras.runs.wandb_tracker import Tracker
+with Tracker(sys.argv[1], "run", project="p", name="n", config={}) as tracker:
+    tracker.log_epoch({"epoch": 1, "val_acc": 0.5})
+"""
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled", "auto"])
+def test_offline_and_disabled_make_no_connection(tmp_path, mode):
+    """Even with a key; in mode auto without one."""
+    environment = os.environ | ({} if mode == "auto" else {"WANDB_API_KEY": "0123456789abcdef" * 2 + "deadbeef"})
+    command = [sys.executable, "-c", CONNECTIONS, mode]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("mode", ["disabled", "auto"])
@@ -162,7 +238,7 @@ def test_online_goes_offline_where_the_server_does_not_answer(tmp_path, monkeypa
     monkeypatch.setattr(wandb_tracker, "_init", start)
     assert open_tracker(tmp_path, "online").run.offline
     assert modes == ["online", "offline"]
-    assert "wandb goes offline. CommError: no such host again" in caplog.text
+    assert "wandb goes offline: CommError: no such host again." in caplog.text
 
 
 class Broken:
@@ -172,6 +248,12 @@ class Broken:
         raise OSError("No space left on device")
 
 
+class FaultyRun(Broken):
+    """One that has started before."""
+
+    offline, url = False, "https://example.org/run"
+
+
 def test_a_failing_start_is_told_and_costs_nothing(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(wandb, "init", Broken().__getattr__)
     assert track(tmp_path).run is None
@@ -179,7 +261,7 @@ def test_a_failing_start_is_told_and_costs_nothing(tmp_path, monkeypatch, caplog
 
 
 def test_a_fault_amid_training_is_told_once_and_costs_nothing(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(wandb_tracker, "_start", lambda *_: Broken())
+    monkeypatch.setattr(wandb_tracker, "_start", lambda *_: (FaultyRun(), "a test"))
     assert track(tmp_path).run is None
     assert [entry.getMessage() for entry in caplog.records] == [
         "wandb failed and is off from here on; the record on disk goes on. OSError: No space left on device"
@@ -190,6 +272,10 @@ def test_keyboard_interrupt_is_no_fault_of_wandb(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(wandb_tracker, "_start", lambda *_: types.SimpleNamespace(log=interrupt))
+    monkeypatch.setattr(
+        wandb_tracker,
+        "_start",
+        lambda *_: (types.SimpleNamespace(log=interrupt, offline=False, url="u"), "a test"),
+    )
     with pytest.raises(KeyboardInterrupt):
         open_tracker(tmp_path).log_epoch({"epoch": 1})

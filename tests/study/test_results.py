@@ -79,7 +79,7 @@ def test_result_of_the_study_holds_the_hash_of_its_rule_first():
     assert list(results.compact(RECORD, 7, "a1"))[0] == "rule"
 
 
-def test_continued_elsewhere_is_told():
+def test_continued_elsewhere_is_named():
     elsewhere = {"epochs": 1, "environment": {"threads": 8, "platform": "Linux"}}
     result = results.compact(RECORD | {"continued": [elsewhere]}, parameters=7)
     (row,) = result["continued"]

@@ -1,11 +1,15 @@
 """The study's runner: what it picks, what it skips, what it does with processes."""
 
+import contextlib
 import pathlib
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import click.testing
 import numpy as np
 import pytest
+from helpers.sweeps import wait_for
 
 from fer_keras import models, study
 from fer_keras.cli import cli
@@ -191,3 +195,33 @@ def faces(folder):
         rows.append(f"{i % 7},{pixels},{'Training' if i < 70 else 'PublicTest'}")
     (folder / "faces.csv").write_text("\n".join(rows) + "\n")
     return folder / "faces.csv"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+def test_a_killed_study_leaves_no_training_and_the_next_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "experiments").mkdir()
+    (file,) = write_experiments(tmp_path / "experiments", "a")
+    file.write_text(file.read_text().replace("epochs=2", "epochs=40"))
+    command = [sys.executable, "-m", "fer_keras", "study", "a", "--seeds", "1", "--workers", "1"]
+    study_ = subprocess.Popen([*command, "--data", str(faces(tmp_path))], cwd=tmp_path)
+    wait_for(lambda: list(tmp_path.glob("runs/a/*/checkpoint.npz")))
+    study_.kill()
+    study_.wait()
+    wait_for(lambda: not trainings_of(tmp_path))
+    done, failed = running.run(
+        ["a"], seeds=1, data=tmp_path / "faces.csv", folder=tmp_path / "experiments", output=tmp_path / "runs"
+    )
+    assert (len(done), failed) == (1, [])
+    assert len(list(tmp_path.glob("runs/a/*"))) == 1  # the interrupted run was continued
+
+
+def trainings_of(folder):
+    """Return the running processes that work in `folder`."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            found += [process.name] if (process / "cwd").resolve() == folder else []
+    return found

@@ -24,7 +24,7 @@ from fer_keras.runs import pipeline, records
 from fer_keras.sweep import file as sweep_file
 from fer_keras.sweep import results as sweep_results
 from fer_keras.sweep import search as sweep
-from fer_keras.sweep import storage as sweep_board
+from fer_keras.sweep import storage as sweep_storage
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Stands for a training: val_acc in epoch e is e x learning_rate; a batch size of 13 fails.
@@ -325,7 +325,7 @@ def test_cells_are_exact_and_counted(place):
 def test_early_termination_becomes_hyperband(place):
     early = {"type": "hyperband", "min_iter": 1, "eta": 2}
     found = sweep_file.load(write(early_terminate=early, parameters=GRID | {"epochs": {"value": 8}}))
-    pruner = sweep_board._pruner(found)
+    pruner = sweep_storage._pruner(found)
     assert isinstance(pruner, HyperbandPruner)
     assert (pruner._min_resource, pruner._max_resource, pruner._reduction_factor) == (1, 8, 2)
 
@@ -423,7 +423,7 @@ def test_goal_minimize(place):
 
 def test_hopeless_trials_are_stopped(place, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "0.3")
-    monkeypatch.setattr(sweep_board, "_pruner", lambda sweep: ThresholdPruner(lower=0.15))
+    monkeypatch.setattr(sweep_storage, "_pruner", lambda sweep: ThresholdPruner(lower=0.15))
     result = run(write(parameters={"learning_rate": {"values": [0.1, 0.2]}}))
     stopped, complete = result["trials"]
     assert (stopped["state"], stopped["epochs"], stopped["value"]) == ("stopped early", 1, 0.1)
@@ -434,12 +434,12 @@ def test_hopeless_trials_are_stopped(place, monkeypatch):
 
 def test_what_is_all_but_done_is_not_stopped(place, monkeypatch):
     monkeypatch.setenv("FAKE_SECONDS", "0.2")
-    monkeypatch.setattr(sweep_board, "_pruner", lambda sweep: ThresholdPruner(lower=9, n_warmup_steps=3))
+    monkeypatch.setattr(sweep_storage, "_pruner", lambda sweep: ThresholdPruner(lower=9, n_warmup_steps=3))
     result = run(write(parameters={"learning_rate": {"values": [0.1, 0.2]}}, run_cap=1))
     assert [row["state"] for row in result["trials"]] == ["complete"]
 
 
-def test_a_failure_is_told_and_the_others_go_on(place):
+def test_a_failure_is_logged_and_the_others_go_on(place):
     result = run(write(parameters={"learning_rate": {"values": [0.1, 0.2]}, "batch_size": {"values": [13, 16]}}))
     assert [row["state"] for row in result["trials"]] == ["failed", "complete", "failed", "complete"]
     assert sweep_results.table(result).startswith("search: 4 trials, 2 complete, 2 failed\n")
@@ -475,31 +475,31 @@ def test_a_misspelt_model_option_is_refused_at_once(place):
 # What workers share.
 
 
-def board(**changes):
-    return sweep_board.Board(sweep_file.load(write(**changes)), "sweeps/search")
+def opened(**changes):
+    return sweep_storage.Storage(sweep_file.load(write(**changes)), "sweeps/search")
 
 
 def test_a_dead_workers_trial_is_begun_again_on_its_host(place):
-    dead, living = board(), board()
+    dead, living = opened(), opened()
     lost = dead.take()
     with living.joined():
         again = living.take()
         assert again.params == lost.params
         assert [trial.state for trial in living.trials()] == [TrialState.FAIL, TrialState.RUNNING]
-        assert sweep_board.origin(living.trials()[1]) == 0
+        assert sweep_storage.origin(living.trials()[1]) == 0
         assert living.take().params == {"learning_rate": 0.1, "batch_size": 16}
 
 
 def test_a_living_workers_trial_is_left_alone_and_awaited(place):
-    first, second = board(), board()
+    first, second = opened(), opened()
     with first.joined():
         first.take()
         assert second.take().params == {"learning_rate": 0.1, "batch_size": 16}
-        assert board().awaits_others()
+        assert opened().awaits_others()
 
 
 def test_another_hosts_trial_is_left_alone(place, monkeypatch):
-    distant, here = board(), board()
+    distant, here = opened(), opened()
     distant.host = "elsewhere"
     distant.take()
     assert not here.awaits_others()
@@ -509,7 +509,7 @@ def test_another_hosts_trial_is_left_alone(place, monkeypatch):
 def test_a_trial_taken_over_by_another_worker_is_let_go(place, monkeypatch, caplog):
     caplog.set_level("INFO", "fer_keras")
     monkeypatch.setenv("FAKE_SECONDS", "0.5")
-    slept, other = board(run_cap=1), board(run_cap=1)
+    slept, other = opened(run_cap=1), opened(run_cap=1)
     trials = sweep.Trials(slept, 1, [], pathlib.Path("runs"))
     job = trials.next_job()
     other._reclaim()
@@ -522,14 +522,14 @@ def test_a_trial_taken_over_by_another_worker_is_let_go(place, monkeypatch, capl
 
 
 def test_a_deadly_trial_is_not_tried_for_ever(place):
-    for _ in range(sweep_board.MOST_RETRIES + 1):
-        trial = board(run_cap=1).take()
+    for _ in range(sweep_storage.MOST_RETRIES + 1):
+        trial = opened(run_cap=1).take()
         assert trial.params == {"learning_rate": 0.1, "batch_size": 8}
-    assert board(run_cap=1).take() is None
+    assert opened(run_cap=1).take() is None
 
 
 def test_two_workers_at_the_last_place(place, monkeypatch):
-    first, second = board(run_cap=1), board(run_cap=1)
+    first, second = opened(run_cap=1), opened(run_cap=1)
     answers = [[]]  # the second looks before the first has begun, and begins after it
     honest = second.trials
     monkeypatch.setattr(second, "trials", lambda: answers.pop() if answers else honest())
@@ -537,7 +537,7 @@ def test_two_workers_at_the_last_place(place, monkeypatch):
     with first.joined():
         assert first.take() is not None
         assert second.take() is None
-    assert sweep_board.places(honest()) == [0]
+    assert sweep_storage.places(honest()) == [0]
     assert len(sweep_results.result(first.sweep, first.study)["trials"]) == 1
 
 
@@ -627,11 +627,11 @@ def test_two_workers_on_postgresql_one_killed(place, monkeypatch):
         assert workers[1].returncode == 0, errors
         result = run(storage=storage)
         with contextlib.closing(
-            sweep_board.Board(sweep_file.load("search.yaml"), "sweeps/search", storage)
-        ) as board:
-            trials = board.trials()
+            sweep_storage.Storage(sweep_file.load("search.yaml"), "sweeps/search", storage)
+        ) as storage_:
+            trials = storage_.trials()
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
-    again = [trial for trial in trials if sweep_board.origin(trial) != trial.number]
+    again = [trial for trial in trials if sweep_storage.origin(trial) != trial.number]
     assert [row["state"] for row in result["trials"]] == ["complete"] * 6
     assert len({json.dumps(row["settings"]) for row in result["trials"]}) == 6
     assert [trial.params for trial in failed] == [trial.params for trial in again]
@@ -641,7 +641,7 @@ def test_two_workers_on_postgresql_one_killed(place, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.postgres
 @on_postgres
-def test_a_lost_database_is_told(place, monkeypatch):
+def test_a_lost_database_is_an_input_error(place, monkeypatch):
     pytest.importorskip("psycopg")
     monkeypatch.setenv("FAKE_SECONDS", "2")
     write()

@@ -104,9 +104,27 @@ def test_histograms_count_every_weight_and_gradient_of_each_kernel():
     }
     for kind in ("gradients", "parameters"):  # the gradient of half the square is the weight itself
         second = kinds[kind]["second"]
-        assert (second["low"], second["high"]) == pytest.approx((0, 12))
-        assert second["counts"] == [1] + 62 * [0] + [1]
+        assert (second["scale"], second["limit"]) == pytest.approx((12, 12))
+        assert second["counts"] == 32 * [0] + [1] + 30 * [0] + [1]
         assert sum(kinds[kind]["first"]["counts"]) == 2
+
+
+def test_histogram_shows_the_spread_of_peaked_values():
+    # Half of 1000 values lie within 0.001 of 0, the others up to 1: one of equal bins would hold more than half.
+    values = np.concatenate(
+        [np.linspace(-0.001, 0.001, 501), np.geomspace(0.001, 1, 250), -np.geomspace(0.001, 1, 249)]
+    )
+    found = callbacks.histogram(values)
+    assert (found["limit"], sum(found["counts"])) == (1, 1000)
+    assert found["scale"] == pytest.approx(0.001, rel=0.01)
+    assert max(found["counts"]) < 100
+    assert callbacks.histogram(np.zeros((2, 2)))["counts"] == 32 * [0] + [4] + 31 * [0]
+    assert sum(callbacks.histogram(np.array([np.nan, np.inf, 1]))["counts"]) == 1
+
+
+def test_histogram_edges():
+    # asinh(2 / 1) = 1.443635; at half of it sinh(0.721818) = 0.786151.
+    assert callbacks.histogram_edges(1, 2, bins=4) == pytest.approx([-2, -0.786151, 0, 0.786151, 2], abs=1e-6)
 
 
 def test_spread_of_gradients_and_weights_by_layer():

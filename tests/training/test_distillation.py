@@ -33,7 +33,8 @@ def soft_targets(experiment, faces):
 def teacher(path, bias, pixel=0.0, classes=EMOTIONS):
     """Write a network of one layer: `bias` to the logits, to the first also `pixel` x the upper left one."""
     softmax = keras.layers.Softmax(name="_".join(classes))
-    layers = [keras.Input((48, 48, 1)), keras.layers.Flatten(), keras.layers.Dense(7, name="logits"), softmax]
+    scaling, flatten = keras.layers.Rescaling(1 / 255), keras.layers.Flatten()
+    layers = [keras.Input((48, 48, 1)), scaling, flatten, keras.layers.Dense(7, name="logits"), softmax]
     model = keras.Sequential(layers)
     kernel = np.zeros((2304, 7), "float32")
     kernel[0, 0] = pixel

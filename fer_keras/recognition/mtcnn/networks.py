@@ -1,6 +1,7 @@
 """The three networks of MTCNN, on Keras or on ONNX Runtime, behind one signature."""
 
 import importlib.util
+import io
 import json
 import pathlib
 import threading
@@ -45,23 +46,30 @@ def load(engine="auto"):
         raise InputError(f"Unknown engine {engine!r}. Expected one of: {', '.join(ENGINES)}.")
     digests = json.loads((FOLDER / "digests.json").read_text(encoding="utf-8"))
     onnx = engine == "onnx" or engine == "auto" and importlib.util.find_spec("onnxruntime") is not None
-    for name in [f"{name}.onnx" for name in NAMES] if onnx else ["mtcnn.npz"]:
-        check_digest(FOLDER / name, digests[name])
-    return [OnnxNetwork(name) for name in NAMES] if onnx else keras_networks()
+    if not onnx:
+        return keras_networks(content("mtcnn.npz", digests))
+    return [OnnxNetwork(name, content(name, digests)) for name in (f"{name}.onnx" for name in NAMES)]
+
+
+def content(name, digests):
+    path = FOLDER / name
+    data = path.read_bytes()
+    check_digest(data, digests[name], path)
+    return data
 
 
 class OnnxNetwork:
     """One of the networks on ONNX Runtime."""
 
-    def __init__(self, name):
-        self.session = engines.session(FOLDER / f"{name}.onnx", threads=0)
+    def __init__(self, name, data):
+        self.session = engines.session(data, name)
 
     def __call__(self, images):
         return self.session.run(None, {"images": images})
 
 
-def keras_networks():
-    with np.load(FOLDER / "mtcnn.npz", allow_pickle=False) as arrays:
+def keras_networks(data):
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return [KerasNetwork(name, arrays) for name in NAMES]
 
 

@@ -1,4 +1,4 @@
-"""The report of the study: files of tables and one page, and what README and the experiment files tell of it."""
+"""The report of the study: tables, one page, and the figures in README and the experiment files."""
 
 import ast
 import pathlib

@@ -63,13 +63,13 @@ def test_charts_of_a_step_are_over_its_runs_with_the_seeds_as_one_line():
     ]
 
 
-def test_a_missing_package_is_told(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
     with pytest.raises(InputError, match=r"needs wandb-workspaces: .* Run `pip install 'fer-keras\[report\]'`"):
         publishing.publish(found(), "fer-keras")
 
 
-def test_a_missing_login_is_told():
+def test_a_missing_login_is_named():
     pytest.importorskip("wandb_workspaces")
     with pytest.raises(InputError, match="Run `wandb login`"):
         publishing.publish(found(), "fer-keras")

@@ -96,10 +96,13 @@ def test_small_figures_keep_two_digits():
     assert tables.difference(one, False) == "+0.0021 (-0.0039 to +0.0082), SD 0.0028, 2 seeds"
 
 
-def test_new_seeds_take_the_pilots_place_in_the_leaderboard():
+def test_new_seeds_take_the_pilots_place_in_the_leaderboard_at_the_first_look():
     both = {stem: [*group, *new_seeds()[stem]] for stem, group in found().items()}
     assert tables.leaderboard(both) == tables.leaderboard(new_seeds())
     assert tables.pilot_leaderboard(both) == tables.leaderboard(found())
+    fewer = {stem: group[:-1] for stem, group in both.items()}
+    assert tables.leaderboard(fewer) == tables.leaderboard(found())
+    assert tables.leaderboard({stem: group[3:] for stem, group in fewer.items()}).count("| 3 |") == 3
 
 
 def test_associations_table():

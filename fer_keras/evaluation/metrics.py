@@ -1,41 +1,37 @@
 """Labels and probabilities in, scores out."""
 
-import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
+from fer_keras.inference.outputs import ROUNDING
 
 SMALLEST_PROBABILITY = 1e-7  # keeps the loss of a certain mistake finite: at most 16.1 nats
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
 MOST_MISTAKES = 24
-ROUNDING = 1e-2  # how far a row's sum may be from 1: bfloat16 has 8 bits
-
-CHANCE_LOSS = math.log(len(EMOTIONS))  # of equal probabilities, 1.946 nats
-ZERO_LOSS = 0.05 * CHANCE_LOSS  # what counts as "down to 0": 5 % of chance is left
-AT_ONCE_EPOCHS = 20  # the study says "almost at once"; halfway to its first good epoch is ours
-WELL_EPOCHS = 80  # the study's good results took 40 to 60 epochs; twice the lower end is ours
-BARELY_DOWN = 0.5  # the study says "barely down"; more than half of the first loss left is ours
 
 
-def scores(labels, probabilities, leak_free=None):
-    """Judge predictions.
+def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | None = None) -> dict[str, Any]:
+    """Compare predictions with labels.
 
     Args:
-        labels: integers 0..6, shape (n,), n at least 1.
-        probabilities: floats 0..1, shape (n, 7), every row summing to 1.
+        labels: integers from 0 to below the number of classes, shape (n,), n at least 1.
+        probabilities: floats 0..1, shape (n, classes), every row summing to 1.
         leak_free: booleans, shape (n,): False where an exact copy of the image was seen in training.
 
     Returns:
-        JSON-able `dict`: `images` (count), `accuracy` (fraction), `loss` (mean cross-entropy, nats), `macro_f1`
-        (mean over all 7 classes), `calibration_error` (fraction; expected calibration error of the top class in 15
-        equal-width bins, Guo et al. 2017, arXiv:1706.04599), `recall_x`, `precision_x` and `f1_x` for x = 0..6 (0
-        for a class that is absent or never predicted), `confusion` (7 lists of 7 counts; rows true, columns
-        predicted), `mistakes` (the 24 wrong predictions of the highest probability, the worst first: `dict`s of
-        `image`, its place in the split from 0, `label`, `predicted` and `probability`), and with `leak_free` also
-        `leak_free_images` and `leak_free_accuracy` (`None` without images).
+        `dict` for JSON: `images` (count), `accuracy` (fraction), `loss` (mean cross-entropy, nats), `macro_f1`
+        (mean over all classes), `calibration_error` (fraction; expected calibration error of the top class in 15
+        equal-width bins, Guo et al. 2017, arXiv:1706.04599), `recall_x`, `precision_x` and `f1_x` for each class
+        number x (0 for a class that is absent or never predicted), `confusion` (a list of counts for each class;
+        rows true, columns predicted), `mistakes` (the 24 wrong predictions of the highest probability, the worst
+        first: `dict`s of `image`, its place in the split from 0, `label`, `predicted` and `probability`). With
+        `leak_free` also `leak_free_images` and `leak_free_accuracy` (`None` without images).
 
     Raises:
         InputError: if a shape, a label or a probability is not as above.
@@ -44,7 +40,7 @@ def scores(labels, probabilities, leak_free=None):
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     true_class = np.clip(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY, 1)
-    classes = range(len(EMOTIONS))
+    classes = range(probabilities.shape[1])
     precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
     result = {
         "images": len(labels),
@@ -64,8 +60,8 @@ def scores(labels, probabilities, leak_free=None):
     return result
 
 
-def table(result):
-    """Return the figures of `scores` as text: the totals, then a line for every class by code and name."""
+def table(result: dict[str, Any], class_names: Sequence[str] = EMOTIONS) -> str:
+    """Return the figures of `scores` as text: the totals, then a line for every class by number and name."""
     totals = [
         ("images", f"{result['images']:,}"),
         ("accuracy", f"{result['accuracy']:.4f}"),
@@ -77,45 +73,15 @@ def table(result):
         figure = f"{result['leak_free_accuracy']:.4f} of {result['leak_free_images']:,} images"
         totals.append(("leak-free accuracy", figure))
     lines = [f"{name:<20}{value}" for name, value in totals]
-    lines += ["", f"{'class':<12}{'images':>8}{'recall':>11}{'precision':>11}{'F1':>11}"]
-    for code, name in enumerate(EMOTIONS):
+    width = max(12, *(len(f"{code} {name}") + 2 for code, name in enumerate(class_names)))
+    lines += ["", f"{'class':<{width}}{'images':>8}{'recall':>11}{'precision':>11}{'F1':>11}"]
+    for code, name in enumerate(class_names):
         figures = (result[f"{kind}_{code}"] for kind in ("recall", "precision", "f1"))
         images = sum(result["confusion"][code])
-        lines.append(f"{code} {name:<10}{images:>8,}" + "".join(f"{figure:>11.4f}" for figure in figures))
+        lines.append(
+            f"{f'{code} {name}':<{width}}{images:>8,}" + "".join(f"{figure:>11.4f}" for figure in figures)
+        )
     return "\n".join(lines)
-
-
-def overfit_verdict(losses):
-    """Judge the overfit check: how fast the training loss on one small fixed subset goes down to 0.
-
-    Args:
-        losses: training loss (nats) of each epoch, at least one.
-
-    Returns:
-        `dict`: `verdict` ("overfits at once", "learns well", "learns slowly" or "gradients do not flow"),
-        `epochs_to_zero` (first epoch, from 1, whose loss is below `ZERO_LOSS`, or `None`), `first_loss` and
-        `last_loss` (`None` if not finite), `text` (one sentence with the figures), `losses` (as given).
-    """
-    first, last = float(losses[0]), float(losses[-1])
-    epochs = next((epoch for epoch, loss in enumerate(losses, 1) if loss < ZERO_LOSS), None)
-    verdict = _verdict(epochs, first, last)
-    down = f"to {last:.3f} in {len(losses)}" if epochs is None else f"to below {ZERO_LOSS:.3f} in {epochs}"
-    return {
-        "verdict": verdict,
-        "epochs_to_zero": epochs,
-        "first_loss": first if math.isfinite(first) else None,
-        "last_loss": last if math.isfinite(last) else None,
-        "text": f"{verdict.capitalize()}: training loss on one fixed batch from {first:.3f} {down} epochs.",
-        "losses": list(losses),
-    }
-
-
-def _verdict(epochs_to_zero, first, last):
-    if epochs_to_zero is None:
-        return "learns slowly" if last < BARELY_DOWN * first else "gradients do not flow"
-    if epochs_to_zero <= AT_ONCE_EPOCHS:
-        return "overfits at once"
-    return "learns well" if epochs_to_zero <= WELL_EPOCHS else "learns slowly"
 
 
 def _mistakes(labels, predicted, confidence):
@@ -140,7 +106,7 @@ def _calibration_error(confidence, right):
 
 def _checked(labels, probabilities):
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, "float64")
-    count = len(EMOTIONS)
+    count = probabilities.shape[-1] if probabilities.ndim == 2 else len(EMOTIONS)
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
         raise InputError(
             f"Labels must be a list of at least one integer. Received shape {labels.shape}, {labels.dtype}."
@@ -150,7 +116,11 @@ def _checked(labels, probabilities):
             f"Probabilities must have shape ({len(labels)}, {count}), a row for every label and a column for "
             f"every class. Received shape {probabilities.shape}."
         )
-    _refuse((labels < 0) | (labels >= count), labels, "Labels must be 0..6; unlabelled images cannot be judged")
+    _refuse(
+        (labels < 0) | (labels >= count),
+        labels,
+        f"Labels must be 0..{count - 1}; unlabelled images cannot be evaluated",
+    )
     outside = ~((probabilities >= 0) & (probabilities <= 1 + ROUNDING)).all(axis=1)
     _refuse(outside, probabilities, "Probabilities must lie in 0..1; a model that returns logits needs a softmax")
     total = probabilities.sum(axis=1)

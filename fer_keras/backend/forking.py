@@ -1,0 +1,43 @@
+"""Predictions in processes that were forked, as `multiprocessing.Pool` does on Linux by default.
+
+A fork copies one thread only. A backend whose threads are gone waits for them for ever.
+"""
+
+import os
+
+import keras
+
+from fer_keras.core.errors import InputError
+
+_prepared = False
+_forked = False
+
+
+def prepare() -> None:
+    """Let processes that are forked from now on predict: PyTorch computes in one thread there.
+
+    JAX and TensorFlow cannot be used after a fork; `check` reports that.
+    """
+    global _prepared
+    if not _prepared and hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_in_child)
+        _prepared = True
+
+
+def _in_child():
+    global _forked
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_num_threads(1)
+    else:
+        _forked = True
+
+
+def check() -> None:
+    """Raise an `InputError` in a forked process in which the backend would wait for ever."""
+    if _forked:
+        raise InputError(
+            f"Keras on {keras.backend.backend()} cannot predict in a forked process. "
+            "Start the workers with multiprocessing.get_context('spawn'), or give FER an .onnx file."
+        )

@@ -1,0 +1,67 @@
+"""Work on files from strangers in a process of its own, with limits on time and memory."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from fer_keras.core.errors import InputError
+
+SECONDS = 20  # for the work itself
+STARTING = 60  # seconds to start Python and import what the work needs
+MEMORY = 2 << 30  # bytes beyond what the imports took
+FAILED = 2  # exit code of work that ended in an `InputError`, whose message is the last line of stderr
+
+
+def try_in_child(module: str, *arguments: str, data: bytes, path) -> None:
+    """Run `python -m MODULE ARGUMENTS`, `data` on its standard input, and wait for its end.
+
+    Args:
+        module: one that calls `work` on what it is asked to do.
+        data: content of the file `path`.
+        path: for messages.
+
+    Raises:
+        InputError: if the process ends with an error, or needs more than `SECONDS` or `MEMORY`.
+    """
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+    limits = f"{SECONDS} seconds or {MEMORY >> 30} GiB of memory"
+    try:
+        done = subprocess.run(
+            command, input=data, capture_output=True, env=environment, timeout=SECONDS + STARTING, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path} is refused: to load it takes more than {limits}.") from None
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    if done.returncode == FAILED and lines:
+        raise InputError(lines[-1])
+    if done.returncode:
+        raise InputError(f"{path} is refused: to load it takes more than {limits}, or ends the process.")
+
+
+def work(function, *arguments) -> None:
+    """Call `function` on `arguments` under the limits, in a process that `try_in_child` started; end the process.
+
+    Where the system has no such limits (Windows), only the time limit of `try_in_child` holds.
+    """
+    if os.name == "posix":
+        import resource
+
+        with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else open(os.devnull) as file:
+            taken = int((file.read().split() or ["0"])[0]) * resource.getpagesize()
+        if taken:
+            resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.alarm(SECONDS)  # its default action ends the process whatever it is doing
+    try:
+        function(*arguments)
+    except InputError as error:
+        print(str(error).replace("\n", " "), file=sys.stderr)
+        code = FAILED
+    except MemoryError:
+        code = 1
+    else:
+        code = 0
+    sys.stderr.flush()
+    os._exit(code)  # without the clean-up of what is about to be thrown away

@@ -1,0 +1,24 @@
+"""Scores of predictions, and of trained networks on labelled images.
+
+from fer_keras import evaluation
+
+result = evaluation.evaluate("model.keras", "fer2013.csv", tta="flip")
+print(result.scores["accuracy"])
+print(result.table())
+"""
+
+from fer_keras.evaluation.evaluating import Evaluation, describe_data, evaluate, evaluate_split
+from fer_keras.evaluation.metrics import scores, table
+from fer_keras.evaluation.overfit import CHANCE_LOSS, ZERO_LOSS, overfit_verdict
+
+__all__ = [
+    "CHANCE_LOSS",
+    "ZERO_LOSS",
+    "Evaluation",
+    "describe_data",
+    "evaluate",
+    "evaluate_split",
+    "overfit_verdict",
+    "scores",
+    "table",
+]

@@ -1,0 +1,271 @@
+"""Trained networks on labelled images: the Python side of `fer-keras evaluate`."""
+
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fer_keras import data as data_room
+from fer_keras.core import renames
+from fer_keras.core.choices import INPUT_SCALES, SPLITS, InputScale, Split, Tta
+from fer_keras.core.errors import InputError
+from fer_keras.data import EMOTIONS, Faces
+from fer_keras.evaluation import metrics
+from fer_keras.model_files.pretrained import is_name
+
+if TYPE_CHECKING:
+    import keras
+
+    Model = str | os.PathLike[str] | keras.Model
+
+LOG = logging.getLogger("fer_keras")
+TRIED_IMAGES = 40  # of each class, to find out the input scale
+LEAST_DIFFERENCE = 0.1  # of two accuracies, for one scale to be clearly better
+STANDARD_ERRORS = 3  # that the difference must be above
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Args:
+        models: the network, or the members of the ensemble, as they were given; a `keras.Model` by its name.
+        class_names: of the data, in the order of the scores.
+        data: `source`, `digest`, `synthetic` and number of `images` in each split.
+        split: that was scored.
+        tta: test-time augmentation.
+        seed: of the split.
+        labels: of the images, "original" or "fer+".
+        scores: as `fer_keras.evaluation.scores` returns them.
+    """
+
+    models: tuple[str, ...]
+    class_names: tuple[str, ...]
+    data: dict[str, Any]
+    split: Split
+    tta: Tta
+    seed: int
+    labels: str
+    scores: dict[str, Any] = dataclasses.field(repr=False)
+
+    def table(self) -> str:
+        """Return the scores as text, with a line for each class."""
+        return metrics.table(self.scores, self.class_names)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it for a JSON file; `model` is a name, or a list of those of an ensemble."""
+        about = {key: value for key, value in vars(self).items() if key != "models"}
+        return {"model": self.models[0] if len(self.models) == 1 else list(self.models), **about}
+
+
+def evaluate(
+    models: "Model | Sequence[Model]" = "best",
+    data: str | os.PathLike[str] | Faces | None = None,
+    *,
+    split: Split = "test",
+    tta: Tta = "none",
+    seed: int | None = None,
+    labels: str | None = None,
+    class_order: Sequence[str] | None = None,
+    input_scale: InputScale | None = None,
+    trusted: bool = False,
+) -> Evaluation:
+    """Score a network, or several as an ensemble, whose answer is the mean of their probabilities.
+
+    Args:
+        models: `.keras` files, "best" or "tiny", or `keras.Model`s from images to probabilities or logits. One of
+            these, or a sequence.
+        data: `Faces`, or FER-2013 in any format, see `fer_keras.data.load`.
+        split: "train", "validation" or "test".
+        tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
+        seed: of the split; default: that of the run that a model file is of, else 0.
+        labels: "original", or "fer+" for FER+'s majority; default: those of the run, else "original".
+        class_order: names of the outputs, see `fer_keras.model_files.saving.load`.
+        input_scale: the pixel values that the networks expect; default: what their layers show, else what is
+            clearly best on 40 training images of each class.
+        trusted: the model files are known to be harmless, see `fer_keras.model_files.saving.load`.
+
+    Returns:
+        `Evaluation`. Its leak-free figures leave out images of which an exact copy stands in the splits before.
+
+    Raises:
+        InputError: if a model or the data cannot be used; if their classes differ; if the runs of the models have
+            different seeds or labels and none are given; if the input scale is not known, or another than the one
+            known or given is clearly better on training images.
+    """
+    from fer_keras.model_files import saving
+
+    if split not in SPLITS:
+        raise InputError(f"Unknown split {split!r}. Expected one of: {', '.join(SPLITS)}.")
+    given = list(models) if isinstance(models, list | tuple) else [models]
+    order = tuple(class_order) if class_order else None
+    loaded = {
+        _name(model): saving.load(model, classes=order, trusted=trusted)
+        if isinstance(model, str | os.PathLike)
+        else saving.named(model, order)
+        for model in given
+    }
+    runs = {name: run for name in loaded if (run := _run_of(name))}
+    if seed is None:  # another seed would have trained on images of this validation split
+        seed = int(_common("seed", runs, 0))
+    labels = labels or str(_common("labels", runs, "original"))
+    faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels)
+    parts = data_room.split(faces, seed)
+    for warning in data_room.quality_checks(parts):
+        LOG.warning(warning)
+    for name, run in runs.items():
+        if run["data"]["digest"] != faces.digest:
+            LOG.warning("%s was trained on other data, which may hold images of this %s split.", name, split)
+    ready = [
+        model if is_name(name) else _with_scale(model, name, input_scale, parts["train"])
+        for name, model in loaded.items()
+    ]
+    return Evaluation(
+        models=tuple(loaded),
+        class_names=faces.class_names,
+        data=describe_data(faces, parts),
+        split=split,
+        tta=tta,
+        seed=seed,
+        labels=labels,
+        scores=evaluate_split(ready, parts, split, tta=tta),
+    )
+
+
+def evaluate_split(
+    models: "keras.Model | Sequence[keras.Model]", parts: Mapping[str, Faces], split: Split, *, tta: Tta = "none"
+) -> dict[str, Any]:
+    """Return the `scores` of a network, or of an ensemble, on one split.
+
+    The leak-free figures leave out images of which an exact copy stands in the splits before it.
+
+    Args:
+        models: whose `class_names`, `EMOTIONS` where they have none, are those of the data in any order.
+        parts: the splits, as `fer_keras.data.split` returns them.
+        split: "train", "validation" or "test".
+        tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
+
+    Raises:
+        InputError: if the classes of a model are not those of the data.
+    """
+    from fer_keras.inference.prediction import probabilities
+
+    names = list(parts)
+    seen = [parts[name] for name in names[: names.index(split)]]
+    faces = parts[split]
+    mask = data_room.leak_free(faces, *seen) if seen else None
+    members = list(models) if isinstance(models, list | tuple) else [models]
+    columns = [_columns(model, faces) for model in members]
+    found = [probabilities(m, faces.images, tta=tta)[:, c] for m, c in zip(members, columns, strict=True)]
+    return metrics.scores(faces.labels, np.mean(found, axis=0), mask)
+
+
+def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
+    """Return what a record holds on its data: file or folder, content hash, class names, images of each split.
+
+    `pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`,
+    the SHA-256 of each one's file, if the experiment has them.
+    """
+    return {
+        "source": pathlib.Path(faces.source).name,
+        "digest": faces.digest,
+        "synthetic": faces.synthetic,
+        "class_names": list(faces.class_names),
+        "images": {name: len(part.labels) for name, part in parts.items()},
+    }
+
+
+def _name(model):
+    return str(model) if isinstance(model, str | os.PathLike) else f"keras.Model({model.name!r})"
+
+
+def _run_of(name):
+    """Return the settings and the data of the run whose model `name` is; None for other models."""
+    path = pathlib.Path(name).parent / "run.json"
+    if not path.is_file():
+        return None
+    try:
+        return renames.read_record(json.loads(path.read_bytes()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is damaged: {error!r}. Move the model to another folder, or train again."
+        ) from None
+
+
+def _common(setting, runs, default):
+    """Return the value of a setting that all runs share, or the default if there are none."""
+    values = {path: run["experiment"].get(setting, default) for path, run in runs.items()}
+    if len(set(values.values())) > 1:
+        found = ", ".join(f"{path}: {value}" for path, value in values.items())
+        raise InputError(f"The models are of runs with different {setting}: {found}. Choose with --{setting}.")
+    return next(iter(values.values()), default)
+
+
+def _columns(model, faces):
+    """Return the columns of the model's outputs in the order of the classes of the data."""
+    expected = faces.class_names
+    found = getattr(model, "class_names", EMOTIONS)
+    if sorted(found) != sorted(expected):
+        raise InputError(
+            f"Model {model.name!r} has the classes {', '.join(found)}, but the data has {', '.join(expected)}. "
+            "Name its outputs with --class-order (in Python, class_order=), or give the data of its classes."
+        )
+    return [found.index(name) for name in expected]
+
+
+def _with_scale(model, name, given, train):
+    """Return `model` from images of values [0, 255], after its input scale was tried on training images."""
+    from fer_keras.inference import input_scale
+
+    assumed = given or input_scale.known(model)
+    images, labels = _balanced(train)
+    if not len(labels):
+        return input_scale.with_scale(model, given)
+    right = {
+        scale: _accuracy(input_scale.with_scale(model, scale), images, labels, train) for scale in INPUT_SCALES
+    }
+    best, second = sorted(right, key=lambda scale: (right[scale], scale == assumed), reverse=True)[:2]
+    figures = ", ".join(f"{scale}: {accuracy:.2f}" for scale, accuracy in right.items())
+    figures = f"accuracy on {len(labels)} training images by input scale: {figures}"
+    if assumed is None:
+        if not _clearly_better(right[best], right[second], len(labels)):
+            raise InputError(
+                f"{name} does not show which pixel values it expects, and its answers do not either ({figures}). "
+                "Give them with --input-scale (in Python, input_scale=)."
+            )
+        LOG.info("%s expects the input scale %s (%s).", name, best, figures)
+        return input_scale.with_scale(model, best)
+    if _clearly_better(right[best], right[assumed], len(labels)):
+        raise InputError(
+            f"{name} {'was given' if given else 'seems to expect'} the input scale {assumed}, but is clearly "
+            f"better with {best} ({figures}). Nothing is reported: give --input-scale {best}."
+        )
+    return input_scale.with_scale(model, given)
+
+
+def _balanced(faces):
+    """Return images and labels of up to `TRIED_IMAGES` of each class, the same at every call."""
+    random = np.random.default_rng(0)
+    classes = (np.flatnonzero(faces.labels == code) for code in range(len(faces.class_names)))
+    rows = np.sort(np.concatenate([random.permutation(rows)[:TRIED_IMAGES] for rows in classes]))
+    return np.asarray(faces.take(rows).images), faces.labels[rows]
+
+
+def _accuracy(model, images, labels, faces):
+    from fer_keras.inference.prediction import probabilities
+
+    try:
+        found = probabilities(model, images)
+    except InputError:  # values of a wrong scale can end in infinity
+        return 0.0
+    return float((found[:, _columns(model, faces)].argmax(axis=1) == labels).mean())
+
+
+def _clearly_better(accuracy, other, images):
+    error = ((accuracy * (1 - accuracy) + other * (1 - other)) / images) ** 0.5
+    return accuracy - other > max(LEAST_DIFFERENCE, STANDARD_ERRORS * error)

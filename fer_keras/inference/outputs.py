@@ -1,0 +1,62 @@
+"""What networks give: probabilities, logits, or neither."""
+
+import numpy as np
+
+from fer_keras.core.errors import InputError
+
+ROUNDING = 1e-2  # how far the sum of an image's probabilities may be from 1: bfloat16 has 8 bits
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether the array (n, classes) holds probabilities."""
+    return bool(outputs.min(initial=0) >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=ROUNDING))
+
+
+def check_probabilities(outputs, shape: tuple[int, int], source: str) -> np.ndarray:
+    """Return `outputs` as float32.
+
+    Args:
+        outputs: what a classifier gave.
+        shape: (images, classes) that it should have.
+        source: what the classifier is, for messages.
+
+    Raises:
+        InputError: if they have another shape, or are no probabilities.
+    """
+    outputs = np.asarray(outputs, "float32")
+    if outputs.shape != shape:
+        raise InputError(f"{source} must give probabilities of shape {shape}. Received shape {outputs.shape}.")
+    check_finite(outputs, source)
+    if not are_probabilities(outputs):
+        row = outputs[np.argmax(np.abs(outputs.sum(axis=1) - 1))]
+        raise InputError(
+            f"{source} must give probabilities: from 0 to 1, with sum 1 for each image. Received {_shown(row)}."
+        )
+    return outputs
+
+
+def give_logits(outputs: np.ndarray, source: str) -> bool:
+    """Whether `outputs`, (n, classes) of a Keras model, are logits; if not, they are probabilities.
+
+    Raises:
+        InputError: if they are neither: NaN, infinite, or independent scores from 0 to 1, as a sigmoid gives them.
+    """
+    check_finite(outputs, source)
+    if are_probabilities(outputs):
+        return False
+    if outputs.min() >= 0:
+        raise InputError(
+            f"{source} gives values that are not negative but do not sum to 1, such as {_shown(outputs[0])}. "
+            "Expected probabilities or logits: end the network in a softmax or a linear layer."
+        )
+    return True
+
+
+def check_finite(outputs: np.ndarray, source: str) -> None:
+    """Raise `InputError` if a value is NaN or infinite."""
+    if not np.isfinite(outputs).all():
+        raise InputError(f"{source} gives NaN or infinite values: its weights or its input scale are wrong.")
+
+
+def _shown(row):
+    return "[" + ", ".join(f"{value:.3g}" for value in row[:7]) + (", …]" if len(row) > 7 else "]")

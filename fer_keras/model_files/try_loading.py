@@ -1,0 +1,30 @@
+"""Builds a model from a stranger's file and runs it once, to find out in a limited process what that takes.
+
+python -m fer_keras.model_files.try_loading PATH < PATH
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+from fer_keras.core import limited
+from fer_keras.model_files import safe_loading
+
+
+def try_loading(data, path):
+    """Load the `.keras` file whose content is `data`, and compute one image."""
+    model = safe_loading.build(safe_loading.parse(data, path), path)
+    try:
+        # A shape that is not fixed takes what FER-2013's images have.
+        shapes = [tuple(tensor.shape[1:]) for tensor in getattr(model, "inputs", None) or []]
+        images = [np.zeros((1, *(48 if n is None else n for n in shape)), "float32") for shape in shapes]
+        if images:
+            model.predict_on_batch(images if len(images) > 1 else images[0])
+    except Exception as error:
+        raise safe_loading.InputError(f"{path} cannot be run by Keras: {safe_loading.reason(error)}") from error
+
+
+if __name__ == "__main__":
+    keras.ops.zeros(1)  # the backend's own start is no part of the work
+    limited.work(try_loading, sys.stdin.buffer.read(), sys.argv[1])

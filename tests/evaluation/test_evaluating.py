@@ -1,0 +1,125 @@
+"""The Python side of `fer-keras evaluate`: what it takes, what it refuses to report."""
+
+import dataclasses
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+import fer_keras
+from fer_keras import evaluation
+from fer_keras.core.errors import InputError
+from fer_keras.data import EMOTIONS
+from fer_keras.data.faces import make_faces
+from fer_keras.model_files import saving
+
+L = keras.layers
+
+
+def stripes(count, names=EMOTIONS):
+    """Faces of which class c has its brightest row in 6 c: one dense layer tells them apart."""
+    labels = np.arange(count) % len(names)
+    images = np.random.default_rng(0).integers(0, 60, (count, 48, 48, 1)).astype("uint8")
+    images[np.arange(count), 6 * labels] = 255
+    return make_faces(images, labels, np.repeat([0, 1], [count - 70, 70]), "stripes", names)
+
+
+FACES = stripes(350)
+
+
+def reader(*stack, names=EMOTIONS, temperature=1.0, offset=0.0):
+    """A network that reads the stripes from the values behind `stack`, if they are about 0 to 1."""
+    images = keras.Input((48, 48, 1))
+    x = images
+    for layer in stack:
+        x = layer(x)
+    kernel = np.zeros((48, 48, len(names)), "float32")
+    for code in range(len(names)):
+        kernel[6 * code, :, code] = 1 / 48 / temperature
+    dense = L.Dense(len(names), activation="softmax")
+    model = keras.Model(images, dense(L.Flatten()(x)), name="reader")
+    dense.set_weights([kernel.reshape(2304, -1), np.full(len(names), offset, "float32")])
+    return model
+
+
+SEES = [L.Rescaling(1 / 255)]
+
+
+def test_scores_of_a_network_and_what_is_said_of_them():
+    found = fer_keras.evaluate(reader(*SEES), FACES)
+    assert found.scores["accuracy"] == 1 and found.scores["images"] == 70
+    assert found.models == ("keras.Model('reader')",) and found.class_names == EMOTIONS
+    assert (found.split, found.tta, found.seed, found.labels) == ("test", "none", 0, "original")
+    assert found.data["images"] == {"train": 252, "validation": 28, "test": 70}
+    assert found.data["class_names"] == list(EMOTIONS) and found.data["digest"] == FACES.digest
+    assert found.table().startswith("images              70\naccuracy            1.0000\n")
+    about = found.as_dict()
+    assert about["model"] == "keras.Model('reader')" and about["scores"] is found.scores
+
+
+def test_networks_of_other_classes_are_scored_by_their_names():
+    names = ("rot", "grün", "青")
+    faces = stripes(350, names)
+    found = evaluation.evaluate(reader(*SEES, names=names[::-1]), faces, class_order=names[::-1])
+    assert found.scores["accuracy"] == pytest.approx(1 / 3, abs=0.01)  # the network calls row 0 by the last name
+    right = reader(*SEES, names=names)
+    assert evaluation.evaluate(right, faces, class_order=names).scores["accuracy"] == 1
+    assert "1 grün" in evaluation.evaluate(right, faces, class_order=names).table()
+    with pytest.raises(InputError, match="has the classes rot, grün, blau, but the data has rot, grün, 青"):
+        evaluation.evaluate(right, faces, class_order=("rot", "grün", "blau"))
+    with pytest.raises(InputError, match="has 3 outputs, but 7 class names"):
+        evaluation.evaluate(right, faces)
+
+
+def test_ensemble_is_the_mean():
+    one, other = reader(*SEES), reader(*SEES, temperature=2.0)
+    other = keras.Model(other.inputs, other.outputs, name="other")
+    found = evaluation.evaluate([one, other], FACES, tta="flip")
+    assert found.as_dict()["model"] == ["keras.Model('reader')", "keras.Model('other')"]
+    alone = [evaluation.evaluate(model, FACES, tta="flip").scores["loss"] for model in (one, other)]
+    assert min(alone) < found.scores["loss"] < max(alone)
+
+
+BRIGHT = [L.ReLU(threshold=100.0)]  # shows no scale, and nothing is left of images in any but 0-255
+
+
+def test_scale_that_is_clearly_best_is_found_and_said(caplog):
+    with caplog.at_level(logging.INFO, "fer_keras"):
+        found = evaluation.evaluate(reader(*BRIGHT), FACES)
+    assert found.scores["accuracy"] == 1
+    message = (
+        "expects the input scale 0-255 (accuracy on 252 training images by input scale: 0-1: 0.14, 0-255: 1.00,"
+    )
+    assert any(message in line for line in caplog.messages)
+
+
+def test_no_figure_is_reported_when_another_scale_is_clearly_better():
+    with pytest.raises(InputError, match="was given the input scale 0-1, but is clearly better with 0-255"):
+        evaluation.evaluate(reader(*BRIGHT), FACES, input_scale="0-1")
+    with pytest.raises(InputError, match="seems to expect the input scale 0-1, but is clearly better with 0-255"):
+        evaluation.evaluate(reader(L.Rescaling(2.0), L.ReLU(threshold=200.0)), FACES)
+
+
+def test_scale_that_does_not_show_must_be_given():
+    with pytest.raises(InputError, match="and its answers do not either .* Give them with --input-scale"):
+        evaluation.evaluate(reader(L.ReLU()), FACES)
+
+
+def test_unknown_split_is_refused():
+    with pytest.raises(InputError, match="Unknown split 'dev'. Expected one of: train, validation, test."):
+        evaluation.evaluate("tiny", FACES, split="dev")
+
+
+def test_damaged_record_beside_a_model_is_an_input_error(tmp_path):
+    saving.save(saving.named(reader(*SEES)), tmp_path / "model.keras")
+    (tmp_path / "run.json").write_text("[")
+    with pytest.raises(InputError, match="run.json is damaged"):
+        evaluation.evaluate(tmp_path / "model.keras", FACES)
+
+
+def test_images_seen_in_training_are_left_out_of_the_leak_free_figures():
+    images = FACES.images.copy()
+    images[340] = images[0]
+    faces = dataclasses.replace(FACES, images=images)
+    assert evaluation.evaluate(reader(*SEES), faces).scores["leak_free_images"] == 69
