@@ -96,3 +96,8 @@ def test_every_command_of_the_tutorial_works(tmp_path):
         interpreter = ["bash", "-euc"] if language == "bash" else [sys.executable, "-c"]
         done = subprocess.run([*interpreter, text], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+def test_no_page_holds_the_marks_of_a_merge():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]:
+        assert not re.search(r"^(<{7} |={7}$|>{7} )", page.read_text(encoding="utf-8"), re.M), page

@@ -21,8 +21,10 @@ def header_bits(image: Image.Image) -> int | None:
     gives the container, not its content. PGM gives its largest value; Pillow scales by it to fill 16 bits.
 
     Args:
-        image: opened by Pillow and not yet loaded.
+        image: opened by Pillow and not yet loaded; of another, None is returned.
     """
+    if getattr(image, "fp", None) is None:
+        return None
     if image.format == "PNG":
         return _png_bits(image.fp)
     if image.format == "TIFF":

@@ -23,13 +23,14 @@ class TooLargeError(Exception):
     """The image has more pixels than allowed; `args` are its width and height."""
 
 
-def decode(file, kind, max_pixels):
+def decode(file, kind, max_pixels, header_bits=None):
     """Return the image in the binary `file` as an upright PIL image of mode RGB.
 
     Args:
         file: binary file.
         kind: Pillow's name of the format; no other one is tried.
         max_pixels: larger images are not decoded.
+        header_bits: function of the opened image, see `upright`.
 
     Raises:
         TooLargeError: if it is larger.
@@ -42,7 +43,7 @@ def decode(file, kind, max_pixels):
     width, height = image.size
     if width * height > max_pixels:
         raise TooLargeError(width, height)
-    return upright(image)
+    return upright(image, header_bits)
 
 
 def register_heif():
@@ -53,16 +54,22 @@ def register_heif():
     pillow_heif.register_heif_opener()
 
 
-def upright(image):
+def upright(image, header_bits=None):
     """Return a PIL image of mode RGB: turned as its EXIF says, over white, 16 bits cut to 8.
+
+    Args:
+        image: PIL image.
+        header_bits: function that returns the bits of each value as an image's header gives them, or None. Then
+            they are the fewest that hold its largest value: 8, 10, 12, 14 or 16.
 
     Raises:
         ValueError: if its values are floating-point or have more than 16 bits.
     """
+    bits = header_bits(image) if header_bits and image.mode.startswith("I") else None
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be copied for nothing
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
-        image = eight_bits(image)
+        image = eight_bits(image, bits)
     if image.mode == "F":
         raise ValueError("it has floating-point values, whose range is unknown; 8 or 16 bits are expected")
     if image.has_transparency_data:
@@ -72,13 +79,14 @@ def upright(image):
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def eight_bits(image):
-    """Return a PIL image of 16 bits as one of mode L, its values divided by 256."""
+def eight_bits(image, bits=None):
+    """Return a PIL image of integers in mode L: the upper 8 of `bits`, by default of the fewest that fit."""
     image = image.convert("I")
     low, high = image.getextrema()
     if low < 0 or high > 65535:
         raise ValueError(f"it has values {low} to {high}; 8 or 16 bits are expected")
-    return image.point(lambda value: value * (1 / 256)).convert("L")
+    bits = bits or max(8, high.bit_length() + high.bit_length() % 2)
+    return image.point(lambda value: value * (1 / 2 ** (bits - 8))).convert("L")
 
 
 def main(kind, max_pixels, seconds, memory_bytes):

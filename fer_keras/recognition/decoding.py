@@ -16,6 +16,7 @@ import threading
 import numpy as np
 from PIL import UnidentifiedImageError
 
+from fer_keras.data.bit_depth import header_bits
 from fer_keras.recognition import decode_worker, headers
 
 START_SECONDS = 30  # for the subprocess to start, on a busy machine
@@ -78,7 +79,7 @@ def rgb(data, max_pixels, limits):
     kind = headers.kind_of(data)
     if needs_subprocess(data, limits):
         return in_subprocess(data, kind, max_pixels, limits)
-    return np.asarray(decode_worker.decode(io.BytesIO(data), kind, max_pixels))
+    return np.asarray(decode_worker.decode(io.BytesIO(data), kind, max_pixels, header_bits))
 
 
 def in_subprocess(data, kind, max_pixels, limits):

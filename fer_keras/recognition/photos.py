@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fer_keras.core.errors import InputError
+from fer_keras.data import bit_depth
 from fer_keras.recognition import decode_worker, decoding
 from fer_keras.recognition.headers import FORMATS
 
@@ -19,7 +20,8 @@ def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
     Args:
         image: path, encoded `bytes`, binary file such as `io.BytesIO`, PIL image, or array: uint8 or uint16,
             (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF
-            says, of an animation the first frame is taken, transparency is laid over white, 16 bits are cut to 8.
+            says, of an animation the first frame is taken, transparency is laid over white, more than 8
+            bits are cut to 8.
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images tell their order themselves.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
@@ -93,7 +95,7 @@ def check_size(width, height, name, max_pixels):
 def eight_bits(values):
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"The image has values {values.min()} to {values.max()}. Expected 8 or 16 bits.")
-    return (values // 256).astype(np.uint8)
+    return bit_depth.to_eight_bits(values, bit_depth.smallest_depth(int(values.max())))
 
 
 def from_array(array, bgr, max_pixels):

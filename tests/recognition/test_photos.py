@@ -83,6 +83,18 @@ def test_sixteen_bits_are_cut_to_eight(form):
     assert photos.read(np.array([[0, 65535, 256 * 77]], np.uint16))[0, :, 2].tolist() == [0, 255, 77]
 
 
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_fewer_bits_in_a_container_of_sixteen(depth):
+    """The file's largest value gives the depth; sBIT and TIFF's MaxSampleValue of a dark picture do, too."""
+    values = np.array([[0, 77, 255]], np.uint16) << (depth - 8)
+    for image in (values, Image.fromarray(values), Image.fromarray(values.astype(np.int32))):
+        assert photos.read(image)[0, :, 1].tolist() == [0, 77, 255]
+    for form in ("PNG", "TIFF"):
+        assert photos.read(encoded(Image.fromarray(values), form))[0, :, 0].tolist() == [0, 77, 255]
+    dark = encoded(Image.fromarray(values // 16), "TIFF", tiffinfo={281: (1 << depth) - 1})
+    assert photos.read(dark)[0, :, 0].tolist() == [0, 77 // 16, 15]
+
+
 @pytest.mark.parametrize("mode, dark", [("1", 0), ("L", 10)])
 def test_grey_and_black_and_white(mode, dark):
     image = two_by_one(dark, 255, mode=mode)
