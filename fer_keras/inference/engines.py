@@ -199,8 +199,9 @@ def session(data: bytes, path, threads: int = 0) -> "onnxruntime.InferenceSessio
     """Return a session on the processor for the ONNX file `path` whose content is `data`.
 
     Raises:
-        InputError: if onnxruntime cannot read it.
+        InputError: if onnxruntime is missing or cannot read it.
     """
+    _need_onnxruntime()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
