@@ -107,3 +107,16 @@ def sha256(path: StrPath) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_digest(data: bytes, expected: str, path: StrPath) -> None:
+    """Compare the SHA-256 of `data`, the content of the file `path`, with `expected`, in hex.
+
+    Raises:
+        InputError: if they differ.
+    """
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected.lower():
+        raise InputError(
+            f"{path} is not the published file: its SHA-256 is {found}, expected {expected:.64}. Get it again."
+        )

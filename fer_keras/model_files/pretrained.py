@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import write_json, writing
+from fer_keras.core.files import check_digest, write_json, writing
 from fer_keras.data import EMOTIONS
 
 FOLDER = pathlib.Path(__file__).with_name("weights")
@@ -35,7 +35,6 @@ def pretrained(name="best", *, folder=FOLDER):
     import keras
 
     from fer_keras.backend.layers import fast_config
-    from fer_keras.model_files.safe_loading import check_digest
 
     about = card(name, folder=folder)
     path = pathlib.Path(folder, f"{name}.npz")
@@ -52,6 +51,19 @@ def pretrained(name="best", *, folder=FOLDER):
 def class_names(about: dict) -> tuple[str, ...]:
     """Return the names of a network's outputs by its card; cards before 0.2.0 do not hold any."""
     return tuple(about["data"].get("class_names", EMOTIONS))
+
+
+def onnx_path(name: str = "best", *, folder=FOLDER) -> pathlib.Path:
+    """Return the ONNX file of a trained network, for `fer_keras.inference.engines.OnnxEngine`.
+
+    Raises:
+        InputError: if there is no such network, or its file is not the one that was released.
+    """
+    about, path = card(name, folder=folder), pathlib.Path(folder, f"{name}.onnx")
+    if not path.is_file():
+        raise InputError(f"{path} is missing: install the package again.")
+    check_digest(path.read_bytes(), about["onnx_sha256"], path)
+    return path
 
 
 def is_name(model) -> bool:

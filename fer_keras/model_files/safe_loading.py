@@ -6,7 +6,6 @@ listed here and everything else is refused; docs/reliability.md has the publishe
 
 import collections
 import dataclasses
-import hashlib
 import io
 import json
 import math
@@ -93,19 +92,6 @@ class Content:
     config: dict
     weights: bytes = dataclasses.field(repr=False)
     class_names: tuple[str, ...] | None
-
-
-def check_digest(data: bytes, expected: str, path) -> None:
-    """Compare the SHA-256 of `data`, the content of the file `path`, with `expected`, in hex.
-
-    Raises:
-        InputError: if they differ.
-    """
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected.lower():
-        raise InputError(
-            f"{path} is not the published file: its SHA-256 is {found}, expected {expected:.64}. Get it again."
-        )
 
 
 def parse(data: bytes, path) -> Content:

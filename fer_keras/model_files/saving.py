@@ -10,7 +10,7 @@ import keras
 from fer_keras.backend import layers
 from fer_keras.core import limited
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import writing
+from fer_keras.core.files import check_digest, writing
 from fer_keras.data import EMOTIONS
 from fer_keras.model_files import class_names as names
 from fer_keras.model_files import safe_loading
@@ -95,7 +95,7 @@ def load(
     data = _read(path)
     digest = _digest_beside(path) if digest is None else digest
     if digest is not None:
-        safe_loading.check_digest(data, digest, path)
+        check_digest(data, digest, path)
     content = safe_loading.parse(data, path)
     if not (trusted or safe_loading.is_plain(content)):
         limited.try_in_child("fer_keras.model_files.try_loading", str(path), data=data, path=path)
