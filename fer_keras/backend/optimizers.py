@@ -12,6 +12,8 @@ import re
 import keras
 from keras import ops
 
+from fer_keras.backend.private import has_all
+
 if keras.backend.backend() == "torch":
     import torch
     from torch.optim.adam import adam
@@ -19,9 +21,16 @@ else:
     torch = None  # type: ignore[assignment]
 
 
+LISTS = tuple(
+    f"_foreach_{name}" for name in ("add", "add_", "div_", "lerp_", "mul", "mul_", "norm", "sqrt", "sub_")
+)
+HOOKS = ("_backend_apply_gradients", "_clip_gradients", "_get_current_learning_rate", "_get_variable_index")
+
+
 def fused(optimizer_class):
     """Return `optimizer_class`, `keras.optimizers.Adam`, `AdamW`, `RMSprop` or `SGD`, in few operations a step."""
-    if torch is None:
+    use = "fused optimizer steps"
+    if torch is None or not (has_all(torch, LISTS, use) and has_all(keras.optimizers.Optimizer, HOOKS, use)):
         return optimizer_class
     # Keras swaps in its torch implementation for exactly its own classes, not for subclasses of them.
     implementation = type(optimizer_class())

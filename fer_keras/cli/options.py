@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from fer_keras.core.choices import INPUT_SCALES, TTA
+from fer_keras.core.choices import ENGINES, INPUT_SCALES, TTA
 from fer_keras.experiment import load
 
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
@@ -75,13 +75,16 @@ tta_option = click.option(
     help="Test-time augmentation: average over the image and its mirror image, or over ten crops.",
 )
 model_option = click.option(
-    "--model", type=click.Path(), help="best or tiny, which come along, or a .keras or .onnx file. [default: best]"
+    "--model",
+    type=click.Path(),
+    help="best or tiny, which come with the package, or a .keras or .onnx file. [default: best]",
 )
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["keras", "onnx"]),
-    help="What computes. onnx starts in a third of the time; the model is written for it once, into your cache. "
-    "[default: keras, for an .onnx file onnx]",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="What computes. auto: ONNX Runtime, where it is installed, for best, tiny and .onnx files, else Keras.",
 )
 detector_option = click.option(
     "--detector",
@@ -99,6 +102,31 @@ min_face_option = click.option(
     help="Pixels of the side of the smallest face that is searched for. Half as many take four times as long.",
 )
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
+
+
+view_option = click.option(
+    "--tta",
+    type=click.Choice(["none", "flip"]),
+    default="flip",
+    show_default=True,
+    help="Test-time augmentation: average over each face and its mirror image.",
+)
+
+
+def fer_options(command):
+    """Add what `open_fer` takes."""
+    detecting = min_face_option, detector_option
+    classifying = view_option, engine_option, input_scale_option, class_order_option, model_option
+    for option in (*detecting, *classifying):
+        command = option(command)
+    return command
+
+
+def open_fer(class_order, **settings):
+    """Return the `FER` of the values of `fer_options`, and of more of its arguments."""
+    from fer_keras.recognition import FER
+
+    return FER(classes=parse_classes(class_order), **settings)
 
 
 def read_experiment(file, **changes):

@@ -7,14 +7,7 @@ import sys
 
 import click
 
-from fer_keras.cli.options import (
-    class_order_option,
-    detector_option,
-    engine_option,
-    min_face_option,
-    model_option,
-    parse_classes,
-)
+from fer_keras.cli.options import fer_options, open_fer
 from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 
@@ -26,10 +19,7 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 
 @click.command()
 @click.argument("paths", nargs=-1)
-@model_option
-@class_order_option
-@detector_option
-@min_face_option
+@fer_options
 @click.option(
     "--max-pixels",
     type=click.IntRange(1),
@@ -58,22 +48,7 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 @click.option(
     "--camera", is_flag=False, flag_value="0", metavar="[NUMBER]", help="Show this camera live in a window."
 )
-@engine_option
-def predict(
-    paths,
-    model,
-    class_order,
-    engine,
-    detector,
-    min_face,
-    max_pixels,
-    as_json,
-    as_csv,
-    annotate,
-    saliency,
-    every,
-    camera,
-):
+def predict(paths, as_json, as_csv, annotate, saliency, every, camera, **fer_settings):
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
     Ends with 1 if some of the files could not be read, or not to their end; with 2 if none could.
@@ -93,11 +68,11 @@ def predict(
     if camera is not None:
         from fer_keras.recognition import camera as cameras
 
-        return cameras.show(recognizer(model, class_order, engine, detector, min_face, max_pixels), camera)
+        return cameras.show(open_fer(**fer_settings), camera)
     found = inputs.expand(paths)
     if found.skipped:
         LOG.info(inputs.summary(found.skipped))
-    fer = recognizer(model, class_order, engine, detector, min_face, max_pixels)
+    fer = open_fer(**fer_settings)
     stdin = sys.stdin.buffer.read() if "-" in found.files else None
     results = []
     from fer_keras.core.progress import bar
@@ -119,35 +94,3 @@ def show_error(message):
         LOG.error(message)
     else:
         click.echo(f"Error: {message}", err=True)
-
-
-def recognizer(model, class_order, engine, detector, min_face, max_pixels):
-    """Return the `FER` of a command's options."""
-    from fer_keras.recognition import FER, detection
-
-    model = classifier(model, class_order, engine)
-    detector = detection.detector(detector, min_face=min_face, engine=engine or "auto")
-    return FER(model, detector=detector, max_pixels=max_pixels)
-
-
-def classifier(model, class_order, engine):
-    """Return what `FER` takes as its model."""
-    from fer_keras.inference import engines
-
-    is_onnx = model is not None and model.endswith(".onnx")
-    if is_onnx and engine == "keras":
-        raise InputError(
-            f"{model} can be served by the engine onnx only. Leave --engine out, or name a .keras file."
-        )
-    if engine != "onnx" and not is_onnx:
-        engines.import_keras_alone()
-    classes = parse_classes(class_order)
-    if engine == "onnx":
-        from fer_keras.recognition.classifiers import onnx_file
-
-        return onnx_file(model, classes=classes)
-    if model is None or classes is None:
-        return model
-    from fer_keras.model_files import saving
-
-    return saving.load(model, classes=classes)

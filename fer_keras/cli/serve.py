@@ -2,7 +2,7 @@
 
 import click
 
-from fer_keras.cli.options import class_order_option, detector_option, engine_option, min_face_option, model_option
+from fer_keras.cli.options import fer_options, open_fer
 from fer_keras.core.errors import InputError
 
 
@@ -16,12 +16,8 @@ from fer_keras.core.errors import InputError
     metavar="ADDRESS",
     help="Take the client's address from X-Forwarded-For of this proxy (address or network; may be repeated).",
 )
-@model_option
-@class_order_option
-@engine_option
-@detector_option
-@min_face_option
-def serve(host, port, proxies, model, class_order, engine, detector, min_face):
+@fer_options
+def serve(host, port, proxies, **fer_settings):
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
     \b
@@ -36,7 +32,5 @@ def serve(host, port, proxies, model, class_order, engine, detector, min_face):
         from fer_keras import server
     except ImportError as error:
         raise InputError(f"Serving needs {error.name}: pip install 'fer-keras[serve]'.") from error
-    from fer_keras.cli.predict import recognizer
-
-    fer = recognizer(model, class_order, engine, detector, min_face, server.MAX_PIXELS)
+    fer = open_fer(**fer_settings, max_pixels=server.MAX_PIXELS)
     server.serve(fer, host, port, trusted_proxies=proxies)

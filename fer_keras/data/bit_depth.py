@@ -2,10 +2,10 @@
 
 import re
 import struct
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from fer_keras.core.errors import InputError
 
@@ -23,11 +23,11 @@ def header_bits(image: Image.Image) -> int | None:
     Args:
         image: opened by Pillow and not yet loaded; of another, None is returned.
     """
-    if getattr(image, "fp", None) is None:
+    if not isinstance(image, ImageFile.ImageFile) or image.fp is None:
         return None
     if image.format == "PNG":
         return _png_bits(image.fp)
-    if image.format == "TIFF":
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
         most, bits = image.tag_v2.get(MAX_SAMPLE_VALUE), image.tag_v2.get(BITS_PER_SAMPLE, (16,))
         if most:
             return int(np.max(most)).bit_length()
@@ -37,7 +37,7 @@ def header_bits(image: Image.Image) -> int | None:
     return None
 
 
-def _png_bits(file: BinaryIO) -> int | None:
+def _png_bits(file: IO[bytes]) -> int | None:
     """Return the largest number in a PNG's sBIT chunk, which stands before the pixels, or None."""
     start = file.tell()
     try:
@@ -55,7 +55,7 @@ def _png_bits(file: BinaryIO) -> int | None:
         file.seek(start)
 
 
-def _pgm_bits(file: BinaryIO) -> int | None:
+def _pgm_bits(file: IO[bytes]) -> int | None:
     """Return 16 for a PGM whose largest value is given, None where that is the container's 65535."""
     start = file.tell()
     try:

@@ -12,7 +12,6 @@ from fer_keras.data.rows import chunks, select
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
 SIDE = 48
-PER_IMAGE = ("votes", "soft_labels", "names")  # optional fields of `Faces` with a row per image
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,8 +64,14 @@ class Faces:
             labels=labels,
             usages=usages,
             digest=digest(images, labels, usages, self.class_names),
-            **{name: None if (array := getattr(self, name)) is None else array[rows] for name in PER_IMAGE},
+            votes=_rows(self.votes, rows),
+            soft_labels=_rows(self.soft_labels, rows),
+            names=_rows(self.names, rows),
         )
+
+
+def _rows(array, rows):
+    return None if array is None else array[rows]
 
 
 def make_faces(images, labels, usages, source, class_names: tuple[str, ...] = EMOTIONS) -> Faces:
@@ -82,8 +87,8 @@ def digest(images, labels, usages, class_names: tuple[str, ...] = EMOTIONS) -> s
     content = hashlib.sha256()
     for chunk in chunks(images):
         content.update(chunk)
-    content.update(np.ascontiguousarray(labels, "<i8"))
-    content.update(np.ascontiguousarray(usages, np.int8))
+    content.update(np.ascontiguousarray(labels, "<i8").tobytes())
+    content.update(np.ascontiguousarray(usages, np.int8).tobytes())
     if class_names != EMOTIONS:
         content.update(json.dumps(class_names).encode())
     return content.hexdigest()

@@ -61,14 +61,14 @@ def recognize(source: sources.Source, options: Options) -> Format:
     heads = sources.heads(source)
     headers = {name: tables.columns(head) for name, head in heads.items()}
     ballot = votes.find(headers)
-    found = {}
+    found: dict[Callable, tuple[Any, list[str]]] = {}
     if parts := tables.find(source, headers, reading):
         found[tables.read] = parts, list(parts)
     pictures, lists = listings.find(source, heads, reading)
     if pictures := pictures or folders.find(source, reading):
         found[folders.read] = pictures, [*lists, *dict.fromkeys(picture.name for picture in pictures)]
-    if parts := parquet.find(source, heads):
-        found[parquet.read] = parts, list(parts)
+    if shards := parquet.find(source, heads):
+        found[parquet.read] = shards, list(shards)
     if len(found) > 1:
         examples = ", ".join(names[0] for _, names in found.values())
         raise InputError(

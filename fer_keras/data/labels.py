@@ -48,9 +48,9 @@ class Labels:
         """Return the code of a class name, `LEFT_OUT` for a class that is not asked for, or None if unknown."""
         word = word.strip()
         if self.own and word:
-            code = self._known.setdefault(_key(word), len(self._known))
-            self._shown.setdefault(code, word)
-            return code
+            new = self._known.setdefault(_key(word), len(self._known))
+            self._shown.setdefault(new, word)
+            return new
         code = self._known.get(_key(word), self._known.get(emotion_name(word)))
         if code is None and emotion_name(word) in (*EMOTIONS, *WITHOUT_COUNTERPART):
             return LEFT_OUT

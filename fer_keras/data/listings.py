@@ -43,8 +43,8 @@ def find(source: Source, heads: dict[str, bytes], reading: Reading) -> tuple[lis
     if len(used) > 1:
         names = ", ".join(name for group in used.values() for name in group)
         raise InputError(f"{source.path} holds the lists of several data sets: {names}. Give the folder of one.")
-    for reader, names in used.items():
-        return _listed(source, names, reader, reading), names
+    for reader, files in used.items():
+        return _listed(source, files, reader, reading), files
     return _jaffe(source, reading), []
 
 

@@ -14,8 +14,8 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Generator, Iterable
+from typing import IO, BinaryIO
 
 from fer_keras.core.errors import InputError
 from fer_keras.data.skipped import Skipped
@@ -41,7 +41,7 @@ class Folder:
         names = walk(self.path, self.skipped) if names is None else names
         self.sizes = {name: (self.path / name).stat().st_size for name in names}
 
-    def stream(self, names: Iterable[str]) -> Iterator[tuple[str, BinaryIO]]:
+    def stream(self, names: Iterable[str]) -> Generator[tuple[str, IO[bytes]]]:
         """Yield each of `names` with its open binary file, in the cheapest order for this source."""
         for name in names:
             if not self.sizes[name]:  # files of /proc and the like have no size and may never end
@@ -73,7 +73,7 @@ class Zip:
         self.sizes = checked(path, ((info.filename, info.file_size) for info in infos), self.skipped)
         self.infos = {normal_name(info.filename): info for info in infos}
 
-    def stream(self, names: Iterable[str]) -> Iterator[tuple[str, BinaryIO]]:
+    def stream(self, names: Iterable[str]) -> Generator[tuple[str, IO[bytes]]]:
         """Yield each of `names` with its open binary file."""
         with zipfile.ZipFile(self.path) as archive:
             for name in names:
@@ -90,7 +90,7 @@ class Tar:
         with open_tar(path) as archive:
             self.sizes = checked(path, ((m.name, m.size) for m in archive if is_file(path, m)), self.skipped)
 
-    def stream(self, names: Iterable[str]) -> Iterator[tuple[str, BinaryIO]]:
+    def stream(self, names: Iterable[str]) -> Generator[tuple[str, IO[bytes]]]:
         """Yield those of `names` with their open binary files, in the order of the archive."""
         wanted = set(names)
         with open_tar(self.path) as archive:
@@ -280,7 +280,8 @@ def note_hidden(name, path, skipped):
 
 def checked(path: pathlib.Path, members: Iterable[tuple[str, int]], skipped: Skipped) -> dict[str, int]:
     """Return `{name: size}` of an archive's members, in name order, or refuse it."""
-    sizes, total = {}, 0
+    sizes: dict[str, int] = {}
+    total = 0
     for name, size in members:
         parts = name.replace("\\", "/").split("/")
         if parts[0] == "" or ".." in parts or ":" in parts[0]:

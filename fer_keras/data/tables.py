@@ -9,7 +9,7 @@ import pathlib
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def _parts(source, names, headers):
     return dict(sorted(codes.items(), key=lambda part: (part[1], part[0])))
 
 
-def read(source: Source, parts: dict[str, int | None], reading: Reading) -> Rows:
+def read(source: Source, parts: Mapping[str, int | None], reading: Reading) -> Rows:
     """Return the rows of the CSVs in `parts`, as `find` gave it."""
     tables = {}
     with contextlib.closing(source.stream(parts)) as files:  # a row that is refused must not leave its file open
@@ -175,7 +175,7 @@ def parse_usage(text: str, place: str) -> str:
     return word
 
 
-def usage_codes(words: list[str], where: str) -> list[int]:
+def usage_codes(words: list[str], where: object) -> list[int]:
     """Return the usage code of each of `words`."""
     shown: dict[str, str] = {}  # Training and TRAINING are one word
     for word in words:
@@ -186,7 +186,9 @@ def usage_codes(words: list[str], where: str) -> list[int]:
 
 def check_not_cut(counts: Mapping[str, int], where: str) -> None:
     """Refuse a table whose last usages are missing, as in a file that was cut at the end of a line."""
-    sizes = {USAGES[split_code(word)]: count for word, count in counts.items() if split_code(word) in (0, 1, 2)}
+    codes = {word: split_code(word) for word in counts}
+    official = range(len(OFFICIAL_ROWS))
+    sizes = {USAGES[code]: counts[word] for word, code in codes.items() if code is not None and code in official}
     if set(counts) == {"Training"}:
         raise InputError(
             f"{where} has a Usage column but only Training rows, {counts['Training']:,} of FER-2013's 28,709. The "
@@ -218,7 +220,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def rows(
-    file: BinaryIO,
+    file: IO[bytes],
     where: str | os.PathLike,
     advance: Callable[[int], None] = lambda count: None,
     needed: tuple[str, ...] = (),
@@ -260,7 +262,7 @@ def rows(
 
 
 def lines(
-    file: BinaryIO,
+    file: IO[bytes],
     where: str | os.PathLike,
     advance: Callable[[int], None] = lambda count: None,
     encoding: str = "utf-8-sig",

@@ -5,7 +5,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def read_votes(path: str | os.PathLike) -> np.ndarray:
         return read_table(file, pathlib.Path(path))
 
 
-def read_table(file: BinaryIO, where: str | os.PathLike) -> np.ndarray:
+def read_table(file: IO[bytes], where: str | os.PathLike) -> np.ndarray:
     """Return int16 `(n, 11)`: the usage code and the ten votes of every row.
 
     Raises:
@@ -172,9 +172,9 @@ def relabel(faces: Faces, labels: str) -> Faces:
     codes, soft, names = _relabelled(faces, labels)
     log.info("%d of %d images have no %s label and are left out.", (codes < 0).sum(), len(faces), labels)
     kept = faces.take(codes >= 0)
-    labels, soft = codes[codes >= 0].astype(np.int64), None if soft is None else soft[codes >= 0]
-    changed = digest(kept.images, labels, kept.usages, names)
-    return dataclasses.replace(kept, labels=labels, digest=changed, soft_labels=soft, class_names=names)
+    chosen, soft = codes[codes >= 0].astype(np.int64), None if soft is None else soft[codes >= 0]
+    changed = digest(kept.images, chosen, kept.usages, names)
+    return dataclasses.replace(kept, labels=chosen, digest=changed, soft_labels=soft, class_names=names)
 
 
 def _relabelled(faces, labels):

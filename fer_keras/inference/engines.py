@@ -61,7 +61,7 @@ class KerasEngine:
         from fer_keras.model_files import saving
 
         is_path = isinstance(path, str | os.PathLike)
-        model = saving.load(path, classes=classes, trusted=trusted) if is_path else path
+        model = saving.load(path, classes=classes, trusted=trusted) if is_path else saving.named(path, classes)
         self.name = str(path) if is_path else f"Model {model.name!r}"
         self.class_names: tuple[str, ...] = model.class_names
         self.model = folding.serving_model(with_scale(model, input_scale))

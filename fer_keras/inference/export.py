@@ -21,6 +21,8 @@ from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import class_names
 
 TOLERANCE = 1e-4  # largest difference between Keras' probabilities and those of the file
+HALF_TOLERANCE = 5e-3  # the same with weights in half precision
+FEWEST_HALVED = 256  # values of an array, for which it is worth the node that casts it
 # What each format's file names end in, the Keras backend it is written on, its packages and the extra to install.
 SUFFIXES = {"onnx": (".onnx",), "torch": (".pt2",), "openvino": (".xml", ".bin"), "tflite": (".tflite",)}
 BACKENDS = {"onnx": "torch", "torch": "torch", "openvino": "torch", "tflite": "tensorflow"}
@@ -32,7 +34,7 @@ PACKAGES = {
 }
 
 
-def export(model: keras.Model, output: str | os.PathLike, form: str) -> float:
+def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bool = False) -> float:
     """Write `model` for other programs: images (n, 48, 48, 1) uint8 in, probabilities (n, classes) out, for any n.
 
     Scaling, resizing and softmax are inside. The new file is opened and compared with Keras on 64 images, one at a
@@ -43,6 +45,7 @@ def export(model: keras.Model, output: str | os.PathLike, form: str) -> float:
         output: `str` or `Path` ending in `.onnx`, `.pt2` (for `torch.export.load`), `.xml` (OpenVINO; the weights
             go into a `.bin` file beside it) or `.tflite`.
         form: `"onnx"`, `"torch"`, `"openvino"` or `"tflite"`.
+        half: of ONNX, store the weights in half precision; they are cast to single when the file is loaded.
 
     Returns:
         `float`, the largest difference between the probabilities.
@@ -61,13 +64,16 @@ def export(model: keras.Model, output: str | os.PathLike, form: str) -> float:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of one part of PyTorch to another
                 WRITERS[form](serving_model(model), metadata, *paths)
+                if half:
+                    _halve(*paths)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"Model {model.name!r} cannot be written as {form}: {_reason(error)}") from error
         difference = _difference(READERS[form](*paths), images, probabilities(model, images))
-        if not difference <= TOLERANCE:
+        tolerance = HALF_TOLERANCE if half else TOLERANCE
+        if not difference <= tolerance:
             raise InputError(
                 f"Model {model.name!r} written as {form} gives probabilities that differ from Keras' by "
-                f"{difference:.1e}, expected at most {TOLERANCE}. Nothing was kept: use another format."
+                f"{difference:.1e}, expected at most {tolerance}. Nothing was kept: use another format."
             )
     return difference
 
@@ -161,6 +167,24 @@ def _write_onnx(model, metadata, path):
     for part in (*proto.graph.input, *proto.graph.output, *proto.graph.node):
         del part.metadata_props[:]
     del proto.graph.value_info[:]
+    onnx.checker.check_model(proto, full_check=True)
+    path.write_bytes(proto.SerializeToString())
+
+
+def _halve(path):
+    """Store the large arrays of an ONNX file in half precision, each with a node that casts it."""
+    import onnx
+
+    proto = onnx.load(path)
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= FEWEST_HALVED:
+            name, values = tensor.name, onnx.numpy_helper.to_array(tensor).astype("float16")
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, f"{name}_half"))
+            casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString())
 

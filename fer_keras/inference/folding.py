@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from fer_keras.backend import private
 from fer_keras.backend.layers import fast
 from fer_keras.inference.outputs import give_logits
 from fer_keras.inference.prediction import fed
@@ -57,7 +58,7 @@ def _idle(layer):
 def _is_norm(layer):
     return (
         isinstance(layer, layers.BatchNormalization)
-        and len(layer._inbound_nodes) == 1
+        and len(private.inbound_nodes(layer)) == 1
         and layer.axis in (-1, layer.input.ndim - 1)
     )
 
@@ -66,11 +67,11 @@ def _fold(norm):
     """Fold `norm` into the layer before it and return what is left of it: scale and shift, None if nothing."""
     scale = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1)
     shift = (norm.beta if norm.center else 0) - norm.moving_mean * scale
-    before = norm.input._keras_history.operation
+    before = private.producer(norm.input)
     if not (
         isinstance(before, layers.Conv2D | layers.Dense)
         and before.activation is keras.activations.linear
-        and len(before._inbound_nodes) == len(before._outbound_nodes) == 1  # what it gives goes nowhere else
+        and len(private.inbound_nodes(before)) == len(private.outbound_nodes(before)) == 1  # used here only
     ):
         return ops.convert_to_numpy(scale), ops.convert_to_numpy(shift)
     before.kernel.assign(before.kernel * scale)

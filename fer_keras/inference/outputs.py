@@ -23,7 +23,10 @@ def check_probabilities(outputs, shape: tuple[int, int], source: str) -> np.ndar
     Raises:
         InputError: if they have another shape, or are no probabilities.
     """
-    outputs = np.asarray(outputs, "float32")
+    try:
+        outputs = np.asarray(outputs, "float32")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{source} must give an array of numbers. Received {outputs!r:.200}.") from error
     if outputs.shape != shape:
         raise InputError(f"{source} must give probabilities of shape {shape}. Received shape {outputs.shape}.")
     check_finite(outputs, source)

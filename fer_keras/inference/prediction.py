@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from fer_keras.backend import private
 from fer_keras.core.choices import TTA, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.inference import input_scale, outputs
@@ -51,7 +52,9 @@ def _mirrored(batch):
 
 
 def _ten_crop(model, images):
-    cutting = [layer.cropping for layer in model._flatten_layers() if isinstance(layer, keras.layers.Cropping2D)]
+    cutting = [
+        layer.cropping for layer in private.flatten_layers(model) if isinstance(layer, keras.layers.Cropping2D)
+    ]
     (top, bottom), (left, right) = cutting[0] if cutting else MARGIN
     # Moving a corner to where the middle was, so that the network itself cuts the rest off.
     moves = [(0, 0), (top, left), (top, -right), (-bottom, left), (-bottom, -right)]

@@ -53,6 +53,19 @@ def class_names(about: dict) -> tuple[str, ...]:
     return tuple(about["data"].get("class_names", EMOTIONS))
 
 
+def onnx_path(name: str = "best", *, folder=FOLDER) -> pathlib.Path:
+    """Return the ONNX file of a trained network, for `fer_keras.inference.engines.OnnxEngine`.
+
+    Raises:
+        InputError: if there is no such network, or its file is not the one that was released.
+    """
+    about, path = card(name, folder=folder), pathlib.Path(folder, f"{name}.onnx")
+    if not path.is_file():
+        raise InputError(f"{path} is missing: install the package again.")
+    check_digest(path.read_bytes(), about["onnx_sha256"], path)
+    return path
+
+
 def is_name(model) -> bool:
     """Whether `model` names a network that comes with the package, not a file: "best", but not "best.keras"."""
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""

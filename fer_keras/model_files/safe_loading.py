@@ -16,7 +16,7 @@ import zipfile
 import h5py
 import keras
 
-from fer_keras.backend import deserialization
+from fer_keras.backend import deserialization, private
 from fer_keras.backend.layers import FAST, fast_config
 from fer_keras.core.errors import InputError
 from fer_keras.model_files import class_names
@@ -286,7 +286,7 @@ def _size_faults(model, size):
         values = math.prod(length for length in shape if length is not None)
         if values > MOST_VALUES:
             yield f"a layer makes {values:,} values {shape} of an image, more than {MOST_VALUES:,}"
-    work = sum(_work(layer) for layer in model._flatten_layers() if not isinstance(layer, keras.Model))
+    work = sum(_work(layer) for layer in private.flatten_layers(model) if not isinstance(layer, keras.Model))
     if work > MOST_WORK:
         yield f"it takes about {work:,} multiplications for an image, more than {MOST_WORK:,}"
 
@@ -294,7 +294,7 @@ def _size_faults(model, size):
 def _shapes(model):
     """Yield the shape of every tensor between the layers of `model` and of the models in it."""
     for operation in getattr(model, "operations", None) or getattr(model, "layers", []):
-        for node in operation._inbound_nodes:
+        for node in private.inbound_nodes(operation):
             yield from (tensor.shape for tensor in node.output_tensors)
         yield from _shapes(operation)
 
@@ -305,7 +305,7 @@ def _work(layer):
     each = max(weights, math.prod(getattr(layer, "pool_size", (1,))))
     tensors = [
         tensor
-        for node in layer._inbound_nodes
+        for node in private.inbound_nodes(layer)
         for tensor in (*node.arguments.keras_tensors, *keras.tree.flatten(node.output_tensors))
     ]
     return each * sum(_positions(tensor.shape) for tensor in tensors)

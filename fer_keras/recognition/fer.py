@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS
 from fer_keras.recognition import boxes, classifiers, crops, detection, photos, saliency, videos
 from fer_keras.recognition.tracking import Tracks
 
@@ -84,6 +84,14 @@ class FER:
         margin: share of a box's longer side that is added to it. FER-2013's own frames are the squares around the
             boxes of "mtcnn" and "haar": 0.
         max_pixels: larger images are refused.
+        engine: "auto", "keras" or "onnx", for the model (see `fer_keras.inference.opening.open_engine`) and MTCNN.
+        classes: names of a `.keras` file's outputs in their order; default: those in the file.
+        input_scale: the pixel values that a `.keras` file or `keras.Model` made elsewhere expects: "0-1", "0-255",
+            "-1-1" or "standardized"; default: what its layers show.
+        tta: "flip" averages over each face and its mirror image; "none" does not, nor is a callable given others.
+
+    Attributes:
+        class_names: of the probabilities, in their order.
 
     Raises:
         InputError: if the model or the detector cannot be had.
@@ -97,9 +105,17 @@ class FER:
         min_face=detection.MIN_FACE,
         margin=0.0,
         max_pixels=photos.MAX_PIXELS,
+        engine: Engine = "auto",
+        classes: tuple[str, ...] | None = None,
+        input_scale: InputScale | None = None,
+        tta: Tta = "flip",
     ):
-        self.detector = detection.detector(detector, min_face=min_face)
-        self.classifier = classifiers.classifier(model)
+        if tta not in classifiers.TTA:
+            raise InputError(f"FER knows the test-time augmentations {classifiers.TTA}. Received {tta!r}.")
+        self.detector = detection.detector(detector, min_face=min_face, engine=engine)
+        self.classifier = classifiers.classifier(model, engine=engine, classes=classes, input_scale=input_scale)
+        self.class_names = classifiers.class_names(self.classifier)
+        self.tta: Tta = tta
         self.margin = margin
         self.max_pixels = max_pixels
         self._hinted = False
@@ -181,9 +197,9 @@ class FER:
 
         The values belong to the pixels of `Face.crop`.
         """
-        if emotion not in (None, *EMOTIONS):
-            raise InputError(f"Unknown emotion {emotion!r}. Expected one of: {', '.join(EMOTIONS)}.")
-        codes = [EMOTIONS.index(emotion or face.emotion) for face in faces]
+        if emotion not in (None, *self.class_names):
+            raise InputError(f"Unknown emotion {emotion!r}. Expected one of: {', '.join(self.class_names)}.")
+        codes = [self.class_names.index(emotion or face.emotion) for face in faces]
         return saliency.occlusion(self._probabilities, [face.crop for face in faces], codes)
 
     def find(self, image, *, bgr=False):
@@ -202,7 +218,7 @@ class FER:
             Face(
                 box=box[:4],
                 score=box.score,
-                probabilities=dict(zip(EMOTIONS, map(float, row), strict=True)),
+                probabilities=dict(zip(self.class_names, map(float, row), strict=True)),
                 crop=crop,
                 landmarks=box.landmarks,
             )
@@ -225,7 +241,7 @@ class FER:
 
             forking.check()
         with self._lock:
-            return classifiers.classify(self.classifier, crops)
+            return classifiers.classify(self.classifier, crops, tta=self.tta)
 
 
 def batched(values, size):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from fer_keras.backend import distribution
+from fer_keras.backend import distribution, private
 from fer_keras.backend.gradients import GradientStatistics, batch_gradients
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import LAST_EPOCHS
@@ -100,7 +100,7 @@ class LearningRate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = self.model.optimizer
-        rate = optimizer._learning_rate  # `optimizer.learning_rate` would be that of the step to come
+        rate = private.learning_rate(optimizer)
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             rate = rate(optimizer.iterations - 1)
         logs["learning_rate"] = float(ops.convert_to_numpy(rate))
@@ -141,7 +141,7 @@ class RecalibratedAccuracy(keras.callbacks.Callback):
         self.batches, self.images, self.targets = batches, images, targets
 
     def on_epoch_end(self, epoch, logs=None):
-        layers = [x for x in self.model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+        layers = [x for x in private.flatten_layers(self.model) if isinstance(x, keras.layers.BatchNormalization)]
         if not layers or epoch < self.params["epochs"] - 1:
             return
         kept = [ops.convert_to_numpy(v).copy() for v in self.model.non_trainable_variables]

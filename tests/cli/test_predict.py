@@ -13,13 +13,14 @@ from click.testing import CliRunner
 from helpers.portraits import PORTRAIT, brightness, plain, write_video
 from PIL import Image
 
-from fer_keras.cli import cli, predict
+from fer_keras.cli import cli
 from fer_keras.data import EMOTIONS
+from fer_keras.recognition import classifiers
 
 
 @pytest.fixture(autouse=True)
 def own_classifier(monkeypatch):
-    monkeypatch.setattr(predict, "classifier", lambda model, class_order, engine: brightness)
+    monkeypatch.setattr(classifiers, "classifier", lambda model, **options: brightness)
 
 
 def call(*words, **options):

@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 from helpers.portraits import brightness
 
-from fer_keras.cli import cli, predict
+from fer_keras.cli import cli
+from fer_keras.recognition import classifiers
 
 server = pytest.importorskip("fer_keras.server", reason="needs fer-keras[serve]", exc_type=ImportError)
 
@@ -18,7 +19,7 @@ def call(*words):
 def test_options(monkeypatch):
     calls = []
     monkeypatch.setattr(server, "serve", lambda *arguments, **options: calls.append((*arguments, options)))
-    monkeypatch.setattr(predict, "classifier", lambda model, class_order, engine: brightness)
+    monkeypatch.setattr(classifiers, "classifier", lambda model, **options: brightness)
     assert call().exit_code == call("--host", "0.0.0.0", "--port", "80", "--detector", "none").exit_code == 0
     assert call("--trusted-proxy", "10.0.0.2", "--trusted-proxy", "10.1.0.0/16").exit_code == 0
     (fer, *address), (_, *other), (*_, options) = calls

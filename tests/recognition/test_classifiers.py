@@ -1,73 +1,78 @@
-"""The engine ONNX for networks that are not exported yet."""
+"""What classifies the faces: engines, and callables of the user's."""
 
-import os
-import subprocess
-import sys
-
-import keras
 import numpy as np
 import pytest
 
+from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
-from fer_keras.inference import export
-from fer_keras.model_files import pretrained, saving
-from fer_keras.recognition.classifiers import classifier, onnx_file
+from fer_keras.inference import engines
+from fer_keras.recognition import classifiers
 
-torch_only = pytest.mark.skipif(keras.backend.backend() != "torch", reason="ONNX is written on torch")
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1)).astype("uint8")
-PREDICT = """
-import sys
-from fer_keras.cli import cli
-
-try:
-    cli(["predict", sys.argv[1], "--engine", "onnx", "--json"])
-finally:
-    print(sorted({"keras", "torch"} & set(sys.modules)), file=sys.stderr)
-"""
 
 
-@pytest.fixture
-def foreign(tmp_path):
-    images = keras.Input((48, 48, 1))
-    path = tmp_path / "foreign.keras"
-    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
-    keras.Model(images, keras.layers.Dense(7, "softmax")(x)).save(path)
-    return path
+def left(images):
+    """A classifier: the grey of the upper left pixel as a fraction is happy, the rest is neutral."""
+    happy = images[:, 0, 0, 0] / 255
+    return np.stack([0 * happy, 0 * happy, 0 * happy, happy, 0 * happy, 0 * happy, 1 - happy], axis=1)
 
 
-def test_an_onnx_file_is_served_as_it_is(tmp_path):
-    assert onnx_file("model.onnx") == "model.onnx"
-    assert onnx_file("none.keras") == "none.keras", "the classifier tells that it is not there"
+class Engine(engines.OnnxEngine):
+    """One whose answers can be worked out by hand."""
+
+    def __init__(self):
+        self.name, self.class_names, self.calls = "an engine", EMOTIONS, []
+
+    def __call__(self, images):
+        self.calls.append(len(images))
+        return left(images).astype("float32")
 
 
-@torch_only
-def test_written_once_for_each_file_and_order(foreign, monkeypatch):
-    path = onnx_file(str(foreign), classes=EMOTIONS)
-    expected = saving.load(foreign, classes=EMOTIONS)(IMAGES.astype("float32"))
-    np.testing.assert_allclose(classifier(path)(IMAGES), keras.ops.convert_to_numpy(expected), atol=1e-4)
-    other = onnx_file(str(foreign), classes=EMOTIONS[::-1])
-    np.testing.assert_allclose(classifier(other)(IMAGES)[:, ::-1], classifier(path)(IMAGES), atol=1e-6)
-    monkeypatch.setattr(export, "export", None)
-    assert onnx_file(str(foreign), classes=EMOTIONS) == path
+def test_image_and_mirror_image_go_through_an_engine_in_one_batch():
+    engine = Engine()
+    found = classifiers.classify(engine, IMAGES, tta="flip")
+    assert engine.calls == [6] and found.dtype == "float32"
+    corners = IMAGES[:, 0, [0, -1], 0].astype(float) / 255
+    np.testing.assert_allclose(found[:, 3], corners.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(classifiers.classify(engine, IMAGES)[:, 3], corners[:, 0], atol=1e-6)
 
 
-@torch_only
-@pytest.mark.slow
-def test_second_prediction_with_the_network_that_comes_along_loads_no_keras(tmp_path):
-    portraits = pytest.importorskip("portraits")
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    first, second = (
-        subprocess.run(
-            [sys.executable, "-c", PREDICT, portraits.PORTRAIT],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        for _ in range(2)
-    )
-    assert first.stdout == second.stdout and '"emotion"' in second.stdout
-    assert "Writing best.npz once as ONNX" in first.stderr and "Writing" not in second.stderr
-    assert second.stderr.strip().endswith("[]")
-    face = classifier(pretrained.pretrained())(IMAGES)
-    np.testing.assert_allclose(classifier(onnx_file())(IMAGES), face, atol=1e-4)
+def test_callable_of_the_user_is_called_once_with_the_images_alone():
+    seen = []
+    found = classifiers.classify(lambda images: seen.append(images) or left(images), IMAGES, tta="flip")
+    assert len(seen) == 1 and np.array_equal(seen[0], IMAGES)
+    np.testing.assert_allclose(found[:, 3], IMAGES[:, 0, 0, 0] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (np.full((3, 7), np.nan), "The classifier gives NaN or infinite values"),
+        (np.full((3, 7), np.inf), "The classifier gives NaN or infinite values"),
+        (np.full((3, 7), 0.5), "The classifier must give probabilities: from 0 to 1, with sum 1"),
+        (np.eye(3, 7) * 2 - np.eye(3, 7, 1), "The classifier must give probabilities"),
+        (np.full((3, 8), 1 / 8), r"must give probabilities of shape \(3, 7\). Received shape \(3, 8\)"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(answer, message):
+    with pytest.raises(InputError, match=message):
+        classifiers.classify(lambda images: answer, IMAGES)
+
+
+def test_class_names_are_those_of_the_classifier():
+    eight = left
+    assert classifiers.class_names(eight) == EMOTIONS
+
+    class Two:
+        class_names = ("a", "b")
+
+        def __call__(self, images):
+            return np.full((len(images), 2), 0.5)
+
+    assert classifiers.class_names(Two()) == ("a", "b")
+    assert classifiers.classify(Two(), IMAGES).shape == (3, 2)
+
+
+def test_what_is_no_classifier_is_refused():
+    with pytest.raises(InputError, match="7 is no classifier. Expected a .keras or .onnx file"):
+        classifiers.classifier(7)

@@ -1,0 +1,92 @@
+"""From what a user names, a network or a file, to the engine that serves it."""
+
+import hashlib
+import importlib.util
+import logging
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from fer_keras import __version__
+from fer_keras.core.choices import ENGINES, Engine, InputScale
+from fer_keras.core.errors import InputError
+from fer_keras.data import cache
+from fer_keras.inference import engines
+from fer_keras.model_files import pretrained
+
+if TYPE_CHECKING:
+    import keras
+
+LOG = logging.getLogger("fer_keras")
+
+
+def open_engine(
+    model: "str | os.PathLike[str] | keras.Model | None" = None,
+    engine: Engine = "auto",
+    *,
+    classes: tuple[str, ...] | None = None,
+    input_scale: InputScale | None = None,
+    trusted: bool = False,
+) -> engines.KerasEngine | engines.OnnxEngine:
+    """Return the engine that serves `model`.
+
+    Args:
+        model: None, "best" or "tiny" for a network of the package, a `.keras` or `.onnx` file, or a `keras.Model`.
+        engine: "onnx" for ONNX Runtime, which needs neither Keras nor PyTorch for a network of the package and for
+            `.onnx` files; a `.keras` file is exported for it once, into the user's cache. "keras"; or "auto": ONNX
+            Runtime, where it is installed, for what needs no export, else Keras.
+        classes: names of a `.keras` file's outputs, see `fer_keras.model_files.saving.load`.
+        input_scale: the pixel values that a `.keras` file or `keras.Model` expects; default: what its layers show.
+        trusted: the file is known to be harmless, see `fer_keras.model_files.saving.load`.
+
+    Raises:
+        InputError: if the engine or the file cannot be used, or there is no network of that name.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"Unknown engine {engine!r}. Expected one of: {', '.join(ENGINES)}.")
+    model = "best" if model is None else model
+    if not isinstance(model, str | os.PathLike):
+        if engine == "onnx":
+            raise InputError(f"A keras.Model is served by the engine keras. Received {engine!r}.")
+        return engines.KerasEngine(model, classes=classes, input_scale=input_scale)
+    if pretrained.is_name(model):
+        if engine == "onnx" or (engine == "auto" and importlib.util.find_spec("onnxruntime")):
+            return engines.OnnxEngine(pretrained.onnx_path(str(model)), trusted=True)
+    elif os.fspath(model).endswith(".onnx"):
+        if engine == "keras":
+            raise InputError(f"{model} can be served by the engine onnx only. Leave --engine out.")
+        return engines.OnnxEngine(model, trusted=trusted)
+    elif engine == "onnx":
+        return engines.OnnxEngine(_exported(pathlib.Path(model), classes, input_scale, trusted), trusted=True)
+    engines.import_keras_alone()
+    return engines.KerasEngine(model, classes=classes, input_scale=input_scale, trusted=trusted)
+
+
+def _exported(source, classes, input_scale, trusted):
+    """Return the ONNX file of a `.keras` file, from the user's cache, where it is written the first time.
+
+    Its name holds the digests of the source and of itself: a file that was cut short or changed is written again.
+    """
+    data = source.read_bytes() if source.is_file() else b""
+    key = hashlib.sha256(data + repr((__version__, classes, input_scale)).encode()).hexdigest()[:32]
+    folder = cache.home() / "onnx"
+    for path in sorted(folder.glob(f"{key}-*.onnx")):
+        if path.stem == f"{key}-{_digest(path)}":
+            return path
+        LOG.warning("%s is damaged and is written again.", path)
+        path.unlink()
+    from fer_keras.inference import export
+    from fer_keras.inference.input_scale import with_scale
+    from fer_keras.model_files import saving
+
+    network = with_scale(saving.load(source, classes=classes, trusted=trusted), input_scale)
+    written = folder / f"{key}.{os.getpid()}.onnx"
+    LOG.info("Writing %s once as ONNX, to %s", source.name, folder)
+    export.export(network, written, "onnx")
+    path = folder / f"{key}-{_digest(written)}.onnx"
+    written.replace(path)
+    return path
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
