@@ -141,7 +141,7 @@ def _model(experiment, faces, precision=None):
     with device.training_in(precision):
         model = fitting.build(experiment, faces)
     checkpoints.built_optimizer(model)
-    return model, Batches(device.resident(faces.images), fitting.training_targets(faces, experiment), experiment)
+    return model, Batches(faces, experiment)
 
 
 def _step(model, batches, capture):
@@ -154,7 +154,7 @@ def _run(function, batches):
     torch.manual_seed(0)
     function.start(batches.plan())
     for index in range(len(batches)):
-        function(batches.whole(index))
+        function(batches.size(index))
 
 
 def speed(lease):
@@ -234,7 +234,7 @@ def _train(lease, name, experiment):
             fitting.fit(
                 model,
                 experiment,
-                lease.parts["train"],
+                Batches(lease.parts["train"], experiment),
                 None,
                 on_epoch=lambda row: print(json.dumps(row), file=history, flush=True),
                 capture=lease.capture,

@@ -20,7 +20,8 @@ if keras.backend.backend() == "torch":
     import torch
     from torch.overrides import TorchFunctionMode
 else:
-    torch, TorchFunctionMode = None, object
+    torch = None  # type: ignore[assignment]
+    TorchFunctionMode = object  # type: ignore[assignment, misc]
 
 LOGGER = logging.getLogger("fer_keras")
 WARM_UP = 3  # steps before the capture: libraries are loaded and kernels are chosen in them

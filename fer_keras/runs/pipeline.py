@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from fer_keras import evaluation, models
-from fer_keras.backend import device, distribution, machine
+from fer_keras.backend import device, distribution, machine, step
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, remove_leftovers, write_json
 from fer_keras.data import EMOTIONS, Faces, deduplicate, load, quality_checks, split
@@ -66,7 +66,8 @@ def run(
                 fitting.fit(model, experiment, batches, parts["validation"])
                 return None, None
             environment = machine.environment() | {"replicas": distribution.replicas()}
-            environment |= {"capture": True} if capture else {}
+            if capture and step.obstacle(sam=experiment.sam) is None:
+                environment["capture"] = True
             folder = folder or records.create(output, settings, about, environment)
             log.debug("Run directory: %s", folder, extra={"values": {"data": about}})
             with records.locked(folder):

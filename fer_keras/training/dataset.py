@@ -101,9 +101,10 @@ class Batches(keras.utils.PyDataset):
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         if not (mixup or cutmix):
             return Plan(self.order, soft_targets=soft_targets)
-        size, blends = self.images.shape[1:3], []
+        (height, width), blends = self.images.shape[1:3], []
         for step in range(self.steps):
-            blends.append(draw(len(self.rows(step)), *size, self._generator(step), mixup=mixup, cutmix=cutmix))
+            count, generator = len(self.rows(step)), self._generator(step)
+            blends.append(draw(count, height, width, generator, mixup=mixup, cutmix=cutmix))
         return Plan(
             self.order,
             np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(blends)]),
