@@ -41,7 +41,7 @@ def named(name, weights):
     paths = []
     for i in range(1, len(CONVOLUTIONS[name]) + 1):
         paths += [f"conv{i}/kernel", f"conv{i}/bias", f"prelu{i}/alpha"]
-    if UNITS[name]:
+    if name in UNITS:
         paths += ["dense/kernel", "dense/bias", "prelu_dense/alpha"]
     paths += [f"{output}/{part}" for output in OUTPUTS[name] for part in ("kernel", "bias")]
     return {path: array.astype("float16") for path, array in zip(paths, weights, strict=True)}
@@ -66,7 +66,7 @@ class Graph:
 def graph(name, arrays):
     """Return the ONNX model: `images` uint8 (n, height, width, 3) to the outputs, as the Keras model has them."""
     g = Graph()
-    side, dense = SIDES[name] or "side", UNITS[name] is not None
+    side, dense = SIDES.get(name, "side"), name in UNITS
     x = g.add("Cast", "images", to=TensorProto.FLOAT)
     x = g.add("Mul", g.add("Sub", x, g.constant("middle", [127.5])), g.constant("scale", [1 / 128]))
     x = g.add("Transpose", x, perm=(0, 3, 1, 2))

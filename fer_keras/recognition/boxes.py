@@ -1,7 +1,8 @@
 """Where a face is in an image, and the check of what a detector returns."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Box(NamedTuple):
     landmarks: Landmarks | None = None
 
 
-def checked(found, shape):
+def checked(found: Iterable | None, shape: tuple[int, ...]) -> list[Box]:
     """Return what a detector returned as a list of `Box`, the largest first, cut off at the edges of the image.
 
     Args:
@@ -66,10 +67,10 @@ def checked(found, shape):
     return sorted((_checked_row(row, shape) for row in rows), key=lambda box: -box.width * box.height)
 
 
-def _checked_row(row, shape):
+def _checked_row(row: tuple[Any, ...], shape):
     if not 4 <= len(row) <= 6:
         raise InputError(f"{EXPECTED} Received a row of {len(row)} values: {row!r:.200}.")
-    box, score, landmarks = row[:4], *(*row[4:], None, None)[:2]
+    box, (score, landmarks, *_) = row[:4], (*row[4:], None, None)
     try:
         score = None if score is None else float(score)
         landmarks = None if landmarks is None else Landmarks(*(Point(float(x), float(y)) for x, y in landmarks))
@@ -88,13 +89,13 @@ def _checked_row(row, shape):
     return Box(left, top, right - left, bottom - top, score, landmarks)
 
 
-def visible(corners, shape):
+def visible(corners: np.ndarray, shape: tuple[int, ...]) -> bool:
     """Return whether a pixel of the image of `shape` (height, width, …) lies between the corners, (4,)."""
     left, top, right, bottom = np.round(corners)
-    return max(left, 0) < min(right, shape[1]) and max(top, 0) < min(bottom, shape[0])
+    return bool(max(left, 0) < min(right, shape[1]) and max(top, 0) < min(bottom, shape[0]))
 
 
-def best(corners, scores, limit, *, of_smaller=False):
+def best(corners: np.ndarray, scores: np.ndarray, limit: float, *, of_smaller: bool = False) -> np.ndarray:
     """Return the indices of the boxes that stay after non-maximum suppression, by falling score.
 
     Args:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import typing
 from collections.abc import Callable
 
 import numpy as np
@@ -12,12 +13,16 @@ from fer_keras.data import EMOTIONS
 from fer_keras.inference import engines, opening
 from fer_keras.inference.outputs import check_probabilities
 
+if typing.TYPE_CHECKING:
+    import keras
+
 Classifier = Callable[[np.ndarray], np.ndarray]
+Model: typing.TypeAlias = "str | os.PathLike[str] | keras.Model | Classifier | None"  # what `classifier` takes
 TTA = ("none", "flip")
 
 
 def classifier(
-    model=None,
+    model: Model = None,
     *,
     engine: Engine = "auto",
     classes: tuple[str, ...] | None = None,
@@ -59,14 +64,14 @@ def classify(classifier: Classifier, crops: np.ndarray, batch_size: int = 256, *
         InputError: if the classifier gives another shape, NaN, infinite values, or no probabilities.
     """
     count = len(class_names(classifier))
-    ours = isinstance(classifier, engines.KerasEngine | engines.OnnxEngine)
-    source = classifier.name if ours else "The classifier"
     batches = [np.zeros((0, count), np.float32)]
     for start in range(0, len(crops), batch_size):
         batch = crops[start : start + batch_size]
-        if ours and tta == "flip":
+        if not isinstance(classifier, engines.KerasEngine | engines.OnnxEngine):
+            batches.append(check_probabilities(classifier(batch), (len(batch), count), "The classifier"))
+        elif tta == "flip":
             both = classifier(np.concatenate([batch, batch[:, :, ::-1]]))
-            batches.append((both[: len(batch)] + both[len(batch) :]) / 2)
+            batches.append((both[: len(batch)] + both[len(batch) :]) / np.float32(2))
         else:
-            batches.append(check_probabilities(classifier(batch), (len(batch), count), source))
+            batches.append(classifier(batch))
     return np.concatenate(batches)

@@ -1,14 +1,16 @@
 """The part of a photograph that the classifier sees, cut as FER-2013 was."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from fer_keras.data.faces import SIDE
+from fer_keras.recognition.boxes import Landmarks
 
 
-def crop(rgb, box, margin=0.0, angle=0.0):
+def crop(rgb: np.ndarray, box: Sequence, margin: float = 0.0, angle: float = 0.0) -> np.ndarray:
     """Return the face in `box` as FER-2013 has it: square, grey, reduced to 48 × 48 pixels.
 
     Args:
@@ -24,34 +26,34 @@ def crop(rgb, box, margin=0.0, angle=0.0):
     x, y, width, height = box[:4]
     side, middle = max(width, height) * (1 + margin), (x + width / 2, y + height / 2)
     if not angle:
-        return np.asarray(square(rgb, middle, side, SIDE))[..., None]
+        return np.asarray(_square(rgb, middle, side, SIDE))[..., None]
     turn = math.radians(angle)
     reach = abs(math.cos(turn)) + abs(math.sin(turn))  # sides of the upright square around the turned one
-    upright = square(rgb, middle, side * reach, round(2 * SIDE * reach)).rotate(angle, Image.Resampling.BICUBIC)
+    upright = _square(rgb, middle, side * reach, round(2 * SIDE * reach)).rotate(angle, Image.Resampling.BICUBIC)
     border = (upright.width - 2 * SIDE) / 2
     inner = (border, border, upright.width - border, upright.width - border)
     return np.asarray(upright.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=inner))[..., None]
 
 
-def square(rgb, middle, side, size):
+def _square(rgb, middle, side, size):
     """Return the square of `side` about the `middle` (x, y) as a grey PIL image of `size` pixels a side."""
     left, top = middle[0] - side / 2, middle[1] - side / 2
     first_column, first_row = math.floor(left), math.floor(top)
     region = rgb[
-        within(first_row, math.ceil(top + side), rgb.shape[0])[:, None],
-        within(first_column, math.ceil(left + side), rgb.shape[1]),
+        _within(first_row, math.ceil(top + side), rgb.shape[0])[:, None],
+        _within(first_column, math.ceil(left + side), rgb.shape[1]),
     ]
     left, top = left - first_column, top - first_row
     grey = Image.fromarray(region).convert("L")
     return grey.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
 
 
-def within(start, stop, length):
+def _within(start, stop, length):
     """Return the indices from `start` to `stop`, the first and the last repeated beyond the image."""
     return np.clip(np.arange(start, stop), 0, length - 1)
 
 
-def roll(landmarks):
+def roll(landmarks: Landmarks | None) -> float:
     """Return the degrees by which the line through the eyes is turned clockwise; 0 without landmarks."""
     if landmarks is None:
         return 0.0

@@ -3,11 +3,14 @@
 import os
 import pathlib
 import threading
+import types
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
+from fer_keras.core.choices import Engine
 from fer_keras.core.errors import InputError
 from fer_keras.recognition.boxes import Box, best, checked, visible
 
@@ -20,15 +23,17 @@ LEAST_SCORE = 2.0
 class Detector(Protocol):
     """Called with uint8 (height, width, 3), red first; returns what `boxes.checked` takes."""
 
-    def __call__(self, rgb: np.ndarray) -> list[Box]: ...
+    def __call__(self, rgb: np.ndarray) -> Iterable | None: ...
 
 
-def detector(choice="mtcnn", *, min_face=MIN_FACE, engine="auto"):
+def detector(
+    choice: str | os.PathLike[str] | Detector = "mtcnn", *, min_face: int = MIN_FACE, engine: Engine = "auto"
+) -> Detector:
     """Return a `Detector`: "mtcnn", "haar", "none", the path of a YuNet file; callables are returned as they are.
 
     Args:
         choice: as above.
-        min_face: pixels of the side of the smallest face that is searched for; callables know their own.
+        min_face: pixels of the side of the smallest face that is searched for; callables have their own.
         engine: of MTCNN, see `Mtcnn`.
 
     Raises:
@@ -55,7 +60,7 @@ def detector(choice="mtcnn", *, min_face=MIN_FACE, engine="auto"):
     )
 
 
-def whole(rgb):
+def whole(rgb: np.ndarray) -> list[Box]:
     """Return the whole image as the one face, for images that are crops of faces."""
     return [Box(0, 0, rgb.shape[1], rgb.shape[0])]
 
@@ -72,7 +77,7 @@ class Haar:
 
     WINDOW = 24  # pixels of the side of the smallest face that the cascade can find
 
-    def __init__(self, min_face=MIN_FACE):
+    def __init__(self, min_face: int = MIN_FACE) -> None:
         cv2 = opencv()
         folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
         path = pathlib.Path(folder, "haarcascade_frontalface_default.xml")
@@ -85,7 +90,7 @@ class Haar:
         self.cascade = cv2.CascadeClassifier(str(path))
         self.lock = threading.Lock()
 
-    def __call__(self, rgb):
+    def __call__(self, rgb: np.ndarray) -> list[Box]:
         small, scale = reduced(Image.fromarray(rgb).convert("L"), self.min_face / self.WINDOW)
         with self.lock:
             found, _, scores = self.cascade.detectMultiScale3(
@@ -117,7 +122,7 @@ class YuNet:
     LONGEST_SIDE = 640  # pixels of the smallest copy that is searched
     OVERLAP = 0.5  # of two boxes, above which one is dropped
 
-    def __init__(self, path, min_face=MIN_FACE):
+    def __init__(self, path: str | os.PathLike[str], min_face: int = MIN_FACE) -> None:
         if not os.path.isfile(path):
             raise InputError(f"There is no {path}. Name YuNet's file, face_detection_yunet_2023mar.onnx.")
         cv2 = opencv()
@@ -125,28 +130,28 @@ class YuNet:
         self.lock = threading.Lock()
         try:
             self.network = cv2.FaceDetectorYN.create(str(path), "", (320, 320))
-            self.search(np.zeros((64, 64, 3), np.uint8))
+            self._search(np.zeros((64, 64, 3), np.uint8))
         except cv2.error as error:
             raise InputError(
                 f"{path} is not YuNet, or damaged. Expected OpenCV's face_detection_yunet_2023mar.onnx."
             ) from error
 
-    def __call__(self, rgb):
-        image, rows = Image.fromarray(rgb), []
+    def __call__(self, rgb: np.ndarray) -> list[Box]:
+        image, found = Image.fromarray(rgb), []
         times = self.min_face / self.WINDOW
         while True:
             small, scale = reduced(image, times)
-            rows += [(*face[:14] * np.tile(scale[:2], 7), face[14]) for face in self.search(np.asarray(small))]
+            found += [(*face[:14] * np.tile(scale[:2], 7), face[14]) for face in self._search(np.asarray(small))]
             if max(small.size) <= self.LONGEST_SIDE:
                 break
             times *= 2
-        rows = np.array(rows).reshape(-1, 15)
+        rows = np.array(found).reshape(-1, 15)
         corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
         kept = [i for i in best(corners, rows[:, 14], self.OVERLAP) if visible(corners[i], rgb.shape)]
         faces = [(*row[:4], row[14], row[4:14].reshape(5, 2)) for row in rows[kept]]
         return checked(faces, rgb.shape)
 
-    def search(self, rgb):
+    def _search(self, rgb):
         """Return rows of box, landmarks in the order of `boxes.Landmarks`, and score."""
         with self.lock:
             self.network.setInputSize(rgb.shape[1::-1])
@@ -157,14 +162,15 @@ class YuNet:
         return YuNet, (self.path, self.min_face)
 
 
-def reduced(image, times):
+def reduced(image: Image.Image, times: float) -> tuple[Image.Image, np.ndarray]:
     """Return the PIL image in a size so many times smaller, and the original's size as a multiple of it, (4,)."""
     size = [max(1, round(side / times)) for side in image.size]
     small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     return small, np.array([image.width / size[0], image.height / size[1]] * 2)
 
 
-def opencv():
+def opencv() -> types.ModuleType:
+    """Return `cv2`, or raise an `InputError` that says how to install it."""
     try:
         import cv2
     except ImportError as error:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import logging
+import os
 import sys
 import threading
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -24,7 +26,7 @@ class Face:
     Args:
         box: x, y, width, height in pixels of the upright image.
         score: the detector's, see `boxes.Box`; None where nothing was detected.
-        probabilities: `{emotion: fraction}`, in the order of `fer_keras.data.EMOTIONS`, with sum 1.
+        probabilities: `{class name: fraction}`, in the order of `FER.class_names`, with sum 1.
         crop: what the classifier saw, uint8 (48, 48, 1).
         track: the number, from 1, of this face in a video; None in a photograph.
         landmarks: eyes, nose and corners of the mouth, see `boxes.Landmarks`; None where the detector gives none.
@@ -39,10 +41,10 @@ class Face:
 
     @property
     def emotion(self) -> str:
-        """The likeliest emotion."""
-        return max(self.probabilities, key=self.probabilities.get)
+        """The likeliest class."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
 
-    def as_dict(self):
+    def as_dict(self) -> dict:
         """Return what JSON can hold: box, score, landmarks, emotion, probabilities, and in a video track."""
         points = self.landmarks and {name: list(point) for name, point in self.landmarks._asdict().items()}
         values = {"box": list(self.box), "score": self.score, "landmarks": points}
@@ -77,7 +79,8 @@ class FER:
 
     Args:
         model: what classifies; None, "best" or "tiny" for a network that comes with this package, a `.keras` or
-            `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, 7).
+            `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, classes),
+            whose attribute `class_names` names the classes; without it they are FER-2013's seven.
         detector: what finds the faces: "mtcnn", "haar", "none" for images that are crops of faces, the path of a
             YuNet `.onnx` file, or a callable (see `detection.Detector`).
         min_face: pixels of the side of the smallest face that is searched for, from 20; not for callables.
@@ -88,7 +91,7 @@ class FER:
         classes: names of a `.keras` file's outputs in their order; default: those in the file.
         input_scale: the pixel values that a `.keras` file or `keras.Model` made elsewhere expects: "0-1", "0-255",
             "-1-1" or "standardized"; default: what its layers show.
-        tta: "flip" averages over each face and its mirror image; "none" does not, nor is a callable given others.
+        tta: "flip" averages over each face and its mirror image, "none" does not. A callable gets each face once.
 
     Attributes:
         class_names: of the probabilities, in their order.
@@ -99,17 +102,17 @@ class FER:
 
     def __init__(
         self,
-        model=None,
+        model: classifiers.Model = None,
         *,
-        detector="mtcnn",
-        min_face=detection.MIN_FACE,
-        margin=0.0,
-        max_pixels=photos.MAX_PIXELS,
+        detector: str | os.PathLike[str] | detection.Detector = "mtcnn",
+        min_face: int = detection.MIN_FACE,
+        margin: float = 0.0,
+        max_pixels: int = photos.MAX_PIXELS,
         engine: Engine = "auto",
         classes: tuple[str, ...] | None = None,
         input_scale: InputScale | None = None,
         tta: Tta = "flip",
-    ):
+    ) -> None:
         if tta not in classifiers.TTA:
             raise InputError(f"FER knows the test-time augmentations {classifiers.TTA}. Received {tta!r}.")
         self.detector = detection.detector(detector, min_face=min_face, engine=engine)
@@ -137,7 +140,7 @@ class FER:
         """Pixels of the side of the smallest face that the detector searches for; None if it does not say."""
         return getattr(self.detector, "min_face", None)
 
-    def analyze(self, image, *, bgr=False) -> list[Face]:
+    def analyze(self, image: photos.Photo, *, bgr: bool = False) -> list[Face]:
         """Return the list of `Face` in the image, the largest first; empty where there is none.
 
         Args:
@@ -145,9 +148,17 @@ class FER:
             bgr: the array has blue first, as OpenCV reads it.
 
         Raises:
-            InputError: if the image cannot be read, or a detector or classifier of yours returns what it must not.
+            InputError: if the image cannot be read, or your own detector or classifier returns invalid values.
         """
         return self.analyze_many([image], bgr=bgr)[0]
+
+    @overload
+    def analyze_many(self, images: Iterable[photos.Photo], *, bgr: bool = False) -> list[list[Face]]: ...
+
+    @overload
+    def analyze_many(
+        self, images: Iterable[photos.Photo], *, bgr: bool = False, return_errors: bool
+    ) -> list[list[Face] | InputError]: ...
 
     def analyze_many(self, images, *, bgr=False, return_errors=False):
         """Return one list of `Face` for each of `images`; all faces go through the model together.
@@ -168,8 +179,8 @@ class FER:
         classified = iter(self.classify([face for faces in found if isinstance(faces, list) for face in faces]))
         return [faces if isinstance(faces, InputError) else [next(classified) for _ in faces] for faces in found]
 
-    def analyze_video(self, path, *, every=0.2):
-        """Yield a `Frame` every so many seconds of the video file, its faces followed; see `follow`.
+    def analyze_video(self, path: str | os.PathLike[str], *, every: float = 0.2) -> Iterator[Frame]:
+        """Yield a `Frame` every so many seconds of the video file, its faces tracked; see `follow`.
 
         Raises:
             InputError: if the video cannot be read; if only a part of it can, after the frames of that part.
@@ -179,8 +190,8 @@ class FER:
         if video.fault:
             raise InputError(video.fault)
 
-    def follow(self, frames, *, batch_size=16):
-        """Yield a `Frame` for each of `frames`, its faces numbered and their probabilities steadied over time.
+    def follow(self, frames: Iterable[tuple[float, np.ndarray]], *, batch_size: int = 16) -> Iterator[Frame]:
+        """Yield a `Frame` for each of `frames`, its faces tracked and their probabilities smoothed over time.
 
         Args:
             frames: iterable of (seconds, uint8 (height, width, 3) with red first).
@@ -192,25 +203,31 @@ class FER:
             for (time, image), faces in zip(batch, analyzed, strict=True):
                 yield Frame(time, tracks.update(time, faces), image)
 
-    def explain(self, faces, emotion=None):
-        """Return for each face what held up `emotion`, or its own emotion: (n, 48, 48) float32, see `occlusion`.
+    def explain(self, faces: Sequence[Face], emotion: str | None = None) -> np.ndarray:
+        """Return the occlusion sensitivity of each face, (n, 48, 48) float32, see `saliency.occlusion`.
 
-        The values belong to the pixels of `Face.crop`.
+        Args:
+            faces: as `analyze` returns them; the values belong to the pixels of `Face.crop`.
+            emotion: class whose probability is observed; default: the likeliest of each face.
+
+        Raises:
+            InputError: if there is no such class.
         """
         if emotion not in (None, *self.class_names):
             raise InputError(f"Unknown emotion {emotion!r}. Expected one of: {', '.join(self.class_names)}.")
         codes = [self.class_names.index(emotion or face.emotion) for face in faces]
         return saliency.occlusion(self._probabilities, [face.crop for face in faces], codes)
 
-    def find(self, image, *, bgr=False):
-        """Return the faces of an image as `Found`, not yet classified."""
+    def find(self, image: photos.Photo, *, bgr: bool = False) -> list[Found]:
+        """Return the faces of an image, detected and cropped, to be classified by `classify`."""
+        _check_fork()
         rgb = photos.read(image, bgr=bgr, max_pixels=self.max_pixels)
         self._hint(rgb)
         found = boxes.checked(self.detector(rgb), rgb.shape)
         return [Found(box, crops.crop(rgb, box, self.margin, crops.roll(box.landmarks))) for box in found]
 
-    def classify(self, found):
-        """Return a `Face` for each `Found`, all in as few calls of the model as can be."""
+    def classify(self, found: Sequence[Found]) -> list[Face]:
+        """Return a `Face` for each `Found`; they go through the model together."""
         if not found:
             return []
         rows = self._probabilities(np.stack([face.crop for face in found]))
@@ -236,15 +253,19 @@ class FER:
             )
 
     def _probabilities(self, crops):
-        if "keras" in sys.modules:
-            from fer_keras.backend import forking
-
-            forking.check()
+        _check_fork()
         with self._lock:
             return classifiers.classify(self.classifier, crops, tta=self.tta)
 
 
-def batched(values, size):
+def _check_fork():
+    if "keras" in sys.modules:
+        from fer_keras.backend import forking
+
+        forking.check()
+
+
+def batched(values: Iterable, size: int) -> Iterator[list]:
     """Yield lists of up to `size` values."""
     batch = []
     for value in values:

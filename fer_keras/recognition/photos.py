@@ -1,6 +1,7 @@
 """A photograph in any form to an upright RGB array. Files are not trusted: they may come from strangers."""
 
 import os
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -13,8 +14,12 @@ from fer_keras.recognition.headers import FORMATS
 MAX_PIXELS = 1 << 26  # 8192 x 8192: what telephones call 64 megapixels
 MAX_FILE_BYTES = 1 << 29
 
+Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 
-def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
+
+def read(
+    image: Photo, *, bgr: bool = False, max_pixels: int = MAX_PIXELS, limits: decoding.Limits = decoding.FILES
+) -> np.ndarray:
     """Return the photograph as uint8 (height, width, 3), red first, values [0, 255].
 
     Args:
@@ -22,7 +27,7 @@ def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
             (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF
             says, of an animation the first frame is taken, transparency is laid over white, more than 8
             bits are cut to 8.
-        bgr: the array has blue first, as OpenCV reads it. Files and PIL images tell their order themselves.
+        bgr: the array has blue first, as OpenCV reads it. Files and PIL images know their own order.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
 
@@ -31,36 +36,36 @@ def read(image, *, bgr=False, max_pixels=MAX_PIXELS, limits=decoding.FILES):
             another kind.
     """
     if isinstance(image, np.ndarray):
-        return from_array(image, bgr, max_pixels)
+        return _from_array(image, bgr, max_pixels)
     if isinstance(image, Image.Image):
         check_size(*image.size, "The PIL image", max_pixels)
-        return explained(lambda: np.asarray(decode_worker.upright(image)), "The PIL image", max_pixels)
+        return _explained(lambda: np.asarray(decode_worker.upright(image)), "The PIL image", max_pixels)
     if isinstance(image, bytes | bytearray | memoryview):
-        return explained(lambda: decoding.rgb(image, max_pixels, limits), "The image", max_pixels)
+        return _explained(lambda: decoding.rgb(image, max_pixels, limits), "The image", max_pixels)
     if isinstance(image, str | os.PathLike):
-        data = read_file(image)
-        return explained(lambda: decoding.rgb(data, max_pixels, limits), image, max_pixels)
+        data = _read_file(image)
+        return _explained(lambda: decoding.rgb(data, max_pixels, limits), image, max_pixels)
     if hasattr(image, "read"):
-        data = read_stream(image, "The file object")
-        return explained(lambda: decoding.rgb(data, max_pixels, limits), "The image", max_pixels)
+        data = _read_stream(image, "The file object")
+        return _explained(lambda: decoding.rgb(data, max_pixels, limits), "The image", max_pixels)
     raise InputError(
         f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a binary file, a PIL image "
         "or an array."
     )
 
 
-def read_file(path):
+def _read_file(path):
     """Return the bytes of a file of at most `MAX_FILE_BYTES`."""
     try:
         with open(path, "rb") as file:
-            return read_stream(file, path)
+            return _read_stream(file, path)
     except InputError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.") from error
 
 
-def read_stream(file, name):
+def _read_stream(file, name):
     """Return the bytes of a binary file of at most `MAX_FILE_BYTES`, from its start where it can be rewound."""
     if file.seekable():
         file.seek(0)
@@ -72,12 +77,12 @@ def read_stream(file, name):
     return data
 
 
-def explained(decode, name, max_pixels):
+def _explained(decode, name, max_pixels):
     """Return what `decode` returns; its errors become an `InputError` that names the image."""
     try:
         return decode()
     except decode_worker.TooLargeError as error:
-        check_size(*error.args, name, max_pixels)
+        raise InputError(_too_large(*error.args, name, max_pixels)) from error
     except decoding.CostError as error:
         raise InputError(f"{name} {error}") from error
     except UnidentifiedImageError as error:
@@ -87,18 +92,23 @@ def explained(decode, name, max_pixels):
         raise InputError(f"{name} cannot be decoded ({reason}): it is damaged or cut short.") from error
 
 
-def check_size(width, height, name, max_pixels):
+def check_size(width: int, height: int, name, max_pixels: int) -> None:
+    """Raise `InputError` if the image or video `name` has more pixels."""
     if width * height > max_pixels:
-        raise InputError(f"{name} has {width} x {height} pixels, more than {max_pixels:,}. Make it smaller.")
+        raise InputError(_too_large(width, height, name, max_pixels))
 
 
-def eight_bits(values):
+def _too_large(width, height, name, max_pixels):
+    return f"{name} has {width} x {height} pixels, more than {max_pixels:,}. Make it smaller."
+
+
+def _eight_bits(values):
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"The image has values {values.min()} to {values.max()}. Expected 8 or 16 bits.")
     return bit_depth.to_eight_bits(values, bit_depth.smallest_depth(int(values.max())))
 
 
-def from_array(array, bgr, max_pixels):
+def _from_array(array, bgr, max_pixels):
     values = array[..., None] if array.ndim == 2 else array
     fits = values.ndim == 3 and values.shape[2] in (1, 3, 4) and values.size
     if not fits or values.dtype not in (np.uint8, np.uint16):
@@ -108,7 +118,7 @@ def from_array(array, bgr, max_pixels):
         )
     check_size(values.shape[1], values.shape[0], "The array", max_pixels)
     if values.dtype == np.uint16:
-        values = eight_bits(values)
+        values = _eight_bits(values)
     if values.shape[2] == 1:
         return np.repeat(values, 3, axis=2)
     if bgr:

@@ -1,15 +1,19 @@
 """Occlusion sensitivity: which parts of a face matter to the classifier, from its predictions alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fer_keras.data.faces import SIDE
-from fer_keras.recognition.classifiers import classify
+from fer_keras.recognition.classifiers import Classifier
 
 PATCH = 12  # pixels of the side of the square that is covered
 STEP = 4  # pixels from one square to the next
 
 
-def occlusion(classifier, crops, classes) -> np.ndarray:
+def occlusion(
+    classifier: Classifier, crops: Sequence[np.ndarray] | np.ndarray, classes: Sequence[int]
+) -> np.ndarray:
     """Return how much the probability of a class depends on each pixel.
 
     A square at each place in turn is covered with the mean gray of the face. A pixel's value is the mean loss of
@@ -18,23 +22,23 @@ def occlusion(classifier, crops, classes) -> np.ndarray:
 
     Args:
         classifier: callable from uint8 (n, 48, 48, 1) to probabilities (n, classes).
-        crops: uint8 (n, 48, 48, 1).
+        crops: n faces, uint8 (48, 48, 1).
         classes: index of the class for each of the n crops.
 
     Returns:
         (n, 48, 48) float32 in [-1, 1]; below 0 where covering makes the class likelier.
     """
-    covers = squares()
+    covers = _squares()
     maps = np.zeros((len(crops), SIDE, SIDE), np.float32)
     for heat, face, code in zip(maps, crops, classes, strict=True):
         grey = round(float(face.mean()))
         covered = np.where(covers[..., None], np.uint8(grey), face)
-        before, *after = classify(classifier, np.concatenate([face[None], covered]))[:, code]
+        before, *after = classifier(np.concatenate([face[None], covered]))[:, code]
         heat += np.tensordot(before - np.array(after), covers, axes=1) / covers.sum(axis=0)
     return maps
 
 
-def squares():
+def _squares():
     """Return one bool (48, 48) mask for each place of the square: 100 of them."""
     starts = range(0, SIDE - PATCH + 1, STEP)
     masks = np.zeros((len(starts) ** 2, SIDE, SIDE), bool)

@@ -133,6 +133,35 @@ def test_explains_by_the_pixels_of_the_crop():
         fer.explain(fer.analyze(picture), "joy")
 
 
+def test_classes_of_a_callable_have_its_names():
+    def three(crops):
+        calm = crops[:, 10:14, 10:14, 0].mean(axis=(1, 2)) / 255
+        return np.stack([calm, 0.75 * (1 - calm), 0.25 * (1 - calm)], axis=1)
+
+    three.class_names = ("calm", "tense", "bored")
+    picture = plain(0, 48, 48)
+    picture[10:14, 10:14] = 255
+    fer = FER(three, detector="none")
+    (face,) = fer.analyze(picture)
+    assert face.probabilities == pytest.approx({"calm": 1, "tense": 0, "bored": 0})
+    heat = fer.explain([face])[0]
+    # Nine squares cover this pixel and 4, 2 or 1 quarters of the bright ones with their mean, 2 of 255.
+    assert heat[12, 12] == pytest.approx((4 * 1 + 4 * 1 / 2 + 1 / 4) / 9 * 253 / 255, abs=1e-5)
+    assert heat[30:, 30:].tolist() == np.zeros((18, 18)).tolist()
+    np.testing.assert_allclose(fer.explain([face], "tense")[0], -0.75 * heat, atol=1e-6)
+    with pytest.raises(InputError, match="Unknown emotion 'happy'. Expected one of: calm, tense, bored."):
+        fer.explain([face], "happy")
+
+
+def test_a_forked_process_in_which_the_backend_would_wait_is_refused_before_faces_are_detected(monkeypatch):
+    from fer_keras.backend import forking
+
+    fer = FER(brightness, detector=lambda rgb: pytest.fail("the detector was called"))
+    monkeypatch.setattr(forking, "_forked", True)
+    with pytest.raises(InputError, match="cannot predict in a forked process"):
+        fer.analyze(plain(0))
+
+
 def test_landmarks_in_faces_json_and_tables():
     face = FER(brightness).analyze(PORTRAIT)[0]
     assert face.landmarks._fields == ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")

@@ -1,11 +1,13 @@
 """Multi-task cascaded convolutional networks: `Mtcnn` finds faces and their landmarks."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
-from fer_keras.recognition.boxes import best, checked, visible
+from fer_keras.core.choices import Engine
+from fer_keras.recognition.boxes import Box, best, checked, visible
 from fer_keras.recognition.mtcnn import networks
 
 WINDOW = 12  # pixels of the side of what P-Net sees
@@ -35,7 +37,7 @@ class Mtcnn:
         InputError: as `networks.load`.
     """
 
-    def __init__(self, min_face=40, engine="auto"):
+    def __init__(self, min_face: int = 40, engine: Engine = "auto") -> None:
         self.min_face = min_face
         self.engine = engine
         self.pnet, self.rnet, self.onet = networks.load(engine)
@@ -43,14 +45,14 @@ class Mtcnn:
     def __reduce__(self):
         return Mtcnn, (self.min_face, self.engine)
 
-    def __call__(self, rgb):
+    def __call__(self, rgb: np.ndarray) -> list[Box]:
         image = Image.fromarray(rgb)
         windows = squares(self.propose(image))
         if len(windows):
             windows = squares(self.refine(image, windows))
         if not len(windows):
             return []
-        changes, landmarks, faces = in_batches(self.onet, cut(image, windows, networks.SIDES["onet"]))
+        changes, landmarks, faces = _in_batches(self.onet, cut(image, windows, networks.SIDES["onet"]))
         sure = faces[:, 1] > LEAST_SCORES["onet"]
         windows, changes, landmarks, scores = windows[sure], changes[sure], landmarks[sure], faces[sure, 1]
         corners, points = moved(windows, changes).round(), placed(windows, landmarks).round(2)
@@ -58,7 +60,7 @@ class Mtcnn:
         sizes = corners[:, 2:] - corners[:, :2]
         return checked([(*corners[i, :2], *sizes[i], scores[i], points[i]) for i in kept], rgb.shape)
 
-    def propose(self, image):
+    def propose(self, image: Image.Image) -> np.ndarray:
         """Return P-Net's windows, (n, 4) float: left, top, right, bottom in pixels of the image."""
         found, certain = [np.zeros((0, 4))], [np.zeros(0)]
         for level, scale in pyramid(image, self.min_face):
@@ -70,7 +72,7 @@ class Mtcnn:
         order = np.argsort(-np.concatenate(certain), kind="stable")
         return np.concatenate(found)[order[: MOST["rnet"]]]
 
-    def search(self, pixels):
+    def search(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return P-Net's changes (rows, columns, 4) and scores (rows, columns) of all windows of a level."""
         rows = (pixels.shape[0] - WINDOW) // STRIDE + 1
         columns = (pixels.shape[1] - WINDOW) // STRIDE + 1
@@ -80,16 +82,16 @@ class Mtcnn:
         changes, faces = (np.concatenate([strip[0] for strip in parts]) for parts in zip(*outputs, strict=True))
         return changes[:rows, :columns], faces[:rows, :columns, 1]
 
-    def refine(self, image, windows):
-        """Return those of the windows that R-Net takes for a face, moved as it says."""
-        changes, faces = in_batches(self.rnet, cut(image, windows, networks.SIDES["rnet"]))
+    def refine(self, image: Image.Image, windows: np.ndarray) -> np.ndarray:
+        """Return the windows, (n, 4), that R-Net classifies as faces, with its corrections."""
+        changes, faces = _in_batches(self.rnet, cut(image, windows, networks.SIDES["rnet"]))
         sure = faces[:, 1] > LEAST_SCORES["rnet"]
         windows, changes, scores = windows[sure], changes[sure], faces[sure, 1]
         kept = best(windows, scores, OVERLAP)[: MOST["onet"]]
         return moved(windows[kept], changes[kept])
 
 
-def pyramid(image, min_face):
+def pyramid(image: Image.Image, min_face: int) -> Iterator[tuple[Image.Image, np.ndarray]]:
     """Yield (PIL image, size of the original as a multiple of it) until a side is below `WINDOW` pixels.
 
     In the first, a face of `min_face` pixels fills a window of P-Net.
@@ -104,10 +106,10 @@ def pyramid(image, min_face):
         scale /= STEP
 
 
-def peaks(scores, least):
+def peaks(scores: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and columns of the scores above `least` that survive non-maximum suppression.
 
-    Windows of one level overlap by more than half of their union where they are neighbours, so that the best of
+    Windows of one level overlap by more than half of their union where they are neighbors, so that the best of
     the remaining scores removes those next to it, until none remains.
     """
     left = np.where(scores > least, scores, -np.inf)
@@ -116,7 +118,7 @@ def peaks(scores, least):
     rows, columns = np.nonzero(padded > -np.inf)
     found = []
     while len(rows):
-        around = neighbours(padded, rows, columns)
+        around = _neighbors(padded, rows, columns)
         top = padded[rows, columns] >= around.max(axis=0)
         found.append((rows[top], columns[top]))
         for down in (-1, 0, 1):
@@ -130,37 +132,37 @@ def peaks(scores, least):
     return rows, columns
 
 
-def neighbours(padded, rows, columns):
+def _neighbors(padded, rows, columns):
     return np.stack([padded[rows + down, columns + right] for down in (-1, 0, 1) for right in (-1, 0, 1)])
 
 
-def moved(windows, changes):
+def moved(windows: np.ndarray, changes: np.ndarray) -> np.ndarray:
     """Return the windows (n, 4), each corner moved by so many times the window's size."""
     return windows + changes * np.tile(windows[:, 2:] - windows[:, :2], 2)
 
 
-def placed(windows, landmarks):
+def placed(windows: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Return the landmarks (n, 5, 2) in pixels, from five x and then five y as fractions of a window."""
     fractions = landmarks.reshape(-1, 2, 5).transpose(0, 2, 1)
     return windows[:, None, :2] + fractions * (windows[:, 2:] - windows[:, :2])[:, None]
 
 
-def squares(windows):
+def squares(windows: np.ndarray) -> np.ndarray:
     """Return the windows widened to squares about their middles, in whole pixels."""
     sides = (windows[:, 2:] - windows[:, :2]).max(axis=1, keepdims=True)
     middles = (windows[:, :2] + windows[:, 2:]) / 2
     return np.concatenate([middles - sides / 2, middles + sides / 2], axis=1).round()
 
 
-def cut(image, windows, side):
+def cut(image: Image.Image, windows: np.ndarray, side: int) -> np.ndarray:
     """Return the windows as uint8 (n, side, side, 3); what lies beyond the image is black."""
     pixels = np.zeros((len(windows), side, side, 3), np.uint8)
     for out, window in zip(pixels, windows.astype(int).tolist(), strict=True):
         part = image.crop(window)
-        out[:] = part.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
+        out[:] = np.asarray(part.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0))
     return pixels
 
 
-def in_batches(network, pixels):
+def _in_batches(network, pixels):
     outputs = [network(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
     return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]

@@ -5,24 +5,31 @@ import io
 import json
 import pathlib
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_keras.core.choices import ENGINES, Engine
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import check_digest
 from fer_keras.inference import engines
 
+if TYPE_CHECKING:
+    import keras
+
+Network = Callable[[np.ndarray], list[np.ndarray]]
+
 FOLDER = pathlib.Path(__file__).parent
 NAMES = ("pnet", "rnet", "onet")
-ENGINES = ("auto", "keras", "onnx")
-SIDES = {"pnet": None, "rnet": 24, "onet": 48}  # pixels; P-Net takes any size
+SIDES = {"rnet": 24, "onet": 48}  # pixels; P-Net takes any size
 # Of each convolution: filters, side of its kernel, and side and padding of the max-pooling after it (stride 2).
 CONVOLUTIONS = {
     "pnet": [(10, 3, (2, "same")), (16, 3, None), (32, 3, None)],
     "rnet": [(28, 3, (3, "same")), (48, 3, (3, "valid")), (64, 2, None)],
     "onet": [(32, 3, (3, "same")), (64, 3, (3, "valid")), (64, 3, (2, "same")), (128, 2, None)],
 }
-UNITS = {"pnet": None, "rnet": 128, "onet": 256}  # of the dense layer; P-Net is fully convolutional
+UNITS = {"rnet": 128, "onet": 256}  # of the dense layer; P-Net is fully convolutional
 OUTPUTS = {
     "pnet": {"box": 4, "face": 2},
     "rnet": {"box": 4, "face": 2},
@@ -30,7 +37,7 @@ OUTPUTS = {
 }
 
 
-def load(engine="auto"):
+def load(engine: Engine = "auto") -> list[Network]:
     """Return the three networks as callables from uint8 (n, height, width, 3) to a list of float32 arrays.
 
     Their last axes are those of `OUTPUTS`; P-Net's arrays have two axes of positions before it. They may be shared
@@ -47,18 +54,18 @@ def load(engine="auto"):
     digests = json.loads((FOLDER / "digests.json").read_text(encoding="utf-8"))
     onnx = engine == "onnx" or engine == "auto" and importlib.util.find_spec("onnxruntime") is not None
     if not onnx:
-        return keras_networks(content("mtcnn.npz", digests))
-    return [OnnxNetwork(name, content(name, digests)) for name in (f"{name}.onnx" for name in NAMES)]
+        return _keras_networks(_content("mtcnn.npz", digests))
+    return [_OnnxNetwork(name, _content(name, digests)) for name in (f"{name}.onnx" for name in NAMES)]
 
 
-def content(name, digests):
+def _content(name, digests):
     path = FOLDER / name
     data = path.read_bytes()
     check_digest(data, digests[name], path)
     return data
 
 
-class OnnxNetwork:
+class _OnnxNetwork:
     """One of the networks on ONNX Runtime."""
 
     def __init__(self, name, data):
@@ -68,12 +75,12 @@ class OnnxNetwork:
         return self.session.run(None, {"images": images})
 
 
-def keras_networks(data):
+def _keras_networks(data):
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return [KerasNetwork(name, arrays) for name in NAMES]
+        return [_KerasNetwork(name, arrays) for name in NAMES]
 
 
-class KerasNetwork:
+class _KerasNetwork:
     """One of the networks on Keras.
 
     Batches are filled up to a power of two and images to whole multiples of 64 pixels, so that JAX and TensorFlow,
@@ -98,7 +105,7 @@ class KerasNetwork:
         return [output[:count, :rows, :columns] for output in outputs]
 
 
-def build(name):
+def build(name: str) -> "keras.Model":
     """Return a network of Zhang et al. (2016, arXiv:1604.02878) as functional `keras.Model` without its weights.
 
     It takes images (n, height, width, 3) of values [0, 255], red first, and returns a list of `OUTPUTS`.
@@ -109,7 +116,7 @@ def build(name):
     import keras
     from keras import layers
 
-    side, units = SIDES[name], UNITS[name]
+    side, units = SIDES.get(name), UNITS.get(name)
     images = keras.Input((side, side, 3), name="images")
     x = layers.Rescaling(1 / 128, offset=-127.5 / 128)(images)
     for i, (filters, kernel, pool) in enumerate(CONVOLUTIONS[name], start=1):
@@ -120,11 +127,11 @@ def build(name):
     if units:
         x = layers.Flatten()(layers.Permute((2, 1, 3))(x))  # the weights count columns before rows
         x = layers.PReLU(name="prelu_dense")(layers.Dense(units, name="dense")(x))
-    outputs = [head(output, size, units)(x) for output, size in OUTPUTS[name].items()]
+    outputs = [_head(output, size, units)(x) for output, size in OUTPUTS[name].items()]
     return keras.Model(images, outputs, name=name)
 
 
-def head(name, size, dense):
+def _head(name, size, dense):
     from keras import layers
 
     activation = "softmax" if name == "face" else None
