@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 from fer_keras import evaluation
 from fer_keras.backend.layers import plain
 from fer_keras.core.choices import TTA
+from fer_keras.core.errors import InputError
 from fer_keras.core.files import write_text
 from fer_keras.data import EMOTIONS, split
 from fer_keras.inference.prediction import probabilities
@@ -33,18 +34,23 @@ def release(run, name, folder, *, data=None, refit=False):
             temperature of the run's own model. The card's figures on validation are then those of the run.
 
     Raises:
-        InputError: if the run is not finished, or was of other data; with `refit`, as `pipeline.refit`.
+        InputError: if the run is not finished, or was trained on other data or on synthetic faces; with
+            `refit`, as `pipeline.refit`.
     """
     record, faces = pipeline.finished(run, data)
+    if record["data"]["synthetic"]:
+        raise InputError(
+            f"{run} was trained on synthetic faces, which is no network to release. Train it on FER-2013."
+        )
     parts = split(faces, record["experiment"]["seed"])
     model = plain(saving.load(pathlib.Path(run, "model.keras")))
     value = temperature(probabilities(model, parts["validation"].images), parts["validation"].labels)
-    _cool(model, value)
+    _scale_temperature(model, value)
     validation = _figures(model, parts, "validation")
     if refit:
         model, record = pipeline.refit(run, data=data)
         model = plain(model)
-        _cool(model, value)
+        _scale_temperature(model, value)
     about = {
         "experiment": record["experiment"],
         "data": record["data"],
@@ -156,7 +162,7 @@ def temperature(probabilities, labels):
     return float(minimize_scalar(loss, bounds=LIMITS, method="bounded").x)
 
 
-def _cool(model, value):
+def _scale_temperature(model, value):
     """Divide the logits by `value`, in the weights of the layer that gives them."""
     for variable in model.get_layer("logits").variables:
         variable.assign(keras.ops.convert_to_numpy(variable) / value)

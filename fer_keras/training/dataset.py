@@ -103,15 +103,15 @@ class Batches(keras.utils.PyDataset):
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         if not (mixup or cutmix):
             return Plan(self.order, soft_targets=soft_targets)
-        (height, width), blends = self.images.shape[1:3], []
+        (height, width), mixes = self.images.shape[1:3], []
         for step in range(self.steps):
             count, generator = len(self.rows(step)), self._generator(step)
-            blends.append(draw(count, height, width, generator, mixup=mixup, cutmix=cutmix))
+            mixes.append(draw(count, height, width, generator, mixup=mixup, cutmix=cutmix))
         return Plan(
             self.order,
-            np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(blends)]),
-            np.array([(blend.share, blend.target_share) for blend in blends], "float32"),
-            np.array([blend.box for blend in blends]),
+            np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(mixes)]),
+            np.array([(blend.share, blend.target_share) for blend in mixes], "float32"),
+            np.array([blend.box for blend in mixes]),
             soft_targets,
         )
 

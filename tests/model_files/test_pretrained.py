@@ -157,6 +157,14 @@ def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_fa
         pipeline.refit(run, data=small_faces)
 
 
+def test_release_refuses_synthetic_faces(tmp_path, monkeypatch):
+    record = {"data": {"synthetic": True}, "experiment": {"seed": 0}}
+    monkeypatch.setattr("fer_keras.runs.pipeline.finished", lambda run, data: (record, None))
+    with pytest.raises(InputError, match="^runs/x was trained on synthetic faces, which is no network to release"):
+        release("runs/x", "tiny", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):
     run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
     with pytest.raises(InputError, match="was trained on data with digest"):
