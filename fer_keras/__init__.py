@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from fer_keras.evaluation import evaluate
     from fer_keras.model_files.pretrained import pretrained
     from fer_keras.recognition import FER, Face
+    from fer_keras.runs.finetune import finetune
 
 __version__ = "0.2.0"
-__all__ = ["Experiment", "FER", "Face", "evaluate", "load", "main", "pretrained", "run"]
+__all__ = ["Experiment", "FER", "Face", "evaluate", "finetune", "load", "main", "pretrained", "run"]
 
 LAZY = {  # needs more than the standard library, so it is imported when first used
     "FER": "fer_keras.recognition",
     "Face": "fer_keras.recognition",
     "evaluate": "fer_keras.evaluation",
+    "finetune": "fer_keras.runs.finetune",
     "load": "fer_keras.data",
     "pretrained": "fer_keras.model_files.pretrained",
 }

@@ -9,7 +9,7 @@ import click
 
 from fer_keras import __version__
 from fer_keras.backend import selection
-from fer_keras.cli import data, doctor, evaluate, experiments, export, predict, serve, study
+from fer_keras.cli import data, doctor, evaluate, experiments, export, finetune, predict, serve, study
 from fer_keras.cli.options import INTERRUPTED
 from fer_keras.core import jobs, logs
 from fer_keras.core.errors import InputError
@@ -29,7 +29,7 @@ OTHER_WORDS = {  # what users type for a command
     **dict.fromkeys(("convert", "onnx"), "export"),
     **dict.fromkeys(("check", "info"), "doctor"),
 }
-COMPUTING = ("run", "overfit", "evaluate", "predict")  # they need freed memory again at once
+COMPUTING = ("run", "overfit", "evaluate", "finetune", "predict")  # they need freed memory again at once
 LOG = logging.getLogger("fer_keras")
 
 
@@ -150,6 +150,7 @@ for command in (
     experiments.overfit,
     evaluate.evaluate,
     evaluate.release,
+    finetune.finetune,
     export.export,
     predict.predict,
     serve.serve,
