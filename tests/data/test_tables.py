@@ -45,7 +45,6 @@ def written(path, delimiter=",", header=("emotion", "pixels", "Usage"), **how):
         {"usage": {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}.get},
         {"usage": {"Training": "Training set", "PublicTest": "DEV", "PrivateTest": "Test set"}.get},
     ],
-    ids=str,
 )
 def test_dialects(tmp_path, how):
     faces = load(written(tmp_path / "fer2013.csv", **how))
