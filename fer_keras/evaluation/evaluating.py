@@ -6,7 +6,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from fer_keras.model_files.pretrained import is_name
 if TYPE_CHECKING:
     import keras
 
-    Model = str | os.PathLike[str] | keras.Model
+    Model: TypeAlias = str | os.PathLike[str] | keras.Model
 
 LOG = logging.getLogger("fer_keras")
 TRIED_IMAGES = 40  # of each class, to find out the input scale

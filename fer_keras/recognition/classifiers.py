@@ -10,7 +10,7 @@ from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
 from fer_keras.inference import engines, opening
-from fer_keras.inference.outputs import check_probabilities
+from fer_keras.inference.outputs import calibrated, check_probabilities, temperature_of
 
 Classifier = Callable[[np.ndarray], np.ndarray]
 TTA = ("none", "flip")
@@ -69,4 +69,4 @@ def classify(classifier: Classifier, crops: np.ndarray, batch_size: int = 256, *
             batches.append((both[: len(batch)] + both[len(batch) :]) / 2)
         else:
             batches.append(check_probabilities(classifier(batch), (len(batch), count), source))
-    return np.concatenate(batches)
+    return calibrated(np.concatenate(batches), temperature_of(classifier, tta))
