@@ -43,8 +43,8 @@ def release(
         Paths of the card as JSON and as Markdown.
 
     Raises:
-        InputError: if the run is not finished, or was trained on other data or on synthetic faces; if packages that
-            write ONNX are missing; with `refit`, as `pipeline.refit`.
+        InputError: if the run is not finished, or was trained on other data or on synthetic faces; if packages
+            that write ONNX are missing; with `refit`, as `pipeline.refit`.
     """
     record, faces = pipeline.finished(run, data)
     if record["data"]["synthetic"]:
