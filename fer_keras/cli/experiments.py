@@ -18,7 +18,6 @@ from fer_keras.cli.options import (
     synthetic_note,
     wandb_option,
 )
-from fer_keras.core import jobs
 from fer_keras.experiment import files_in, load, override
 
 
@@ -47,6 +46,7 @@ def run(file, settings, data, classes, seed, epochs, output, wandb, precision, c
     """
     experiment = override(read_experiment(file, seed=seed, epochs=epochs), settings)
     from fer_keras import evaluation
+    from fer_keras.core import jobs
     from fer_keras.runs import pipeline
 
     data = read_faces(data, experiment.labels, classes)
