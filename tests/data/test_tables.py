@@ -72,7 +72,6 @@ def test_dialects(tmp_path, how):
         ),
         ({"usage": {"Training": "train", "PublicTest": "training", "PrivateTest": "test"}.get}, "both Training"),
     ],
-    ids=str,
 )
 def test_what_is_refused(tmp_path, how, complaint):
     path = written(tmp_path / "fer2013.csv", **how)
