@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import pages
 
 from fer_keras import models
 from fer_keras.experiment import load
@@ -101,3 +102,31 @@ def test_every_command_of_the_tutorial_works(tmp_path):
 def test_no_page_holds_the_marks_of_a_merge():
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]:
         assert not re.search(r"^(<{7} |={7}$|>{7} )", page.read_text(encoding="utf-8"), re.M), page
+
+
+OF_TODAY = [page for page in pages.PAGES if page.name != "CHANGELOG.md"]  # which names old options
+COMMANDS = sorted({line for page in OF_TODAY for line in pages.commands(page.read_text(encoding="utf-8"))})
+
+
+def test_every_command_of_the_pages_parses():
+    assert len(COMMANDS) > 30
+    for line in COMMANDS:
+        pages.parse(line)
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    for target in pages.links(page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, (
+                target
+            )
+
+
+def test_pictures_are_small():
+    sizes = {path.name: path.stat().st_size for path in ROOT.glob("docs/pictures/*")}
+    assert sizes.keys() >= {"architecture.svg", "group.jpg", "study.png"} and max(sizes.values()) < 200_000

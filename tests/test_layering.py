@@ -126,7 +126,7 @@ def test_backend_is_torch_unless_the_user_chose():
     assert in_new_process(program.format("os.environ['KERAS_BACKEND'] = 'jax';")) == "jax\n"
 
 
-PUBLIC = ["Experiment", "FER", "Face", "evaluate", "load", "main", "pretrained", "run"]
+PUBLIC = ["Experiment", "FER", "Face", "evaluate", "finetune", "load", "main", "pretrained", "run"]
 
 
 def test_everything_in_all_is_there_and_public():

@@ -1,71 +1,77 @@
-"""README stays true: its commands parse, its tables are what the results give, its tree is there."""
+"""README stays true: its figures are those of cards and results, its program gives the answer below it."""
 
+import contextlib
+import io
 import pathlib
 import re
-import shlex
 import tomllib
 
-import click
 import pytest
+from helpers import pages
+from helpers.portraits import PORTRAIT
 
 from fer_keras import __version__
-from fer_keras.cli import cli
+from fer_keras.model_files import pretrained
 from fer_keras.study import report, results
 from fer_keras.study.report import writing
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = pages.read("README.md")
+PROJECT = tomllib.loads(pages.read("pyproject.toml"))["project"]
 RESULTS = ROOT / "experiments" / "results"
 
 
-def lines():
-    return sorted(set(re.findall(r"`(fer-keras [^`\n]+)`", README)))
-
-
-@pytest.mark.parametrize("line", lines())
-def test_every_command_parses(line):
-    group, words = cli, shlex.split(line)[1:]
-    while isinstance(group, click.Group):
-        command = group.commands[words.pop(0)]
-        if not isinstance(command, click.Group):
-            command.make_parser(click.Context(command)).parse_args(words)
-        group = command
-
-
-def test_every_command_stands_in_it():
-    told = {line.split()[1] for line in lines()}
-    assert told == set(cli.commands)
-
-
-def test_every_module_of_its_tree_is_there():
-    tree = re.search(r"^fer_keras/\n(.*?)^```", README, re.S | re.M)[1]
-    names = re.findall(r"\b\w+(?:\.py|/)", tree)
-    assert len(names) > 12
-    for name in names:
-        assert (ROOT / "fer_keras" / name).exists() or (ROOT / name).exists(), name
-
-
 def test_every_extra_it_names_is_there():
-    named = set(re.findall(r"fer-keras\[(\w+)\]", README))
+    named = {extra for names in re.findall(r"fer-keras\[([\w,]+)\]", README) for extra in names.split(",")}
     assert named and named <= PROJECT["optional-dependencies"].keys()
+
+
+def test_start_holds_installation_and_tests():
+    start = re.search(r"^## Start\n(.*?)^## ", README, re.S | re.M)[1]
+    install, test = re.findall(r"```bash\n(.*?)```", start, re.S)  # .ci/run runs them in this order
+    assert "pip install" in install and "experiments/cnn_best.py" in install and "pytest" in test
 
 
 def test_version_is_one():
     assert PROJECT["version"] == __version__
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(r"^## (\S+)", changelog, re.M)[1] == __version__
+    assert re.search(r"^## (\S+)", pages.read("CHANGELOG.md"), re.M)[1] == __version__
+    assert f"version: {__version__}\n" in pages.read("CITATION.cff")
 
 
-@pytest.mark.parametrize("name", [*writing.README_TABLES, *writing.STUDY_TABLES])
-def test_tables_of_readme_and_study_are_what_the_results_give(name):
-    of_readme = name in writing.README_TABLES
-    file, table = ("README.md", writing.README_TABLES) if of_readme else ("docs/study.md", writing.STUDY_TABLES)
-    text = (ROOT / file).read_text(encoding="utf-8")
-    written = re.search(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", text, re.S)[1]
-    assert written == table[name](report.read(RESULTS))
+def test_three_lines_of_python_give_the_answer_below_them(tmp_path, monkeypatch):
+    pytest.importorskip("cv2", reason="needs fer-keras[faces]")
+    program, answer = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.S).groups()
+    (tmp_path / "portrait.png").write_bytes(PORTRAIT.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(program, {})
+    assert printed.getvalue() == answer
+
+
+@pytest.mark.parametrize("name", ["best", "tiny"])
+def test_row_of_a_network_is_what_its_card_says(name):
+    card = pretrained.card(name)
+    one, flip, crops = (card["scores"]["test"][tta] for tta in ("none", "flip", "ten-crop"))
+    size = (pretrained.FOLDER / f"{name}.npz").stat().st_size
+    accuracies = [one["accuracy"], flip["accuracy"], crops["accuracy"], one["leak_free_accuracy"]]
+    expected = [
+        "7",
+        *(f"{100 * share:.1f} %" for share in accuracies),
+        f"{card['parameters']:,}",
+        f"{size / 1e6:.1f} MB",
+    ]
+    row = re.search(rf"^\| `{name}` \|(.*)\|$", README, re.M)[1]
+    assert [cell.strip() for cell in row.split("|")][:-1] == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [(file, name) for file, table in writing.PAGES.items() for name in table]
+)
+def test_tables_are_what_the_results_give(file, name):
+    written = re.search(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", pages.read(file), re.S)[1]
+    assert written == writing.PAGES[file][name](report.read(RESULTS))
 
 
 def test_result_lines_are_what_the_results_give():
     for stem, group in results.latest(report.read(RESULTS)).items():
-        assert report.result_line(group) in (ROOT / "experiments" / f"{stem}.py").read_text(encoding="utf-8")
+        assert report.result_line(group) in pages.read(f"experiments/{stem}.py")

@@ -9,9 +9,9 @@ import click
 
 from fer_keras import __version__
 from fer_keras.backend import selection
-from fer_keras.cli import data, doctor, evaluate, experiments, export, predict, serve, study
+from fer_keras.cli import data, doctor, evaluate, experiments, export, finetune, predict, serve, study
 from fer_keras.cli.options import INTERRUPTED
-from fer_keras.core import jobs, logs
+from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 from fer_keras.core.renames import OPTIONS
 from fer_keras.experiment import ABBREVIATIONS, Experiment
@@ -29,7 +29,7 @@ OTHER_WORDS = {  # what users type for a command
     **dict.fromkeys(("convert", "onnx"), "export"),
     **dict.fromkeys(("check", "info"), "doctor"),
 }
-COMPUTING = ("run", "overfit", "evaluate", "predict")  # they need freed memory again at once
+COMPUTING = ("run", "overfit", "evaluate", "finetune", "predict")  # they need freed memory again at once
 LOG = logging.getLogger("fer_keras")
 
 
@@ -120,6 +120,8 @@ def cli(level, log_json):
     fer-keras predict portrait.png           name the expressions of the faces
     fer-keras data audit                     show what is wrong with the data
     """
+    from fer_keras.core import jobs
+
     jobs.follow_parent()
     shows = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
     logs.start((level or logging.INFO) if shows else logging.ERROR, as_json=log_json)
@@ -150,6 +152,7 @@ for command in (
     experiments.overfit,
     evaluate.evaluate,
     evaluate.release,
+    finetune.finetune,
     export.export,
     predict.predict,
     serve.serve,

@@ -6,17 +6,18 @@ import pathlib
 import click
 
 from fer_keras.cli.options import (
+    classes_option,
     data_option,
     end_interrupted,
     epochs_option,
     file_argument,
     output_option,
     read_experiment,
+    read_faces,
     seed_option,
     synthetic_note,
     wandb_option,
 )
-from fer_keras.core import jobs
 from fer_keras.experiment import files_in, load, override
 
 
@@ -24,6 +25,7 @@ from fer_keras.experiment import files_in, load, override
 @file_argument
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @data_option
+@classes_option
 @seed_option
 @epochs_option
 @output_option
@@ -32,8 +34,8 @@ from fer_keras.experiment import files_in, load, override
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
 )
 @click.option("--capture", is_flag=True, help="Replay each training step as one CUDA graph.")
-def run(file, settings, data, seed, epochs, output, wandb, precision, capture):
-    """Train and judge the experiment in FILE; run it again to continue an interrupted training.
+def run(file, settings, data, classes, seed, epochs, output, wandb, precision, capture):
+    """Train and evaluate the experiment in FILE; run it again to continue an interrupted training.
 
     KEY=VALUE changes a setting of the experiment, as in the last line:
 
@@ -44,8 +46,10 @@ def run(file, settings, data, seed, epochs, output, wandb, precision, capture):
     """
     experiment = override(read_experiment(file, seed=seed, epochs=epochs), settings)
     from fer_keras import evaluation
+    from fer_keras.core import jobs
     from fer_keras.runs import pipeline
 
+    data = read_faces(data, experiment.labels, classes)
     try:
         with jobs.exit_on_sigterm():  # which ends wandb's run too
             folder, record = pipeline.run(
@@ -54,9 +58,9 @@ def run(file, settings, data, seed, epochs, output, wandb, precision, capture):
     except KeyboardInterrupt:
         end_interrupted()
     if record is None:
-        return  # process 0 of torchrun's tells
+        return  # process 0 of torchrun prints
     click.echo(f"{experiment.name} on the test split{synthetic_note(record['data'])}")
-    click.echo(evaluation.table(record["scores"]))
+    click.echo(evaluation.table(record["scores"], record["data"]["class_names"]))
     click.echo(f"record: {folder}")
 
 
@@ -89,9 +93,10 @@ def show(file):
 @click.command()
 @file_argument
 @data_option
+@classes_option
 @seed_option
-def overfit(file, data, seed):
-    """Try whether the experiment in FILE can learn one batch by heart, before training it.
+def overfit(file, data, classes, seed):
+    """Check that the experiment in FILE can overfit one batch, before training it.
 
     \b
     fer-keras overfit experiments/cnn_best.py
@@ -102,7 +107,7 @@ def overfit(file, data, seed):
     from fer_keras.backend import device
     from fer_keras.training import fitting
 
-    train = faces_data.split(faces_data.load(data, labels=experiment.labels), experiment.seed)["train"]
+    train = faces_data.split(read_faces(data, experiment.labels, classes), experiment.seed)["train"]
     with device.training_in():
         losses = fitting.overfit_losses(experiment, train)
     click.echo(evaluation.overfit_verdict(losses)["text"])

@@ -134,6 +134,13 @@ def read_experiment(file, **changes):
     return dataclasses.replace(load(file), **given)
 
 
+def read_faces(data, labels, classes):
+    """Return the `Faces` at the path `data`; `classes` is the text of `--classes`."""
+    from fer_keras.data import load as load_data
+
+    return load_data(data, labels=labels, classes=classes if classes in (None, "own") else classes.split(","))
+
+
 def parse_classes(class_order):
     """Return what `saving.load` takes as `classes`: the seven names, or None where nothing was given."""
     if class_order is None:

@@ -105,7 +105,9 @@ def sweep(file, data, workers, storage, output, wandb):
     help="Folder of the study's results.",
 )
 @click.option("--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder for the report.")
-@click.option("--update", is_flag=True, help="Also renew the figures in README.md and in the experiment files.")
+@click.option(
+    "--update", is_flag=True, help="Also renew the figures in README.md, in docs/ and in the experiment files."
+)
 @click.option(
     "--data",
     type=click.Path(),

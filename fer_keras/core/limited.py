@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 from fer_keras.core.errors import InputError
 
@@ -13,7 +14,7 @@ MEMORY = 2 << 30  # bytes beyond what the imports took
 FAILED = 2  # exit code of work that ended in an `InputError`, whose message is the last line of stderr
 
 
-def try_in_child(module: str, *arguments: str, data: bytes, path) -> None:
+def try_in_child(module: str, *arguments: str, data: bytes, path: object) -> None:
     """Run `python -m MODULE ARGUMENTS`, `data` on its standard input, and wait for its end.
 
     Args:
@@ -40,7 +41,7 @@ def try_in_child(module: str, *arguments: str, data: bytes, path) -> None:
         raise InputError(f"{path} is refused: to load it takes more than {limits}, or ends the process.")
 
 
-def work(function, *arguments) -> None:
+def work(function: Callable[..., None], *arguments: object) -> None:
     """Call `function` on `arguments` under the limits, in a process that `try_in_child` started; end the process.
 
     Where the system has no such limits (Windows), only the time limit of `try_in_child` holds.

@@ -4,7 +4,6 @@ User input under an old name ends in an error that gives the new name. Files tha
 read through the same tables.
 """
 
-import importlib.abc
 import sys
 from typing import Any
 
@@ -74,8 +73,8 @@ IMPORTS = {
 }
 
 
-class OldImports(importlib.abc.MetaPathFinder):
-    """Ends the import of an old module path in an `ImportError` that names the new one."""
+class OldImports:
+    """Finder that ends the import of an old module path in an `ImportError` that names the new one."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         if fullname in IMPORTS:

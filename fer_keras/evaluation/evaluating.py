@@ -6,7 +6,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from fer_keras.model_files.pretrained import is_name
 if TYPE_CHECKING:
     import keras
 
-    Model = str | os.PathLike[str] | keras.Model
+    Model: TypeAlias = str | os.PathLike[str] | keras.Model
 
 LOG = logging.getLogger("fer_keras")
 TRIED_IMAGES = 40  # of each class, to find out the input scale
@@ -114,7 +114,7 @@ def evaluate(
     if seed is None:  # another seed would have trained on images of this validation split
         seed = int(_common("seed", runs, 0))
     labels = labels or str(_common("labels", runs, "original"))
-    faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels)
+    faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels, classes=_classes(loaded))
     parts = data_room.split(faces, seed)
     for warning in data_room.quality_checks(parts):
         LOG.warning(warning)
@@ -178,6 +178,12 @@ def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
         "class_names": list(faces.class_names),
         "images": {name: len(part.labels) for name, part in parts.items()},
     }
+
+
+def _classes(models):
+    """Return the class names to read from the data: those of the first model, `None` for FER-2013's seven."""
+    names = next(iter(models.values())).class_names
+    return None if names == EMOTIONS else names
 
 
 def _name(model):

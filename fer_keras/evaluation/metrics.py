@@ -36,25 +36,25 @@ def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | N
     Raises:
         InputError: if a shape, a label or a probability is not as above.
     """
-    labels, probabilities = _checked(labels, probabilities)
-    predicted = probabilities.argmax(axis=1)
-    right = predicted == labels
-    true_class = np.clip(probabilities[np.arange(len(labels)), labels], SMALLEST_PROBABILITY, 1)
-    classes = range(probabilities.shape[1])
-    precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    true, shares = _checked(labels, probabilities)
+    predicted = shares.argmax(axis=1)
+    right = predicted == true
+    true_class = np.clip(shares[np.arange(len(true)), true], SMALLEST_PROBABILITY, 1)
+    classes = range(shares.shape[1])
+    precision, recall, f1, _ = precision_recall_fscore_support(true, predicted, labels=classes, zero_division=0)
     result = {
-        "images": len(labels),
+        "images": len(true),
         "accuracy": float(right.mean()),
         "loss": float(-np.log(true_class).mean()),
         "macro_f1": float(f1.mean()),
-        "calibration_error": _calibration_error(probabilities.max(axis=1), right),
+        "calibration_error": _calibration_error(shares.max(axis=1), right),
     }
     for name, values in (("recall", recall), ("precision", precision), ("f1", f1)):
         result |= {f"{name}_{code}": float(value) for code, value in enumerate(values)}
-    result["confusion"] = confusion_matrix(labels, predicted, labels=classes).tolist()
-    result["mistakes"] = _mistakes(labels, predicted, probabilities.max(axis=1))
+    result["confusion"] = confusion_matrix(true, predicted, labels=classes).tolist()
+    result["mistakes"] = _mistakes(true, predicted, shares.max(axis=1))
     if leak_free is not None:
-        mask = _checked_mask(leak_free, len(labels))
+        mask = _checked_mask(leak_free, len(true))
         result["leak_free_images"] = int(mask.sum())
         result["leak_free_accuracy"] = float(right[mask].mean()) if mask.any() else None
     return result

@@ -16,7 +16,7 @@ import typing
 import numpy as np
 
 from fer_keras.core import limited
-from fer_keras.core.choices import InputScale
+from fer_keras.core.choices import InputScale, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
 from fer_keras.inference.outputs import check_probabilities
@@ -42,6 +42,7 @@ class KerasEngine:
 
     Attributes:
         class_names: of the outputs, in their order.
+        temperatures: for each view, which `fer_keras.recognition.classifiers.classify` applies; a call does not.
 
     Raises:
         InputError: as `fer_keras.model_files.saving.load`; if the scale is not known; if the network gives NaN,
@@ -64,6 +65,7 @@ class KerasEngine:
         model = saving.load(path, classes=classes, trusted=trusted) if is_path else saving.named(path, classes)
         self.name = str(path) if is_path else f"Model {model.name!r}"
         self.class_names: tuple[str, ...] = model.class_names
+        self.temperatures: dict[Tta, float] = dict(getattr(model, "temperatures", {}))
         self.model = folding.serving_model(with_scale(model, input_scale))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -76,11 +78,13 @@ class OnnxEngine:
     Args:
         path: `str` or `Path`.
         threads: `int`, of the processor; 0 for one a core.
+        temperatures: of a released network, for each view, by its card.
         trusted: the file is known to be harmless; any other is first run in a process of its own, limited in time
             and memory.
 
     Attributes:
         class_names: of the outputs, in their order.
+        temperatures: for each view, which `fer_keras.recognition.classifiers.classify` applies; a call does not.
 
     Raises:
         InputError: if onnxruntime is missing, there is no such file, it is damaged, takes too much time or memory,
@@ -88,8 +92,11 @@ class OnnxEngine:
             then also at each call.
     """
 
-    def __init__(self, path, threads: int = 0, *, trusted: bool = False) -> None:
-        self.name, self._arguments = str(path), (path, threads, trusted)
+    def __init__(
+        self, path, threads: int = 0, *, temperatures: dict[Tta, float] | None = None, trusted: bool = False
+    ) -> None:
+        self.name, self.temperatures = str(path), temperatures or {}
+        self._arguments = (path, threads, self.temperatures, trusted)
         data = _read(pathlib.Path(path))
         _need_onnxruntime()
         if not trusted:
@@ -97,8 +104,8 @@ class OnnxEngine:
         self._open(data, threads)
 
     def __reduce__(self):
-        path, threads, trusted = self._arguments
-        return functools.partial(OnnxEngine, trusted=trusted), (path, threads)
+        path, threads, temperatures, trusted = self._arguments
+        return functools.partial(OnnxEngine, temperatures=temperatures, trusted=trusted), (path, threads)
 
     def _open(self, data, threads):
         self.session = session(data, self.name, threads)

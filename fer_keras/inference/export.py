@@ -7,9 +7,11 @@ import logging
 import os
 import pathlib
 import warnings
+from collections.abc import Callable
 
 import keras
 import numpy as np
+from keras import ops
 
 from fer_keras import __version__
 from fer_keras.core.errors import InputError
@@ -17,6 +19,7 @@ from fer_keras.core.files import writing
 from fer_keras.data import EMOTIONS
 from fer_keras.inference.engines import OnnxEngine
 from fer_keras.inference.folding import serving_model
+from fer_keras.inference.outputs import SMALLEST, temperature_of
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import class_names
 
@@ -63,7 +66,7 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of one part of PyTorch to another
-                WRITERS[form](serving_model(model), metadata, *paths)
+                WRITERS[form](_calibrated(model), metadata, *paths)
                 if half:
                     _halve(*paths)
         except (RuntimeError, ValueError) as error:
@@ -84,6 +87,15 @@ def _metadata(names):
         "input": "images: uint8 (n, 48, 48, 1), grey, 0 black to 255 white",
         "output": f"probabilities: float32 (n, {len(names)}), in the order of class_names",
     }
+
+
+def _calibrated(model):
+    """Return the serving model, for a released network with the temperature of one view."""
+    network, temperature = serving_model(model), temperature_of(model, "none")
+    if temperature == 1:
+        return network
+    logits = ops.log(ops.maximum(network.outputs[0], SMALLEST)) / temperature
+    return keras.Model(network.inputs[0], ops.softmax(logits), name=model.name)
 
 
 def _check(output, form):
@@ -233,5 +245,15 @@ def _read_tflite(path):
     return classify
 
 
-WRITERS = {"onnx": _write_onnx, "torch": _write_torch, "openvino": _write_openvino, "tflite": _write_tflite}
-READERS = {"onnx": _read_onnx, "torch": _read_torch, "openvino": _read_openvino, "tflite": _read_tflite}
+WRITERS: dict[str, Callable] = {
+    "onnx": _write_onnx,
+    "torch": _write_torch,
+    "openvino": _write_openvino,
+    "tflite": _write_tflite,
+}
+READERS: dict[str, Callable] = {
+    "onnx": _read_onnx,
+    "torch": _read_torch,
+    "openvino": _read_openvino,
+    "tflite": _read_tflite,
+}

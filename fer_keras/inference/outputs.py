@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from fer_keras.core.choices import Tta
 from fer_keras.core.errors import InputError
 
+SMALLEST = np.float32(1e-12)  # probability that calibration distinguishes from 0
 ROUNDING = 1e-2  # how far the sum of an image's probabilities may be from 1: bfloat16 has 8 bits
 
 
@@ -53,6 +55,22 @@ def give_logits(outputs: np.ndarray, source: str) -> bool:
             "Expected probabilities or logits: end the network in a softmax or a linear layer."
         )
     return True
+
+
+def calibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return the probabilities whose logits are divided by `temperature`.
+
+    Guo et al. 2017, arXiv:1706.04599, section 4.2. The logarithm of the probabilities serves as the logits.
+    """
+    if temperature == 1:
+        return probabilities
+    powers = np.maximum(probabilities, SMALLEST) ** (1 / temperature)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def temperature_of(classifier, tta: Tta) -> float:
+    """Return the temperature of a network or engine for a view, by its card; 1 for those without a card."""
+    return getattr(classifier, "temperatures", {}).get(tta, 1.0)
 
 
 def check_finite(outputs: np.ndarray, source: str) -> None:

@@ -20,8 +20,9 @@ def probabilities(model, images, *, tta: Tta = "none"):
     Args:
         model: `keras.Model` from images (height, width, 1 or 3) to logits or probabilities (n, classes).
             It is fed what it expects: images resized, grey repeated over the channels, and values in the scale
-            that its layers show, see `fer_keras.inference.input_scale`. Of a list of models, an ensemble, it is
-            the mean of their probabilities.
+            that its layers show, see `fer_keras.inference.input_scale`. The answer of a released network is
+            calibrated by the temperature of `tta` in its card. Of a list of models, an ensemble, it is the mean of
+            their probabilities.
         images: (n, 48, 48, 1) uint8, values [0, 255].
         tta: test-time augmentation. `"none"`: one view of each image. `"flip"`: the mean probability of the image
             and its mirror image. `"ten-crop"`: the mean logit of ten crops, the middle and the four corners of the
@@ -40,11 +41,12 @@ def probabilities(model, images, *, tta: Tta = "none"):
     if isinstance(model, list):
         return np.mean([probabilities(each, images, tta=tta) for each in model], axis=0)
     if tta == "ten-crop":
-        return _ten_crop(model, images)
-    result = _predict(model, images)
-    if tta == "flip":
-        result = (result + _predict(model, images, _mirrored)) / 2
-    return result
+        result = _ten_crop(model, images)
+    elif tta == "flip":
+        result = (_predict(model, images) + _predict(model, images, _mirrored)) / 2
+    else:
+        result = _predict(model, images)
+    return outputs.calibrated(result, outputs.temperature_of(model, tta))
 
 
 def _mirrored(batch):

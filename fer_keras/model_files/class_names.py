@@ -53,7 +53,7 @@ def parse_order(text: str) -> tuple[str, ...]:
             f"The order of the classes must be {', '.join(ORDERS)}, or the names with commas between them, "
             f"such as {','.join(EMOTIONS)}. Received {text!r}."
         )
-    codes = [emotion_code(word) for word in words]
-    if None not in codes and sorted(codes) == list(range(len(EMOTIONS))):
+    codes = [code for word in words if (code := emotion_code(word)) is not None]
+    if len(codes) == len(words) and sorted(codes) == list(range(len(EMOTIONS))):
         return tuple(EMOTIONS[code] for code in codes)
     return check(words, "--class-order")

@@ -1,4 +1,4 @@
-"""Networks that come with the package: half-precision weights, their architecture and their model card.
+"""Networks that come with the package: half-precision weights, architecture, ONNX file and model card.
 
 Only `pretrained` and `pack` load Keras.
 """
@@ -8,26 +8,33 @@ import io
 import json
 import os
 import pathlib
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import check_digest, write_json, writing
+from fer_keras.core.files import StrPath, check_digest, write_json, writing
 from fer_keras.data import EMOTIONS
+
+if TYPE_CHECKING:
+    import keras
 
 FOLDER = pathlib.Path(__file__).with_name("weights")
 
 
-def pretrained(name="best", *, folder=FOLDER):
-    """Return a trained network: images (n, 48, 48, 1) of values [0, 255] to probabilities (n, 7), calibrated.
+def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model":
+    """Return a trained network: images (n, 48, 48, 1) of values [0, 255] to probabilities (n, 7).
 
     Args:
         name: `"best"`, or `"tiny"` for one under 1 MB.
         folder: where the files are, as `pack` writes them; by default those of the package.
 
     Returns:
-        A `keras.Model`, not compiled, with the attribute `class_names`, a tuple.
+        A `keras.Model`, not compiled, with the attributes `class_names`, a tuple, and `temperatures`, with which
+        `fer_keras.inference.prediction.probabilities` calibrates its answers for each view.
 
     Raises:
         InputError: if there is no such network, or its file is not the one that was released.
@@ -37,7 +44,7 @@ def pretrained(name="best", *, folder=FOLDER):
     from fer_keras.backend.layers import fast_config
 
     about = card(name, folder=folder)
-    path = pathlib.Path(folder, f"{name}.npz")
+    path = pathlib.Path(folder, about["weights"])
     data = path.read_bytes()
     check_digest(data, about["sha256"], path)
     model = keras.saving.deserialize_keras_object(fast_config(about["architecture"]))
@@ -45,6 +52,7 @@ def pretrained(name="best", *, folder=FOLDER):
         for variable in model.weights:
             variable.assign(arrays[variable.path].astype("float32"))
     model.class_names = class_names(about)
+    model.temperatures = about["temperatures"]
     return model
 
 
@@ -53,16 +61,15 @@ def class_names(about: dict) -> tuple[str, ...]:
     return tuple(about["data"].get("class_names", EMOTIONS))
 
 
-def onnx_path(name: str = "best", *, folder=FOLDER) -> pathlib.Path:
+def onnx_path(name: str = "best", *, folder: StrPath = FOLDER) -> pathlib.Path:
     """Return the ONNX file of a trained network, for `fer_keras.inference.engines.OnnxEngine`.
 
     Raises:
         InputError: if there is no such network, or its file is not the one that was released.
     """
-    about, path = card(name, folder=folder), pathlib.Path(folder, f"{name}.onnx")
-    if not path.is_file():
-        raise InputError(f"{path} is missing: install the package again.")
-    check_digest(path.read_bytes(), about["onnx_sha256"], path)
+    about = card(name, folder=folder)
+    path = pathlib.Path(folder, about["onnx"])
+    check_digest(path.read_bytes() if path.is_file() else b"", about["onnx_sha256"], path)
     return path
 
 
@@ -72,7 +79,7 @@ def is_name(model) -> bool:
     return name.isidentifier()
 
 
-def card(name="best", *, folder=FOLDER):
+def card(name: str = "best", *, folder: StrPath = FOLDER) -> dict[str, Any]:
     """Return what is known of a trained network, as a `dict`: how it was made, its figures, its architecture.
 
     Raises:
@@ -82,21 +89,45 @@ def card(name="best", *, folder=FOLDER):
     if not path.is_file():
         there = ", ".join(sorted(p.stem for p in pathlib.Path(folder).glob("*.json")))
         raise InputError(f"No trained network {name!r}. Expected one of: {there or 'none is here'}.")
-    return renames.read_record(json.loads(path.read_text(encoding="utf-8")))
+    about = renames.read_record(json.loads(path.read_text(encoding="utf-8")))
+    return {"weights": f"{name}.npz", "onnx": f"{name}.onnx", "temperatures": {}} | about  # as before 0.2.0
 
 
-def pack(model, about, name, folder):
-    """Write `model` as NAME.npz, its weights in half precision, and NAME.json into `folder`; return their paths.
+def pack(
+    model: "keras.Model", onnx: StrPath, about: Mapping[str, Any], name: str, folder: StrPath
+) -> pathlib.Path:
+    """Write a network into `folder` and return the path of its card, NAME.json, which publishes it as a whole.
+
+    The weights in half precision and the ONNX file get names that hold their digest, so that they replace nothing.
+    The card is written last; then the files of an older network of that name are removed.
 
     Args:
         model: functional `keras.Model` of Keras' own layers, see `layers.plain`.
-        about: `dict` for the JSON file.
+        onnx: the ONNX file of the same network.
+        about: for the card.
     """
     from keras import ops
 
-    weights, text = pathlib.Path(folder, f"{name}.npz"), pathlib.Path(folder, f"{name}.json")
-    with writing(weights) as temporary:
-        np.savez(temporary, **{v.path: ops.convert_to_numpy(v).astype("float16") for v in model.weights})
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    write_json(text, {"name": name, "sha256": digest, **about, "architecture": json.loads(model.to_json())})
-    return weights, text
+    folder = pathlib.Path(folder)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{v.path: ops.convert_to_numpy(v).astype("float16") for v in model.weights})
+    weights, weights_digest = _publish(buffer.getvalue(), name, ".npz", folder)
+    served, onnx_digest = _publish(pathlib.Path(onnx).read_bytes(), name, ".onnx", folder)
+    files = {"weights": weights, "sha256": weights_digest, "onnx": served, "onnx_sha256": onnx_digest}
+    path = folder / f"{name}.json"
+    write_json(path, {"name": name, **files, **about, "architecture": json.loads(model.to_json())})
+    for old in folder.iterdir():
+        if (
+            re.fullmatch(rf"{re.escape(name)}(-[0-9a-f]{{12}})?\.(npz|onnx)", old.name)
+            and old.name not in files.values()
+        ):
+            old.unlink()
+    return path
+
+
+def _publish(data, name, suffix, folder):
+    digest = hashlib.sha256(data).hexdigest()
+    path = folder / f"{name}-{digest[:12]}{suffix}"
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
+    return path.name, digest

@@ -90,7 +90,7 @@ def load(
             more than layers of Keras, its input or output is of another shape, or its classes are not known.
     """
     if is_name(path):
-        return pretrained(path)
+        return pretrained(str(path))
     path = pathlib.Path(path)
     data = _read(path)
     digest = _digest_beside(path) if digest is None else digest

@@ -11,7 +11,7 @@ from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
 from fer_keras.inference import engines, opening
-from fer_keras.inference.outputs import check_probabilities
+from fer_keras.inference.outputs import calibrated, check_probabilities, temperature_of
 
 if typing.TYPE_CHECKING:
     import keras
@@ -74,4 +74,4 @@ def classify(classifier: Classifier, crops: np.ndarray, batch_size: int = 256, *
             batches.append((both[: len(batch)] + both[len(batch) :]) / np.float32(2))
         else:
             batches.append(classifier(batch))
-    return np.concatenate(batches)
+    return calibrated(np.concatenate(batches), temperature_of(classifier, tta))

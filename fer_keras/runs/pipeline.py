@@ -24,7 +24,7 @@ log = logging.getLogger("fer_keras")
 def run(
     experiment: Experiment,
     *,
-    data: StrPath | None = None,
+    data: StrPath | Faces | None = None,
     output: StrPath = "runs",
     tracking: str = "auto",
     precision: str | None = None,
@@ -36,7 +36,7 @@ def run(
 
     Args:
         experiment: the settings.
-        data: path of FER-2013 in any format, see `fer_keras.data.load`.
+        data: path of FER-2013 in any format, see `fer_keras.data.load`, or the `Faces` that it returned.
         output: folder of all run directories.
         tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
         precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default that of the interrupted run,
@@ -125,7 +125,9 @@ def finished(run: StrPath, data: StrPath | None) -> tuple[dict[str, Any], Faces]
     record = records.read(run)
     if record["scores"] is None:
         raise InputError(f"{run} is not finished. Run `fer-keras run` on its experiment again.")
-    faces = load(data, labels=record["experiment"].get("labels", "original"))
+    names = tuple(record["data"].get("class_names", EMOTIONS))
+    classes = None if names == EMOTIONS else names
+    faces = load(data, labels=record["experiment"].get("labels", "original"), classes=classes)
     if faces.digest != record["data"]["digest"]:
         raise InputError(
             f"{run} was trained on data with digest {record['data']['digest'][:12]}, but {faces.source} has "
@@ -134,9 +136,11 @@ def finished(run: StrPath, data: StrPath | None) -> tuple[dict[str, Any], Faces]
     return record, faces
 
 
-def _prepared(experiment: Experiment, data: StrPath | None) -> tuple[dict[str, Faces], Faces, dict[str, Any]]:
+def _prepared(
+    experiment: Experiment, data: StrPath | Faces | None
+) -> tuple[dict[str, Faces], Faces, dict[str, Any]]:
     """Return the splits to evaluate on, the images to train on, and the record's description of them."""
-    faces = load(data, labels=experiment.labels)
+    faces = data if isinstance(data, Faces) else load(data, labels=experiment.labels)
     parts = split(faces, experiment.seed)
     used, left_out = deduplicate(parts) if experiment.deduplicate else (parts, {})
     for warning in quality_checks(used):
@@ -183,7 +187,7 @@ def _train(
         checkpoint=_checkpoint(folder),
         capture=capture,
     )
-    names = tuple(records.read(folder)["data"].get("class_names", EMOTIONS))
+    names = batches.train.class_names
     published = saving.named(saving.publish(model), names)
     saving.save(published, folder / "model.keras", names)
     return published

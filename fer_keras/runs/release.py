@@ -1,90 +1,112 @@
-"""From a finished run to a network that can be shipped: calibrated, in half precision, judged as it ships."""
+"""From a finished run to a network that can be shipped: calibrated, in half precision, evaluated as it ships."""
 
 import pathlib
+import tempfile
 
-import keras
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from fer_keras import evaluation
 from fer_keras.backend.layers import plain
 from fer_keras.core.choices import TTA
-from fer_keras.core.files import write_text
-from fer_keras.data import EMOTIONS, split
+from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath, write_text
+from fer_keras.data import split
+from fer_keras.inference.export import export
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
-from fer_keras.model_files.pretrained import pack, pretrained
+from fer_keras.model_files.pretrained import class_names, pack, pretrained
 from fer_keras.runs import pipeline
 
 LIMITS = (0.2, 5.0)  # of the temperature
+SERVED = {"tta": "flip", "detector": "mtcnn"}  # the defaults of `FER`, which a card names
+FER2013_IMAGES = (28_709 + 3_589, 28_709 + 2 * 3_589)  # without and with PrivateTest
 
 
-def release(run, name, folder, *, data=None, refit=False):
-    """Write the model of the run directory `run` as the network `name` into `folder`; return the paths written.
+def release(
+    run: StrPath, name: str, folder: StrPath, *, data: StrPath | None = None, refit: bool = False
+) -> tuple[pathlib.Path, pathlib.Path]:
+    """Write the model of the run directory `run` as the network `name` into `folder`.
 
-    Its probabilities are calibrated on the validation images; the card's figures on test are of the released file.
+    The temperatures of its probabilities are those of least loss on the validation images, one for each view. The
+    card's figures on test are of the released file.
 
     Args:
         run: a finished run directory.
         name: file name without ending.
         folder: see `fer_keras.model_files.pretrained.pretrained`.
-        data: the FER-2013 that the run was trained on, see `fer_keras.data.load`.
+        data: the data that the run was trained on, see `fer_keras.data.load`.
         refit: release what `pipeline.refit` makes of the run's experiment, with validation images too, at the
-            temperature of the run's own model. The card's figures on validation are then those of the run.
+            temperatures of the run's own model. The card's figures on validation are then those of the run.
+
+    Returns:
+        Paths of the card as JSON and as Markdown.
 
     Raises:
-        InputError: if the run is not finished, or was of other data; with `refit`, as `pipeline.refit`.
+        InputError: if the run is not finished, or was trained on other data or on synthetic faces; if packages
+            that write ONNX are missing; with `refit`, as `pipeline.refit`.
     """
     record, faces = pipeline.finished(run, data)
+    if record["data"]["synthetic"]:
+        raise InputError(
+            f"{run} was trained on synthetic faces, which is no network to release. Train it on FER-2013."
+        )
     parts = split(faces, record["experiment"]["seed"])
-    model = plain(saving.load(pathlib.Path(run, "model.keras")))
-    value = temperature(probabilities(model, parts["validation"].images), parts["validation"].labels)
-    _cool(model, value)
-    validation = _figures(model, parts, "validation")
+    model = saving.load(pathlib.Path(run, "model.keras"), trusted=True)
+    model.temperatures = {
+        tta: temperature(probabilities(model, parts["validation"].images, tta=tta), parts["validation"].labels)
+        for tta in TTA
+    }
+    temperatures, validation = dict(model.temperatures), _figures(model, parts, "validation")
     if refit:
         model, record = pipeline.refit(run, data=data)
-        model = plain(model)
-        _cool(model, value)
+    model.temperatures = {}  # the card holds them, not the files
     about = {
         "experiment": record["experiment"],
         "data": record["data"],
         "environment": record["environment"],
         "minutes": sum(row["epoch_time"] for row in record["history"]) / 60,
         "parameters": model.count_params(),
-        "temperature": value,
+        "temperatures": temperatures,
+        "served": SERVED,
         "refit": refit,
     }
-    pack(model, about, name, folder)
-    test = _figures(pretrained(name, folder=folder), parts, "test")
-    about["scores"] = {"validation": validation, "test": test}
-    text = pathlib.Path(folder, f"{name}.md")
+    with tempfile.TemporaryDirectory() as trial:
+        onnx = pathlib.Path(trial, f"{name}.onnx")
+        export(model, onnx, "onnx", half=True)
+        ours = plain(model)
+        pack(ours, onnx, about, "trial", trial)
+        test = _figures(pretrained("trial", folder=trial), parts, "test")
+        about["scores"] = {"validation": validation, "test": test}
+        card = pack(ours, onnx, about, name, folder)
+    text = card.with_suffix(".md")
     write_text(text, card_text(name, about))
-    return *pack(model, about, name, folder), text
+    return card, text
 
 
 def _figures(model, parts, part):
     return {tta: evaluation.evaluate_split(model, parts, part, tta=tta) for tta in TTA}
 
 
-def card_text(name, about):
+def card_text(name: str, about: dict) -> str:
     """Return the model card as Markdown: what it is, its figures by class, its limits."""
-    settings, scores = about["experiment"], about["scores"]
+    settings, scores, names = about["experiment"], about["scores"], class_names(about)
     test = scores["test"]["none"]
     rows = [
-        f"| {emotion} | {sum(test['confusion'][i]):,} | {test[f'recall_{i}']:.3f} | {test[f'precision_{i}']:.3f} "
-        f"| {test[f'f1_{i}']:.3f} | {_mistaken_for(test['confusion'][i], i)} |"
-        for i, emotion in enumerate(EMOTIONS)
+        f"| {word} | {sum(test['confusion'][i]):,} | {test[f'recall_{i}']:.3f} | {test[f'precision_{i}']:.3f} "
+        f"| {test[f'f1_{i}']:.3f} | {_mistaken_for(test['confusion'][i], i, names)} |"
+        for i, word in enumerate(names)
     ]
     environment = about["environment"]
     return f"""# {name}
 
 A single network of {about["parameters"]:,} weights, stored in half precision, from 48x48 grey faces to the
-probabilities of {", ".join(EMOTIONS)}.
+probabilities of {", ".join(names)}.
 
 ## Figures
 
-Test split (PublicTest of FER-2013{_by(settings)}, {test["images"]:,} images), not used for any choice. Leak-free:
-without the images of which an exact copy stands in the training or validation images.
+Test split ({_source(about)}{_by(settings)}, {test["images"]:,} images), not used for any choice.
+Leak-free: without the images of which an exact copy is in the training or validation images.
 
 | | accuracy | leak-free accuracy | macro F1 | loss | calibration error |
 |---|---|---|---|---|---|
@@ -92,12 +114,12 @@ without the images of which an exact copy stands in the training or validation i
 {_row("image and mirror image", scores["test"]["flip"])}
 {_row("ten crops", scores["test"]["ten-crop"])}
 
-| emotion | images | recall | precision | F1 | most often taken for |
+| class | images | recall | precision | F1 | most often taken for |
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Validation, which chose: {scores["validation"]["none"]["accuracy"]:.4f}{_before(about)}. Calibrated there with
-temperature {about["temperature"]:.3f} (Guo et al. 2017, arXiv:1706.04599), which is part of the weights.
+Validation, which chose: {scores["validation"]["none"]["accuracy"]:.4f}{_before(about)}. {_calibration(about)}
+{_served(about["served"])}
 
 ## Made by
 
@@ -106,16 +128,56 @@ Run `{settings["name"]}`, seed {settings["seed"]}: model `{settings["model"]}`, 
 {environment["backend_version"]}, {environment["precision"]}, {environment["device"]}. All settings are in
 `{name}.json`.
 
-Data: FER-2013 (Goodfellow et al. 2013, arXiv:1307.0414), digest {about["data"]["digest"][:16]}:
-{about["data"]["images"]["train"]:,} training images, no others. Its faces were collected by a search engine and
-labelled by few people; no consent of those shown is known, and its terms allow research only.
+{_data(about)}
 
 ## Not for
 
 Deciding anything about a person: hiring, policing, border control, health, education, insurance. A face shows an
-expression, not an emotion. More than a third of these images have another label in FER+, where ten people voted.
-Faces were grouped by no age, origin or gender here, so nothing is known of how the errors differ between people.
+expression, not an emotion.{_limits(about)}
 """
+
+
+def _is_fer2013(about):
+    data = about["data"]
+    images = sum(data["images"].values()) + sum(data.get("left_out", {}).values())
+    return images in FER2013_IMAGES
+
+
+def _source(about):
+    return "PublicTest of FER-2013" if _is_fer2013(about) else f"of `{about['data']['source']}`"
+
+
+def _data(about):
+    data = about["data"]
+    counts = f"digest {data['digest'][:16]}:\n{data['images']['train']:,} training images, no others."
+    if _is_fer2013(about):
+        return (
+            f"Data: FER-2013 (Goodfellow et al. 2013, arXiv:1307.0414), {counts} Its faces were collected by a "
+            "search engine and\nlabelled by few people; no consent of those shown is known, and its terms allow "
+            "research only."
+        )
+    return f"Data: `{data['source']}`, {counts}"
+
+
+def _limits(about):
+    votes = " More than a third of these images have another label in FER+, where ten people voted."
+    return (votes if _is_fer2013(about) else "") + (
+        "\nFaces were grouped by no age, origin or gender here, so nothing is known of how the errors differ "
+        "between people."
+    )
+
+
+def _served(served):
+    return f'`FER` serves it by default with the detector `{served["detector"]}` and `tta="{served["tta"]}"`.'
+
+
+def _calibration(about):
+    source = "(Guo et al. 2017, arXiv:1706.04599)"
+    if "temperature" in about:  # a network of 0.1.0
+        value = f"{about['temperature']:.3f} {source}"
+        return f"Calibrated there with\ntemperature {value}, which is part of the weights."
+    values = ", ".join(f"{tta} {value:.3f}" for tta, value in about["temperatures"].items())
+    return f"Calibrated there with\na temperature for each view {source}: {values}."
 
 
 def _by(settings):
@@ -131,20 +193,20 @@ def _row(name, scores):
     return f"| {name} | {' | '.join(f'{figure:.4f}' for figure in figures)} |"
 
 
-def _mistaken_for(counts, right):
-    wrong = {emotion: count for i, (emotion, count) in enumerate(zip(EMOTIONS, counts, strict=True)) if i != right}
+def _mistaken_for(counts, right, names):
+    wrong = {name: count for i, (name, count) in enumerate(zip(names, counts, strict=True)) if i != right}
     most = max(wrong, key=wrong.get)
     return f"{most} ({wrong[most]})"
 
 
-def temperature(probabilities, labels):
+def temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the number that the logits are to be divided by for the least cross-entropy on these images.
 
     Guo et al. 2017, arXiv:1706.04599, section 4.2. Between 0.2 and 5.
 
     Args:
-        probabilities: (n, 7), rows that sum to 1; their logarithm serves as the logits.
-        labels: (n,), 0..6.
+        probabilities: (n, classes), rows that sum to 1; their logarithm serves as the logits.
+        labels: (n,), class numbers.
     """
     logits = np.log(np.clip(probabilities.astype("float64"), 1e-12, 1))
 
@@ -154,9 +216,3 @@ def temperature(probabilities, labels):
         return np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels])
 
     return float(minimize_scalar(loss, bounds=LIMITS, method="bounded").x)
-
-
-def _cool(model, value):
-    """Divide the logits by `value`, in the weights of the layer that gives them."""
-    for variable in model.get_layer("logits").variables:
-        variable.assign(keras.ops.convert_to_numpy(variable) / value)

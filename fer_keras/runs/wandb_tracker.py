@@ -143,7 +143,9 @@ class Tracker:
                     history,
                     [key for key in history[0] if key.startswith("grad_ratio")],
                 ),
-                "Confusion Matrix Curve": _confusion(scores["confusion"]),
+                "Confusion Matrix Curve": _confusion(
+                    scores["confusion"], record["data"].get("class_names", EMOTIONS)
+                ),
             }
         )
         self.run.log({name: wandb.Image(str(path)) for name, path in pictures.items()})
@@ -240,12 +242,12 @@ def _lines(title, history, keys):
     return wandb.plot.line_series(epochs, columns, keys=keys, title=title, xname="epoch", split_table=True)
 
 
-def _confusion(counts):
+def _confusion(counts, class_names):
     import wandb
 
     columns = ["Actual", "Predicted", "nPredictions"]
     cells = [
-        [EMOTIONS[true], EMOTIONS[predicted], count]
+        [class_names[true], class_names[predicted], count]
         for true, row in enumerate(counts)
         for predicted, count in enumerate(row)
     ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_keras.backend import distribution
 from fer_keras.backend.step import Plan
-from fer_keras.data import EMOTIONS, Faces
+from fer_keras.data import Faces
 from fer_keras.experiment import Experiment
 from fer_keras.training.losses import uses_soft_targets
 from fer_keras.training.mixup import draw, mix, smooth
@@ -17,15 +17,17 @@ SAM_SHARE = 4  # a SAM step climbs by the gradient of one in so many images of i
 DISTILLATION_DRAWS = 5  # draws of mixup and cutmix that teachers classify; the student's epochs repeat them
 
 
-def targets_of(labels: np.ndarray, experiment: Experiment, smoothing: float = 0.0) -> np.ndarray:
-    """Return the targets of the experiment's loss for labels (n,): as they are, or (n, 7) float32 one-hot.
+def targets_of(faces: Faces, experiment: Experiment, smoothing: float = 0.0) -> np.ndarray:
+    """Return the targets of the experiment's loss: class numbers (n,), or (n, classes) float32 one-hot.
 
     Args:
-        labels: integers 0..6.
+        faces: labelled images.
         experiment: see `fer_keras.training.losses.uses_soft_targets`.
         smoothing: share of each one-hot target that is spread evenly over the classes.
     """
-    return smooth(labels, len(EMOTIONS), smoothing) if uses_soft_targets(experiment) else labels
+    if uses_soft_targets(experiment):
+        return smooth(faces.labels, len(faces.class_names), smoothing)
+    return faces.labels
 
 
 class Batches(keras.utils.PyDataset):
@@ -38,13 +40,13 @@ class Batches(keras.utils.PyDataset):
     Args:
         train: `Faces` to train on.
         experiment: `Experiment`; the last batch of an epoch may be smaller than its `batch_size`.
-        soft_targets: (draws, n, 7), the teachers' probabilities for each image as mixed in each draw, see
+        soft_targets: (draws, n, classes), the teachers' probabilities for each image as mixed in each draw, see
             `fer_keras.training.distillation.soft_targets`; may be set later.
 
     Attributes:
         images: (n, 48, 48, 1) uint8, an array or a tensor of the backend.
-        labels: (n,) class numbers.
-        targets: (n,) class numbers, or (n, 7) float32 with the experiment's label smoothing.
+        train: as given.
+        targets: (n,) class numbers, or (n, classes) float32 with the experiment's label smoothing.
         steps: batches of an epoch, those of SAM not counted twice.
         draws: number of different draws of mixup and cutmix, if the experiment has teachers.
     """
@@ -52,8 +54,8 @@ class Batches(keras.utils.PyDataset):
     def __init__(self, train: Faces, experiment: Experiment, soft_targets: np.ndarray | None = None) -> None:
         super().__init__()
         self.images: Any = train.images
-        self.labels, self.experiment, self.soft_targets = train.labels, experiment, soft_targets
-        self.targets = targets_of(train.labels, experiment, experiment.label_smoothing)
+        self.train, self.experiment, self.soft_targets = train, experiment, soft_targets
+        self.targets = targets_of(train, experiment, experiment.label_smoothing)
         self.draws = DISTILLATION_DRAWS if experiment.mixup or experiment.cutmix else 1
         self.steps = math.ceil(len(self.targets) / experiment.batch_size)
         self.start(epoch=0)
@@ -101,15 +103,15 @@ class Batches(keras.utils.PyDataset):
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         if not (mixup or cutmix):
             return Plan(self.order, soft_targets=soft_targets)
-        (height, width), blends = self.images.shape[1:3], []
+        (height, width), mixes = self.images.shape[1:3], []
         for step in range(self.steps):
             count, generator = len(self.rows(step)), self._generator(step)
-            blends.append(draw(count, height, width, generator, mixup=mixup, cutmix=cutmix))
+            mixes.append(draw(count, height, width, generator, mixup=mixup, cutmix=cutmix))
         return Plan(
             self.order,
-            np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(blends)]),
-            np.array([(blend.share, blend.target_share) for blend in blends], "float32"),
-            np.array([blend.box for blend in blends]),
+            np.concatenate([self.rows(step)[blend.partner] for step, blend in enumerate(mixes)]),
+            np.array([(blend.share, blend.target_share) for blend in mixes], "float32"),
+            np.array([blend.box for blend in mixes]),
             soft_targets,
         )
 

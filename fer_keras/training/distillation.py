@@ -11,7 +11,7 @@ from fer_keras.backend import distribution, layers
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import sha256
 from fer_keras.core.progress import bar
-from fer_keras.data import EMOTIONS
+from fer_keras.data import Faces
 from fer_keras.data.sources import reading
 from fer_keras.inference.outputs import give_logits
 from fer_keras.inference.prediction import fed, probabilities
@@ -41,7 +41,7 @@ def soft_targets(batches: Batches) -> np.ndarray | None:
         batches: of the student; its experiment names the `.keras` files. It is shuffled.
 
     Returns:
-        (draws, n, 7) float32, for each draw of `batches`, images in the order of its `labels`; `None` without
+        (draws, n, classes) float32, for each draw of `batches`, images in their order; `None` without
         teachers, or if they classify augmented images in every step, see `teacher`.
 
     Raises:
@@ -50,8 +50,9 @@ def soft_targets(batches: Batches) -> np.ndarray | None:
     experiment = batches.experiment
     if not experiment.teachers or experiment.teacher_view == "augmented":
         return None
-    models = [saving.load(path) for path in experiment.teachers]
-    found = np.empty((batches.draws, len(batches.labels), len(EMOTIONS)), "float32")
+    models = [_teacher(path, batches.train) for path in experiment.teachers]
+    targets = batches.targets
+    found = np.empty((batches.draws, *targets.shape), "float32")
     images = found[..., 0].size
     LOGGER.info("Distillation: %d images through %s", images, ", ".join(experiment.teachers))
     with bar("soft targets", images, show=distribution.rank() == 0) as advance:
@@ -62,6 +63,17 @@ def soft_targets(batches: Batches) -> np.ndarray | None:
                 found[draw, rows] = probabilities(models, batches.mixed(step)[0], tta="flip")
                 advance(len(rows))
     return found
+
+
+def _teacher(path: str, train: Faces) -> keras.Model:
+    """Return the network in the file, whose outputs are the classes of the data in their order."""
+    model = saving.load(path)
+    if model.class_names != train.class_names:
+        raise InputError(
+            f"The teacher {path} has the classes {', '.join(model.class_names)}, but the data has "
+            f"{', '.join(train.class_names)}. Expected the same in the same order."
+        )
+    return model
 
 
 def teacher(experiment, model):

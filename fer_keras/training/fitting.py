@@ -34,7 +34,7 @@ INFERENCE_IMAGES = 2870  # training images scored in inference mode, as many as 
 
 
 def build(experiment, train):
-    """Return the compiled model of `experiment`: raw images (n, 48, 48, 1) to logits (n, 7).
+    """Return the compiled model of `experiment`: raw images (n, 48, 48, 1) to logits (n, classes).
 
     Args:
         experiment: `Experiment`.
@@ -56,7 +56,7 @@ def build(experiment, train):
         augmentation=experiment.augmentation,
         seed=experiment.seed,
     )
-    model = models.build(experiment.model, experiment.model_options, layers)
+    model = models.build(experiment.model, experiment.model_options, layers, num_classes=len(train.class_names))
     steps = experiment.epochs * math.ceil(len(train.labels) / experiment.batch_size)
     loss, metric = loss_and_accuracy(experiment)
     model.compile(optimizer=_optimizer(experiment, steps), loss=loss, metrics=[metric])
@@ -121,7 +121,7 @@ def fit(
     scored, shared = None, []
     if validation is not None:
         own = distribution.part(len(validation.labels))
-        scored = validation.images[own.rows], targets_of(validation.labels[own.rows], experiment)
+        scored = validation.images[own.rows], targets_of(validation, experiment)[own.rows]
         shared = [callbacks.DistributedLogs(batches, own)] if distribution.size() > 1 else []
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     scheduling = schedules.callbacks(model, experiment)  # before `restore`, which fills their variables
@@ -149,7 +149,7 @@ def fit(
                 *recording,
             ],
         }
-        class_weight = _class_weight(batches.labels, experiment)
+        class_weight = _class_weight(batches.train.labels, experiment)
         if function := _step(model, experiment, batches, class_weight, capture):
             loop.train(model, function, batches, **fitted)
         else:
@@ -170,8 +170,8 @@ def _recording(batches, experiment, scored, averaging, on_histograms):
         probe = np.asarray(batches.images[:PROBE]), batches.targets[:PROBE]
         recording.append(callbacks.Histograms(*probe, on_histograms))
         if scored and distribution.size() == 1:
-            rows = stratified(batches.labels, INFERENCE_IMAGES)
-            known = batches.images[rows], targets_of(batches.labels[rows], experiment)
+            rows = stratified(batches.train.labels, INFERENCE_IMAGES)
+            known = batches.images[rows], targets_of(batches.train, experiment)[rows]
             recording.append(callbacks.InferenceAccuracy(*known, averaging))
             if not averaging:
                 recording.append(callbacks.RecalibratedAccuracy(batches, *scored))

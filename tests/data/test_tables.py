@@ -45,7 +45,6 @@ def written(path, delimiter=",", header=("emotion", "pixels", "Usage"), **how):
         {"usage": {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}.get},
         {"usage": {"Training": "Training set", "PublicTest": "DEV", "PrivateTest": "Test set"}.get},
     ],
-    ids=str,
 )
 def test_dialects(tmp_path, how):
     faces = load(written(tmp_path / "fer2013.csv", **how))
@@ -73,7 +72,6 @@ def test_dialects(tmp_path, how):
         ),
         ({"usage": {"Training": "train", "PublicTest": "training", "PrivateTest": "test"}.get}, "both Training"),
     ],
-    ids=str,
 )
 def test_what_is_refused(tmp_path, how, complaint):
     path = written(tmp_path / "fer2013.csv", **how)

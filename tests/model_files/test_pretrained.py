@@ -1,6 +1,8 @@
 """Shipped networks: packed and loaded again, refused when touched, calibrated."""
 
 import dataclasses
+import hashlib
+import inspect
 import json
 import shutil
 
@@ -15,11 +17,13 @@ from fer_keras.backend.layers import plain
 from fer_keras.core.errors import InputError
 from fer_keras.data import load, split
 from fer_keras.evaluation import scores
+from fer_keras.inference.export import export
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files.pretrained import FOLDER, card, pack, pretrained
 from fer_keras.model_files.saving import publish
+from fer_keras.recognition import FER
 from fer_keras.runs import pipeline, records
-from fer_keras.runs.release import release, temperature
+from fer_keras.runs.release import SERVED, card_text, release, temperature
 from fer_keras.training import fitting
 from fer_keras.training.dataset import Batches
 
@@ -48,7 +52,9 @@ def packed(tmp_path):
     keras.utils.set_random_seed(0)
     normalization = keras.layers.Normalization(mean=120.0, variance=4000.0)
     model = plain(publish(models.build("cnn", {"filters": (4,), "units": (8,)}, [normalization])))
-    pack(model, {"temperature": 1.0}, "small", tmp_path)
+    export(model, tmp_path / "onnx" / "small.onnx", "onnx", half=True)
+    about = {"experiment": {}, "data": {"class_names": list("abcdefg")}, "temperatures": {"flip": 2.0}}
+    pack(model, tmp_path / "onnx" / "small.onnx", about, "small", tmp_path)
     return model, tmp_path
 
 
@@ -58,7 +64,39 @@ def test_packed_network_is_loaded_in_half_precision(packed):
     np.testing.assert_allclose(array(found(IMAGES)), array(model(IMAGES)), atol=2e-3)
     for ours, theirs in zip(found.weights, model.weights, strict=True):
         np.testing.assert_array_equal(array(ours), array(theirs).astype("float16").astype("float32"))
-    assert card("small", folder=folder)["temperature"] == 1.0
+    assert found.class_names == tuple("abcdefg")
+    plain_answers = probabilities(model, IMAGES, tta="flip") ** 0.5
+    calibrated = plain_answers / plain_answers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities(found, IMAGES, tta="flip"), calibrated, atol=2e-3)
+    np.testing.assert_allclose(probabilities(found, IMAGES), probabilities(model, IMAGES), atol=2e-3)
+
+
+def test_interrupted_packing_leaves_the_older_network(packed, monkeypatch):
+    model, folder = packed
+    before = array(pretrained("small", folder=folder)(IMAGES))
+    for variable in model.weights:
+        variable.assign(2 * array(variable))
+
+    def interrupted(path, value):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("fer_keras.model_files.pretrained.write_json", interrupted)
+        pack(model, folder / "onnx" / "small.onnx", {"experiment": {}, "data": {}}, "small", folder)
+    np.testing.assert_array_equal(array(pretrained("small", folder=folder)(IMAGES)), before)
+    pack(model, folder / "onnx" / "small.onnx", {"experiment": {}, "data": {}}, "small", folder)
+    assert np.abs(array(pretrained("small", folder=folder)(IMAGES)) - before).max() > 1e-3
+    assert len(list(folder.glob("small-*.npz"))) == len(list(folder.glob("small-*.onnx"))) == 1
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
+def test_card_names_what_ships_and_how_it_is_served(name):
+    about = card(name)
+    for file, digest in (("weights", "sha256"), ("onnx", "onnx_sha256")):
+        assert hashlib.sha256((FOLDER / about[file]).read_bytes()).hexdigest() == about[digest]
+    defaults = inspect.signature(FER).parameters
+    assert about["served"] == {"tta": defaults["tta"].default, "detector": defaults["detector"].default} == SERVED
+    assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == card_text(name, about)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
@@ -66,13 +104,14 @@ def test_networks_of_the_package_load_and_are_small(name):
     answers = array(pretrained(name)(IMAGES))
     assert answers.shape == (5, 7)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
-    assert (FOLDER / f"{name}.npz").stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
+    for file in ("weights", "onnx"):
+        assert (FOLDER / card(name)[file]).stat().st_size <= {"best": 12e6, "tiny": 1e6}[name]
     assert card(name)["scores"]["test"]["none"]["images"] == 3589
 
 
 def test_touched_file_is_refused(packed):
     _, folder = packed
-    path = folder / "small.npz"
+    path = folder / card("small", folder=folder)["weights"]
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match="is not the published file"):
         pretrained("small", folder=folder)
@@ -92,7 +131,7 @@ def test_temperature_of_probabilities_that_are_too_sure():
 
 def test_release_of_a_run(tmp_path, small_faces):
     run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
-    _, text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
+    text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
     about = json.loads(text.read_text())
     assert about["experiment"] == record["experiment"]
     assert about["scores"]["test"]["none"]["images"] == record["scores"]["images"]
@@ -105,18 +144,23 @@ def test_release_of_a_run(tmp_path, small_faces):
         assert about["scores"]["test"][how]["loss"] == pytest.approx(found["loss"])
         assert f"| {row} | {found['accuracy']:.4f} |" in told.read_text()
     trained = keras.models.load_model(run / "model.keras")
-    powers = array(trained(IMAGES)).astype("float64") ** (1 / about["temperature"])
-    np.testing.assert_allclose(array(shipped(IMAGES)), powers / powers.sum(axis=1, keepdims=True), atol=3e-3)
+    np.testing.assert_allclose(array(shipped(IMAGES)), array(trained(IMAGES)), atol=3e-3)
+    for how, value in about["temperatures"].items():
+        powers = probabilities(trained, IMAGES, tta=how).astype("float64") ** (1 / value)
+        expected = powers / powers.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(probabilities(shipped, IMAGES, tta=how), expected, atol=3e-3)
+    assert set(about["temperatures"]) == {"none", "flip", "ten-crop"}
+    assert "FER-2013" not in told.read_text() and "`faces.csv`" in told.read_text()
 
 
 def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
     run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
-    chosen = json.loads(release(run, "chosen", tmp_path / "weights", data=small_faces)[1].read_text())
-    _, text, told = release(run, "refit", tmp_path / "weights", data=small_faces, refit=True)
+    chosen = json.loads(release(run, "chosen", tmp_path / "weights", data=small_faces)[0].read_text())
+    text, told = release(run, "refit", tmp_path / "weights", data=small_faces, refit=True)
     about = json.loads(text.read_text())
     assert about["data"]["images"] == {"train": 37, "test": 7}
     assert about["experiment"] == record["experiment"]
-    assert about["temperature"] == chosen["temperature"]
+    assert about["temperatures"] == chosen["temperatures"]
     assert about["scores"]["validation"] == chosen["scores"]["validation"]
     assert "before these weights were trained on those images too" in told.read_text()
     faces = load(small_faces)
@@ -155,6 +199,14 @@ def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_fa
     with monkeypatch.context() as patch:
         patch.delattr(fitting, "fit")
         pipeline.refit(run, data=small_faces)
+
+
+def test_release_refuses_synthetic_faces(tmp_path, monkeypatch):
+    record = {"data": {"synthetic": True}, "experiment": {"seed": 0}}
+    monkeypatch.setattr("fer_keras.runs.pipeline.finished", lambda run, data: (record, None))
+    with pytest.raises(InputError, match="^runs/x was trained on synthetic faces, which is no network to release"):
+        release("runs/x", "tiny", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_release_needs_the_same_data_and_a_finished_run(tmp_path, small_faces):

@@ -12,6 +12,7 @@ import sys
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 from helpers.data_forms import tiny, write_csv, write_votes
 from helpers.wandb_reader import read_run
@@ -355,3 +356,25 @@ def test_drawn_faces_are_kept_apart(tmp_path):
     about = evaluation.describe_data(dataclasses.replace(tiny(), source="here", synthetic=True), split(tiny()))
     assert about["synthetic"] and about["source"] == "here"
     assert about["images"] == {"train": 14, "validation": 7, "test": 7}
+
+
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1, "mixup": 0.2}])
+def test_run_on_classes_of_ones_own(tmp_path, settings):
+    names = ("bored", "délighté", "other")
+    random = np.random.default_rng(0)
+    for part, count in (("train", 30), ("val", 9), ("test", 9)):
+        for number in range(count):
+            path = tmp_path / "faces" / part / names[number % 3] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(random.integers(0, 256, (48, 48), "uint8")).save(path)
+    faces = load(tmp_path / "faces", classes="own")
+    folder, record = go(changed(TINY, **settings), faces, tmp_path / "runs")
+    assert record["data"]["class_names"] == list(names)
+    assert np.shape(record["scores"]["confusion"]) == (3, 3)
+    model = saving.load(folder / "model.keras")
+    assert model.class_names == names and model.output_shape == (None, 3)
+    with pytest.raises(
+        InputError, match="teacher .* has the classes bored, délighté, other, but the data has angry"
+    ):
+        student = changed(TINY, teachers=(str(folder / "model.keras"),), distillation=0.5)
+        go(student, write_csv(tmp_path / "faces.csv", tiny((42, 9, 9))), tmp_path / "runs")

@@ -51,7 +51,7 @@ def build(found, project, entity=""):
     wr = _workspaces()
     ran = {group[0]["experiment"]["name"] for group in found.values()}
     blocks = [wr.MarkdownBlock(text=about(found)), wr.TableOfContents()]
-    blocks += [wr.H1(text="Leaderboard"), wr.MarkdownBlock(text=leaderboard(found, links=False))]
+    blocks += [wr.H1(text="Leaderboard"), wr.MarkdownBlock(text=leaderboard(found))]
     blocks += [wr.H1(text="Findings"), wr.MarkdownBlock(text=findings(found)), wr.H1(text="Curves by step")]
     for step in study.STEPS:
         names = [name for name in shown(step) if name in ran]

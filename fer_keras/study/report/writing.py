@@ -1,4 +1,4 @@
-"""The report of the study: tables, one page, and the figures in README and the experiment files."""
+"""The report of the study: tables, one page, and the figures in README, docs and the experiment files."""
 
 import ast
 import pathlib
@@ -14,6 +14,7 @@ from fer_keras.study.report.tables import (
     associations,
     findings,
     frame,
+    headlines,
     leaderboard,
     machine,
     pilot_leaderboard,
@@ -21,13 +22,15 @@ from fer_keras.study.report.tables import (
     spread,
 )
 
-README_TABLES = {  # section: function of the results
+README_TABLES = {"headlines": headlines}  # section: function of the results
+LEADERBOARD_TABLES = {  # of docs/leaderboard.md
     "measured": about,
     "leaderboard": leaderboard,
     "findings": findings,
     "associations": associations,
 }
 STUDY_TABLES = {"pilot": pilot_leaderboard}  # of docs/study.md
+PAGES = {"README.md": README_TABLES, "docs/leaderboard.md": LEADERBOARD_TABLES, "docs/study.md": STUDY_TABLES}
 
 
 def write(folder, output, faces=None):
@@ -68,7 +71,7 @@ def markdown(found):
     """Return the whole report as Markdown: data and machine, leaderboard, findings."""
     parts = (
         "# The study, re-run and judged",
-        *(table(found) for table in (README_TABLES | STUDY_TABLES).values()),
+        *(table(found) for table in (LEADERBOARD_TABLES | STUDY_TABLES).values()),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -112,14 +115,18 @@ def write_section(file, name, text):
     write_text(file, f"{before}{start}\n{text}\n\n{end}{after}")
 
 
-def update(folder, experiments="experiments", readme="README.md", study="docs/study.md"):
-    """Renew what is generated from the results in `folder`: `Result` lines of experiments, sections of two pages.
+def update(folder, root="."):
+    """Renew what is generated from the results in `folder`: `Result` lines of experiments, sections of `PAGES`.
+
+    Args:
+        folder: of the results.
+        root: of the repository.
 
     Raises:
         InputError: if there are no results, or a file lacks the lines that mark its sections.
     """
     found = read(folder)
-    write_result_lines(experiments, found)
-    for file, tables in ((readme, README_TABLES), (study, STUDY_TABLES)):
+    write_result_lines(pathlib.Path(root, "experiments"), found)
+    for file, tables in PAGES.items():
         for name, table in tables.items():
-            write_section(file, name, table(found))
+            write_section(pathlib.Path(root, file), name, table(found))

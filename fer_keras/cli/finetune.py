@@ -1,0 +1,50 @@
+"""The command that trains a network for classes of the user's."""
+
+import pathlib
+import sys
+
+import click
+
+from fer_keras.cli.options import INTERRUPTED, output_option
+from fer_keras.core import jobs
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--base", default="best", show_default=True, help="Network to start from: best, tiny or a .keras file."
+)
+@output_option
+@click.option(
+    "--persons",
+    type=click.Path(path_type=pathlib.Path),
+    help="CSV with the columns file and person, whose images stay on one side of a split that is drawn. "
+    "[default: file names before the first _, where each class has 5 different ones]",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def finetune(folder, base, output, persons, seed):
+    """Train a network for the classes in FOLDER, which has a folder of images for each of 2 to 50 classes.
+
+    Images are crops of faces, or photographs, of which the largest face is cut. Splits (folders train, val, test)
+    stay as they are; missing ones are drawn.
+
+    \b
+    fer-keras finetune my_faces
+    fer-keras finetune my_faces --base tiny --output runs
+    fer-keras predict portrait.jpg --model runs/Finetune-my_faces/20300101-120000/model.keras
+    """
+    from fer_keras import evaluation
+    from fer_keras.runs.finetune import finetune
+
+    try:
+        with jobs.exit_on_sigterm():
+            directory, record = finetune(folder, base=base, output=output, persons=persons, seed=seed)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. Nothing was written.", err=True)
+        sys.exit(INTERRUPTED)
+    click.echo("test split")
+    click.echo(evaluation.table(record["scores"], record["data"]["class_names"]))
+    click.echo("\ntraining images  validation accuracy of the last layer alone")
+    for row in record["finetune"]["learning_curve"]:
+        click.echo(f"{row['images']:>15,}  {row['accuracy']:.4f}")
+    click.echo(f"written: {directory}")

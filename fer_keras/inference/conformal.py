@@ -1,0 +1,110 @@
+"""Prediction sets by split conformal prediction: as few classes as hold the right one in a given share of cases.
+
+The score of a class is 1 - p (LAC, Sadinle et al. 2019, arXiv:1609.00451), whose sets are the smallest on average.
+The share is an average over images like those that the network was calibrated on. It is no promise for a single
+class, nor for other images.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fer_keras.core.errors import InputError
+
+PERCENTS = range(50, 100)  # coverages that can be asked for
+
+
+def percent(coverage: float) -> int:
+    """Return `coverage`, 0.50 to 0.99 in steps of 0.01, as whole percent.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    number = isinstance(coverage, int | float) and not isinstance(coverage, bool)
+    value = round(100 * coverage) if number and 0 < coverage < 1 else 0
+    if value not in PERCENTS or abs(100 * coverage - value) > 1e-6:
+        raise InputError(f"coverage must be from 0.50 to 0.99 in steps of 0.01. Received {coverage!r}.")
+    return value
+
+
+def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the thresholds of `prediction_set` by coverage.
+
+    Args:
+        probabilities: (n, classes) of images that the network was not trained on.
+        labels: (n,) class codes.
+
+    Returns:
+        `dict` for JSON: `images`, n, and `thresholds`, {"50": float, …, "99": float}: the score of rank
+        ceil((n + 1) coverage), None where n is too small for it.
+    """
+    found = np.sort(1 - np.asarray(probabilities, "float64")[np.arange(len(labels)), labels])
+    ranks = {value: -(-(len(found) + 1) * value // 100) for value in PERCENTS}
+    thresholds = {str(k): float(found[rank - 1]) if rank <= len(found) else None for k, rank in ranks.items()}
+    return {"images": len(found), "thresholds": thresholds}
+
+
+def threshold(calibration: Mapping[str, Any] | None, coverage: float, name: str) -> float | None:
+    """Return the threshold for `coverage`, None where all classes are the set.
+
+    Args:
+        calibration: as `calibrate` returns it; None for a network without one.
+        coverage: see `percent`.
+        name: of the network, for messages.
+
+    Raises:
+        InputError: if the network has no calibration, or `coverage` is not valid.
+    """
+    value = percent(coverage)
+    if calibration is None:
+        raise InputError(
+            f"{name} has no calibration for prediction sets: no images are left that it was not trained on. Leave "
+            "coverage out, or use a network made by `fer-keras finetune` or by `fer-keras release` since 0.2.0."
+        )
+    return calibration["thresholds"][str(value)]
+
+
+def in_set(probabilities: np.ndarray, limit: float | None) -> np.ndarray:
+    """Return bool (n, classes): the classes of each prediction set, at least the likeliest.
+
+    Args:
+        probabilities: (n, classes).
+        limit: as `threshold` returns it.
+    """
+    probabilities = np.asarray(probabilities, "float64")
+    if limit is None:
+        return np.ones(probabilities.shape, bool)
+    return (1 - probabilities <= limit) | (probabilities == probabilities.max(axis=1, keepdims=True))
+
+
+def prediction_set(probabilities: Mapping[str, float], limit: float | None) -> tuple[str, ...]:
+    """Return the names of the classes in the prediction set of one image, the likeliest first.
+
+    Args:
+        probabilities: {class name: probability}.
+        limit: as `threshold` returns it.
+    """
+    chosen = in_set(np.array([list(probabilities.values())]), limit)[0]
+    names = [name for name, kept in zip(probabilities, chosen, strict=True) if kept]
+    return tuple(sorted(names, key=probabilities.__getitem__, reverse=True))
+
+
+def coverage_figures(
+    probabilities: np.ndarray, labels: np.ndarray, calibration: Mapping[str, Any], coverages: Sequence[float]
+) -> list[dict[str, float]]:
+    """Return `coverage`, the share `covered` and the mean `set_size` for each of `coverages`.
+
+    Args:
+        probabilities: (n, classes) of images that were neither trained nor calibrated on.
+        labels: (n,) class codes.
+        calibration: as `calibrate` returns it.
+        coverages: see `percent`.
+    """
+    figures = []
+    for coverage in coverages:
+        chosen = in_set(probabilities, threshold(calibration, coverage, "The network"))
+        covered = chosen[np.arange(len(labels)), labels].mean()
+        size = chosen.sum(axis=1).mean()
+        figures.append({"coverage": coverage, "covered": float(covered), "set_size": float(size)})
+    return figures

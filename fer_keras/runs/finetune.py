@@ -1,0 +1,238 @@
+"""From a folder of images of any classes to a network for them: read, split, fine-tuned, calibrated, evaluated."""
+
+import json
+import logging
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from fer_keras import evaluation
+from fer_keras.backend import device, machine
+from fer_keras.core import plotting
+from fer_keras.core.files import StrPath, make_folder, plain, write_json, write_text
+from fer_keras.core.progress import bar
+from fer_keras.data import Faces
+from fer_keras.inference import conformal, input_scale
+from fer_keras.inference.prediction import probabilities
+from fer_keras.model_files import saving
+from fer_keras.runs import own_faces, plots, records
+from fer_keras.runs.release import temperature
+from fer_keras.training import finetuning
+
+LOG = logging.getLogger("fer_keras")
+VIEWS = ("none", "flip")  # test-time augmentations that get thresholds of their own
+SHOWN_COVERAGES = (0.8, 0.9, 0.95)
+
+
+def finetune(
+    folder: StrPath,
+    *,
+    base: "StrPath | keras.Model" = "best",
+    output: StrPath = "runs",
+    persons: StrPath | None = None,
+    seed: int = 0,
+) -> tuple[pathlib.Path, dict[str, Any]]:
+    """Train a network for the classes of an image folder, starting from a trained one.
+
+    The last layer is fitted first, as a logistic regression on what the frozen network makes of the images. Then
+    all of it is trained at a low rate until the validation loss stops falling. Classes count alike, however many
+    images they have. The temperature and the thresholds of prediction sets are measured on the validation
+    images, which no weight was trained on.
+
+    Args:
+        folder: 2 to 50 folders of images, one for each class, possibly inside train, val and test; crops of faces
+            or photographs, see `fer_keras.runs.own_faces.read`. Missing splits are drawn.
+        base: "best" or "tiny", a `.keras` file or a `keras.Model`, for images of 48 x 48 pixels.
+        output: folder of all run directories.
+        persons: CSV file with the columns `file` (path inside `folder`) and `person`. The images of a person stay
+            on one side of a split that is drawn. Default: the part of the file names before the first `_`, where
+            each class has 5 different ones.
+        seed: of the split, of shuffling and of augmentation.
+
+    Returns:
+        `(directory, record)`: the run directory `output`/Finetune-FOLDER/TIME, and its record, see
+        `fer_keras.runs.records.read`, with the content of `finetune.json` as `"finetune"`. `model.keras` is the
+        network, `faces` its crops in their splits, `card.md` the figures. If it fails, no directory is left.
+
+    Raises:
+        InputError: if images, classes, splits, `persons` or `base` cannot be used.
+    """
+    make_folder(output)
+    with device.training_in("float32"):
+        start = saving.load(base) if isinstance(base, str | os.PathLike) else saving.named(base)
+        body = finetuning.body_of(input_scale.with_scale(start, None))
+        parts, about = _data(folder, persons, seed)
+        name = f"Finetune-{pathlib.Path(folder).resolve().name}"
+        base_name = str(base) if isinstance(base, str | os.PathLike) else start.name
+        settings: dict[str, Any] = {"name": name, "base": base_name, "seed": seed, "model_options": {}}
+        directory = records.create(output, settings, about, machine.environment())
+        try:
+            with records.locked(directory):
+                _fill(directory, body, parts, seed)
+        except BaseException:  # an interrupt too
+            shutil.rmtree(directory)
+            raise
+    details = json.loads((directory / "finetune.json").read_text(encoding="utf-8"))
+    return directory, records.read(directory) | {"finetune": details}
+
+
+def _data(folder, persons, seed) -> tuple[dict[str, Faces], dict[str, Any]]:
+    """Return the splits of the images in `folder`, and the record's description of them."""
+    faces = own_faces.read(folder)
+    if faces.skipped:
+        LOG.warning("Images not used: %s", _reasons(faces.skipped))
+    names = [] if faces.names is None else faces.names.tolist()
+    found = own_faces.read_persons(persons, names) if persons else own_faces.persons_by_prefix(names, faces.labels)
+    parts, left_out = own_faces.split(faces, found, seed)
+    counts = {"persons": len(set(found))} if found else {}
+    if found and not persons:
+        LOG.info("The images are of %d persons by the file names before '_'.", len(set(found)))
+    return parts, evaluation.describe_data(faces, parts) | {
+        "left_out": left_out,
+        "skipped": dict(faces.skipped),
+        **counts,
+    }
+
+
+def _reasons(skipped: Mapping[str, Mapping[str, Any]]) -> str:
+    return ", ".join(
+        f"{entry['images']} ({reason}; such as {entry['example']})" for reason, entry in skipped.items()
+    )
+
+
+def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], seed: int) -> None:
+    """Train, and write all files of the run; scores.json, which completes it, is the last."""
+    train, validation = parts["train"], parts["validation"]
+    with bar("Features", 2 * len(train) + len(validation)) as advance:
+        features = finetuning.features_of(body, train, validation, advance)
+    curve, head = finetuning.learning_curve(features, len(train.class_names))
+    LOG.info("Last layer alone: %.3f of the validation images are right.", head.accuracy)
+    model = finetuning.with_head(body, head)
+    history = finetuning.fit_all(model, train, validation, seed)
+    value = _calibrate(model, validation)
+    network = saving.named(saving.publish(model), train.class_names)
+    details = {"learning_curve": curve, "temperature": value, "head_accuracy": head.accuracy}
+    details |= _coverage(network, parts)
+    scores = evaluation.evaluate_split(network, parts, "test")
+    details["validation"] = evaluation.evaluate_split(network, parts, "validation")
+    own_faces.write(parts, directory / "faces")
+    saving.save(network, directory / "model.keras", train.class_names)
+    for row in history:
+        records.append(directory / records.HISTORY, row)
+    write_json(directory / "finetune.json", plain(details))
+    record = records.read(directory) | {"scores": scores, "history": history}
+    write_text(directory / "card.md", card_text(record, details))
+    _draw(record, curve, directory)
+    records.write(directory, "scores", scores)
+
+
+def _calibrate(model, validation):
+    """Divide the logits by the temperature of the validation images, in the weights; return it."""
+    logits = model.get_layer("logits")
+    value = temperature(probabilities(model, validation.images), validation.labels)
+    logits.set_weights([array / value for array in logits.get_weights()])
+    return value
+
+
+def _coverage(network, parts):
+    """Return the thresholds of prediction sets by view, and what they cover on test."""
+    calibration, found = {}, {}
+    for tta in VIEWS:
+        validation, test = (
+            probabilities(network, parts[name].images, tta=tta)[:, _order(network, parts[name])]
+            for name in ("validation", "test")
+        )
+        calibration[tta] = conformal.calibrate(validation, parts["validation"].labels)
+        found[tta] = conformal.coverage_figures(test, parts["test"].labels, calibration[tta], SHOWN_COVERAGES)
+    return {"conformal": calibration, "coverage": found}
+
+
+def _order(network, faces):
+    """Return the network's outputs in the order of the classes of the data."""
+    return [network.class_names.index(name) for name in faces.class_names]
+
+
+def _draw(record, curve, directory):
+    drawings = {
+        "Confusion Matrix Curve": (plots.confusion, record["scores"], record["data"]["class_names"]),
+        "Learning Curve": (learning_curve, curve),
+    }
+    if record["history"]:
+        drawings["Training Curve"] = (plots.training_curve, record["history"])
+    plotting.write(record["experiment"]["name"], drawings, directory)
+
+
+def learning_curve(rows):
+    """Return a `Figure` of the validation accuracy by the number of training images."""
+    figure, axes = plotting.new_figure()
+    images = [row["images"] for row in rows]
+    axes.plot(images, [100 * row["accuracy"] for row in rows], "o-", color=plotting.VALIDATION)
+    axes.set(xlabel="training images", ylabel="validation accuracy, %", xticks=images)
+    axes.set_title("last layer alone, all other layers as in the base network")
+    return figure
+
+
+def card_text(record: Mapping[str, Any], details: Mapping[str, Any]) -> str:
+    """Return the model card as Markdown: what the network is, its figures, its limits."""
+    settings, about, scores = record["experiment"], record["data"], record["scores"]
+    names, images = about["class_names"], about["images"]
+    classes = [
+        f"| {name} | {sum(scores['confusion'][i]):,} | {scores[f'recall_{i}']:.3f} "
+        f"| {scores[f'precision_{i}']:.3f} |"
+        for i, name in enumerate(names)
+    ]
+    curve = [f"| {row['images']:,} | {row['accuracy']:.3f} |" for row in details["learning_curve"]]
+    coverage = [
+        f"| {row['coverage']:.2f} | {row['covered']:.3f} | {row['set_size']:.2f} |"
+        for row in details["coverage"]["none"]
+    ]
+    persons = f", of {about['persons']:,} persons" if "persons" in about else ""
+    skipped = f" Not used: {_reasons(about['skipped'])}." if about["skipped"] else ""
+    return f"""# {settings["name"]}
+
+Fine-tuned from `{settings["base"]}`, seed {settings["seed"]}, for the classes {", ".join(names)}.
+
+## Figures
+
+{images["train"]:,} training, {images["validation"]:,} validation and {images["test"]:,} test images of
+`{about["source"]}`{persons}, digest {about["digest"][:16]}.{skipped}
+
+Accuracy on test: {scores["accuracy"]:.3f}, macro F1 {scores["macro_f1"]:.3f}, calibration error
+{scores["calibration_error"]:.3f}. Without exact copies of training and validation images:
+{_figure(scores["leak_free_accuracy"])} of {scores["leak_free_images"]:,}.
+
+| class | test images | recall | precision |
+|---|---|---|---|
+{chr(10).join(classes)}
+
+Learning curve: validation accuracy of the last layer alone, the other layers as in the base network.
+
+| training images | accuracy |
+|---|---|
+{chr(10).join(curve)}
+
+## Prediction sets
+
+The temperature {details["temperature"]:.3f} and the thresholds were measured on the
+{images["validation"]:,} validation images. No weight was trained on them, but they decided when training stopped.
+On test, one view of each image:
+
+| asked for | covered | mean classes |
+|---|---|---|
+{chr(10).join(coverage)}
+
+Coverage is an average over images like these. It is no promise for one class, one person or other images.
+
+## Not for
+
+Deciding anything about a person. A face shows an expression, not an emotion. The figures hold for images like
+those in the folder; nothing is known of how the errors differ between people.
+"""
+
+
+def _figure(value):
+    return "none" if value is None else f"{value:.3f}"

@@ -1,0 +1,214 @@
+"""From a trained network to one for other classes: its last layer first, then all of it at a low rate."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_class_weight
+
+from fer_keras.backend import layers
+from fer_keras.core.errors import InputError
+from fer_keras.core.progress import progress
+from fer_keras.data import Faces
+from fer_keras.models.augmentation import RandomAffine, RandomFlip
+from fer_keras.training import callbacks
+from fer_keras.training.fitting import stratified
+
+PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C of the logistic regression; the least validation loss chooses
+EPOCHS = 12
+PATIENCE = 3  # epochs without a lower validation loss, after which training ends
+BATCH_SIZE = 32
+LEARNING_RATE = 2e-4  # a tenth of what AdamW takes for these networks from scratch; falls to 0 by a cosine
+WEIGHT_DECAY = 1e-3
+SHARES = (0.25, 0.5, 1.0)  # of the training images, for the learning curve
+FEATURE_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """What the frozen body makes of the training images and their mirror images, and of the validation images.
+
+    Args:
+        train, mirrored, validation: float32 (n, features).
+        labels, validation_labels: (n,).
+    """
+
+    train: np.ndarray
+    mirrored: np.ndarray
+    validation: np.ndarray
+    labels: np.ndarray
+    validation_labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The last layer: logits are features @ kernel + bias. `loss` and `accuracy` are those on validation."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    loss: float
+    accuracy: float
+
+
+def body_of(model: keras.Model) -> keras.Model:
+    """Return a copy of `model` up to the input of its last layer with weights, which must be a `Dense` layer.
+
+    Args:
+        model: images (n, 48, 48, 1) of values [0, 255] to classes.
+
+    Raises:
+        InputError: if it takes other images or ends in another layer.
+    """
+    if tuple(model.inputs[0].shape[1:]) != (48, 48, 1):
+        raise InputError(
+            f"Model {model.name!r} takes images of shape {tuple(model.inputs[0].shape[1:])}. Only networks for "
+            "(48, 48, 1) can be fine-tuned."
+        )
+    copy = layers.fast(model)
+    weighted = [layer for layer in getattr(copy, "layers", []) if layer.weights]
+    if not weighted or not isinstance(weighted[-1], keras.layers.Dense):
+        kind = type(weighted[-1]).__name__ if weighted else "no layer with weights"
+        raise InputError(f"Model {model.name!r} ends in {kind}, expected a Dense layer that gives its classes.")
+    return keras.Model(copy.inputs[0], weighted[-1].input, name=model.name)
+
+
+def features_of(body: keras.Model, train: Faces, validation: Faces, advance: Callable[[float], None]) -> Features:
+    """Return the `Features` of the images; `advance` is called with each number of images that is done."""
+
+    def passed(images, turn=1):
+        found = []
+        for start in range(0, len(images), FEATURE_BATCH):
+            batch = np.asarray(images[start : start + FEATURE_BATCH])[:, :, ::turn]
+            batch = np.ascontiguousarray(batch, "float32")
+            found.append(keras.ops.convert_to_numpy(body.predict_on_batch(batch)))
+            advance(len(batch))
+        return np.concatenate(found)
+
+    own, mirrored = passed(train.images), passed(train.images, -1)
+    return Features(own, mirrored, passed(validation.images), train.labels, validation.labels)
+
+
+def fit_head(features: Features, rows: np.ndarray, classes: int) -> Head:
+    """Return the class-balanced logistic regression of least validation loss, of the training images `rows`."""
+    train = np.concatenate([features.train[rows], features.mirrored[rows]])
+    labels = np.tile(features.labels[rows], 2)
+    mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-6
+    heads = []
+    for penalty in PENALTIES:
+        fitted = LogisticRegression(C=penalty, class_weight="balanced", max_iter=500)
+        fitted.fit((train - mean) / spread, labels)
+        kernel, bias = fitted.coef_.T, fitted.intercept_
+        if classes == 2:  # the one column is the difference of two logits
+            kernel, bias = np.concatenate([-kernel, kernel], axis=1) / 2, np.concatenate([-bias, bias]) / 2
+        kernel = kernel / spread[:, None]
+        heads.append(_scored(kernel, bias - mean @ kernel, features))
+    return min(heads, key=lambda head: head.loss)
+
+
+def _scored(kernel, bias, features):
+    logits = features.validation @ kernel + bias
+    logits -= logits.max(axis=1, keepdims=True)
+    labels = features.validation_labels
+    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(labels)), labels]
+    return Head(kernel, bias, float(losses.mean()), float((logits.argmax(axis=1) == labels).mean()))
+
+
+def learning_curve(features: Features, classes: int) -> tuple[list[dict[str, Any]], Head]:
+    """Return the validation accuracy of heads on shares of the training images, and the head on all of them.
+
+    Each row has `images`, `share`, `accuracy` and `loss`. A share in which a class has no image is left out.
+    """
+    rows = []
+    for share in SHARES:
+        chosen = stratified(features.labels, round(share * len(features.labels)))
+        if len(np.unique(features.labels[chosen])) < classes:
+            continue
+        head = fit_head(features, chosen, classes)
+        rows.append({"images": len(chosen), "share": share, "accuracy": head.accuracy, "loss": head.loss})
+    return rows, head
+
+
+def with_head(body: keras.Model, head: Head) -> keras.Model:
+    """Return `body` with `head` on it, from images to logits. Its normalizations keep their statistics."""
+    dense = keras.layers.Dense(head.kernel.shape[1], dtype="float32", name="logits")
+    model = keras.Model(body.inputs[0], dense(body.outputs[0]), name=body.name)
+    dense.set_weights([head.kernel.astype("float32"), head.bias.astype("float32")])
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):  # a few images would spoil its statistics
+            layer.trainable = False
+    return model
+
+
+def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> list[dict[str, Any]]:
+    """Train all of `model` on mirrored and slightly moved images; return a row for each epoch.
+
+    It ends with the weights of the least validation loss, which may be those that it came with.
+
+    Args:
+        model: as `with_head` returns it; its weights are changed.
+        train, validation: `Faces` of the classes of its logits.
+        seed: of shuffling, dropout and augmentation.
+
+    Raises:
+        InputError: if the loss becomes NaN or infinite.
+    """
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((48, 48, 1), name="image")
+    moved = RandomAffine(seed=seed + 1, name="affine")(RandomFlip("horizontal", seed=seed, name="flip")(images))
+    trained = keras.Model(images, model(moved))
+    steps = EPOCHS * -(-len(train) // BATCH_SIZE)
+    trained.compile(
+        keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps), weight_decay=WEIGHT_DECAY
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")],
+    )
+    scored = np.asarray(validation.images, "float32"), validation.labels
+    weights = compute_class_weight("balanced", classes=np.unique(train.labels), y=train.labels)
+    rows: list[dict[str, Any]] = []
+    with progress() as bars:
+        trained.fit(
+            np.asarray(train.images, "float32"),
+            train.labels,
+            batch_size=BATCH_SIZE,
+            epochs=EPOCHS,
+            validation_data=scored,
+            class_weight=dict(enumerate(weights.tolist())),
+            callbacks=[
+                callbacks.FiniteLoss(),
+                BestWeights(trained.evaluate(*scored, verbose=0)[0]),
+                callbacks.EpochTime(),
+                callbacks.EpochRows(rows.append),
+                callbacks.ProgressBar(bars),
+            ],
+            verbose=0,
+        )
+    return rows
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Ends the training after `PATIENCE` epochs without a lower validation loss; puts the best weights back.
+
+    Args:
+        loss: on validation before the first epoch, which the training has to beat.
+    """
+
+    def __init__(self, loss: float):
+        super().__init__()
+        self.loss, self.waited = loss, 0
+
+    def on_train_begin(self, logs=None):
+        self.best = self.model.get_weights()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.waited += 1
+        if logs["val_loss"] < self.loss:
+            self.loss, self.waited, self.best = logs["val_loss"], 0, self.model.get_weights()
+        self.model.stop_training = self.waited >= PATIENCE
+
+    def on_train_end(self, logs=None):
+        self.model.set_weights(self.best)

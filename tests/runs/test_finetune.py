@@ -1,0 +1,255 @@
+"""A network for classes of the user's: what is learned, written, left out and refused."""
+
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from helpers.patterns import CLASSES, base_network, pattern, write_folders
+from helpers.portraits import PORTRAIT
+from PIL import Image
+
+import fer_keras
+from fer_keras import data
+from fer_keras.core.errors import InputError
+from fer_keras.inference import engines, export
+from fer_keras.inference.prediction import probabilities
+from fer_keras.model_files import saving
+from fer_keras.runs import own_faces
+from fer_keras.runs.finetune import finetune
+from fer_keras.training import finetuning
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(finetuning, "EPOCHS", 1)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The run directory and record of a network for three patterns, and their folder."""
+    home = tmp_path_factory.mktemp("finetune")
+    folder = write_folders(home / "patterns", (20, 15, 15))
+    (folder / "rows" / "broken.png").write_bytes(b"no image")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finetuning, "EPOCHS", 2)
+        return *fer_keras.finetune(folder, base=base_network(), output=home / "runs"), folder
+
+
+def test_it_learns_the_patterns_and_scores_them(trained):
+    directory, record, _ = trained
+    assert record["scores"]["accuracy"] >= 0.9
+    assert record["data"]["class_names"] == list(CLASSES)
+    assert record["data"]["images"] == {"train": 30, "validation": 10, "test": 10}
+    assert [row["images"] for row in record["finetune"]["learning_curve"]] == [8, 15, 30]
+    assert record["experiment"]["name"] == "Finetune-patterns"
+
+
+def test_images_that_cannot_be_read_are_counted(trained):
+    directory, record, folder = trained
+    broken = {"images": 1, "example": str(folder / "rows" / "broken.png")}
+    assert record["data"]["skipped"] == {"not a readable image": broken}
+    assert "1 (not a readable image" in (directory / "card.md").read_text(encoding="utf-8")
+
+
+def test_directory_holds_the_network_its_faces_and_figures(trained):
+    directory, record, _ = trained
+    names = {path.name for path in directory.iterdir()} - {".lock"}
+    pictures = {"confusion_matrix_curve.png", "learning_curve.png", "training_curve.png"}
+    files = {"card.md", "faces", "finetune.json", "history.jsonl", "model.keras", "run.json", "scores.json"}
+    assert names == pictures | files
+    faces = data.load(directory / "faces", classes="own")
+    parts = data.split(faces)
+    assert {name: len(part) for name, part in parts.items()} == record["data"]["images"]
+    network = saving.load(directory / "model.keras")
+    assert network.class_names == CLASSES
+    right = probabilities(network, parts["test"].images).argmax(axis=1) == parts["test"].labels
+    assert right.mean() == record["scores"]["accuracy"]
+
+
+def test_thresholds_are_those_of_the_validation_images(trained):
+    directory, record, _ = trained
+    calibration = record["finetune"]["conformal"]["none"]
+    parts = data.split(data.load(directory / "faces", classes="own"))
+    found = probabilities(saving.load(directory / "model.keras"), parts["validation"].images)
+    scores = np.sort(1 - found[np.arange(10), parts["validation"].labels])
+    assert calibration["images"] == 10
+    assert calibration["thresholds"]["90"] == pytest.approx(scores[9], abs=1e-6)  # rank ceil(11 * 0.9) = 10
+    assert calibration["thresholds"]["95"] is None  # rank 11 of 10
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="ONNX is written on torch")
+def test_names_are_in_the_exported_network(trained, tmp_path):
+    network = saving.load(trained[0] / "model.keras")
+    export.export(network, tmp_path / "model.onnx", "onnx")
+    assert engines.OnnxEngine(tmp_path / "model.onnx").class_names == CLASSES
+
+
+def test_equal_seeds_give_equal_networks(tmp_path):
+    folder = write_folders(tmp_path / "patterns", (10, 10, 10))
+    first, second = (finetune(folder, base=base_network(), output=tmp_path / str(i))[0] for i in range(2))
+    weights = [saving.load(run / "model.keras").get_weights() for run in (first, second)]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_classes_with_splits_that_stand(tmp_path):
+    folder = tmp_path / "set"
+    for seed, split in enumerate(("train", "val", "test")):
+        write_folders(folder, (6, 4), split, seed)
+    base = base_network()
+    before = [weight.copy() for weight in base.get_weights()]
+    _, record = finetune(folder, base=base, output=tmp_path / "runs")
+    assert record["data"]["images"] == {"train": 10, "validation": 10, "test": 10}
+    assert np.shape(record["scores"]["confusion"]) == (2, 2)
+    for one, other in zip(before, base.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other, "the network of the caller stays as it is")
+
+
+def test_head_is_the_best_network_where_training_does_not_help(monkeypatch):
+    monkeypatch.setattr(finetuning, "LEARNING_RATE", 5.0)
+    random = np.random.default_rng(0)
+    labels = np.arange(12) % 2
+    images = np.stack([pattern(code, random) for code in labels])
+    faces = data.faces.make_faces(images, labels, np.zeros(12), "", ("a", "b"))
+    body = finetuning.body_of(base_network())
+    features = finetuning.features_of(body, faces, faces, lambda count: None)
+    model = finetuning.with_head(body, finetuning.fit_head(features, np.arange(12), 2))
+    before = [weight.copy() for weight in model.get_weights()]
+    finetuning.fit_all(model, faces, faces, seed=0)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_class_head_gives_the_logits_of_the_regression():
+    random = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    train = random.normal(labels[:, None], 1, (40, 3)).astype("float32")
+    features = finetuning.Features(train, train, train, labels, labels)
+    head = finetuning.fit_head(features, np.arange(40), 2)
+    logits = train @ head.kernel + head.bias
+    np.testing.assert_allclose(logits[:, 0], -logits[:, 1], atol=1e-5)
+    assert head.accuracy == (logits.argmax(axis=1) == labels).mean() > 0.6
+    assert head.loss == pytest.approx(
+        np.log1p(np.exp(logits[:, 0] - logits[:, 1]))[labels == 1].mean() / 2
+        + np.log1p(np.exp(logits[:, 1] - logits[:, 0]))[labels == 0].mean() / 2
+    )
+
+
+def test_faces_are_cut_out_of_photographs(tmp_path):
+    folder = write_folders(tmp_path / "set", (1, 1))
+    for name in ("rows", "stripes"):
+        shutil.copy(PORTRAIT, folder / name / "portrait.png")
+        Image.fromarray(np.full((60, 80), 90, np.uint8)).save(folder / name / "wall.png")
+    faces = own_faces.read(folder)
+    assert len(faces) == 4
+    assert faces.skipped["no face found"]["images"] == 2
+    portraits = np.flatnonzero([name.endswith("portrait.png") for name in faces.names])
+    expected = fer_keras.FER().find(PORTRAIT)[0].crop
+    np.testing.assert_array_equal(np.asarray(faces.images)[portraits[0]], expected)
+
+
+def faces_of(labels, names, images):
+    faces = data.faces.make_faces(images, labels, np.full(len(labels), -1), "set", ("a", "b"))
+    return dataclasses.replace(faces, names=np.array(names, object))
+
+
+def test_images_of_a_person_and_copies_stay_on_one_side():
+    labels = np.arange(80) % 2
+    persons = [f"p{row // 4}" for row in range(80)]  # 20 persons with 4 images each
+    images = np.arange(80)[:, None] + np.zeros((1, 2304))
+    images[4] = images[0]  # a copy joins the persons p0 and p1
+    faces = faces_of(labels, [f"{p}_{i}.png" for i, p in enumerate(persons)], images)
+    assert own_faces.persons_by_prefix(faces.names, labels) == persons
+    parts, left_out = own_faces.split(faces, persons, seed=0)
+    sides = {name: {n.partition("_")[0] for n in part.names} for name, part in parts.items()}
+    assert sum(map(len, sides.values())) == 20 and all(len(found) >= 3 for found in sides.values())
+    assert any({"p0", "p1"} <= found for found in sides.values())
+    assert left_out["in_other_splits"] == 0
+
+
+@pytest.mark.parametrize("names", [[f"img_{i}.png" for i in range(20)], [f"{i}.png" for i in range(20)]])
+def test_prefixes_that_cannot_be_persons_are_not_taken_for_any(names):
+    assert own_faces.persons_by_prefix(names, np.arange(20) % 2) is None
+
+
+def test_persons_of_a_file(tmp_path):
+    path = tmp_path / "persons.csv"
+    path.write_text("file,person\na/1.png,ann\nb/2.png,bob\n", encoding="utf-8")
+    assert own_faces.read_persons(path, ["b/2.png", "a/1.png"]) == ["bob", "ann"]
+    with pytest.raises(InputError, match=r"does not name the person of b/3\.png \(1 such files\)"):
+        own_faces.read_persons(path, ["b/2.png", "b/3.png"])
+    path.write_text("name\nann\n", encoding="utf-8")
+    with pytest.raises(InputError, match="must be CSV with the columns file"):
+        own_faces.read_persons(path, ["b/2.png"])
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ((9,), "expected 2 to 50 different names"),
+        ((9, 4), "'stripes' in .* has 4 different images to draw splits from, expected at least 5"),
+    ],
+)
+def test_too_few_classes_or_images(tmp_path, counts, message):
+    with pytest.raises(InputError, match=message):
+        finetune(write_folders(tmp_path / "set", counts), base=base_network(), output=tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_folders_that_are_no_data(tmp_path):
+    with pytest.raises(InputError, match="There is no folder"):
+        own_faces.read(tmp_path / "none")
+    with pytest.raises(InputError, match="holds no images"):
+        own_faces.read(tmp_path)
+    folder = write_folders(tmp_path / "set", (2, 2))
+    (folder / "empty").mkdir()
+    with pytest.raises(InputError, match="The folder .*empty is empty"):
+        own_faces.read(folder)
+
+
+def test_more_than_fifty_classes(tmp_path):
+    for number in range(51):
+        (tmp_path / f"c{number}").mkdir()
+        Image.fromarray(np.zeros((48, 48), np.uint8)).save(tmp_path / f"c{number}" / "1.png")
+    with pytest.raises(InputError, match="expected 2 to 50 different names"):
+        own_faces.read(tmp_path)
+
+
+def test_class_without_a_usable_image(tmp_path):
+    folder = write_folders(tmp_path, (2, 2))
+    (folder / "étoile").mkdir()
+    (folder / "étoile" / "1.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"No image of 'étoile' in .* can be used \(1 not a readable image\)"):
+        own_faces.read(folder)
+
+
+def test_networks_that_cannot_be_a_base():
+    images = keras.Input((64, 64, 1))
+    larger = keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(images)))
+    with pytest.raises(InputError, match=r"Only networks for \(48, 48, 1\)"):
+        finetuning.body_of(larger)
+    images = keras.Input((48, 48, 1))
+    convolution = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 3)(images))
+    with pytest.raises(InputError, match="ends in Conv2D, expected a Dense layer"):
+        finetuning.body_of(keras.Model(images, convolution))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_what_fails_leaves_no_directory(tmp_path, monkeypatch, error):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(finetuning, "fit_all", fail)
+    folder = write_folders(tmp_path / "set", (6, 6))
+    with pytest.raises(error):
+        finetune(folder, base=base_network(), output=tmp_path / "runs")
+    assert not list((tmp_path / "runs" / "Finetune-set").iterdir())
+
+
+def test_record_is_json_without_paths_of_the_user(trained):
+    directory, _, folder = trained
+    run = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+    assert run["data"]["source"] == folder.name
