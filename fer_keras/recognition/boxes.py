@@ -1,4 +1,4 @@
-"""Where a face is in an image, and the check of what a detector returns."""
+"""Boxes and landmarks of faces, the check of a detector's output, and non-maximum suppression."""
 
 import math
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ EXPECTED = (
 
 
 class Point(NamedTuple):
-    """A place in an image: pixels from its left and its upper edge."""
+    """A position in an image: pixels from its left and its upper edge."""
 
     x: float
     y: float
 
 
 class Landmarks(NamedTuple):
-    """Five places of a face; left and right are those of the viewer."""
+    """Five landmarks of a face; left and right as the viewer sees them."""
 
     left_eye: Point
     right_eye: Point
@@ -35,7 +35,7 @@ class Box(NamedTuple):
     """A face in an image: left upper corner and size in pixels, the detector's score, the face's landmarks.
 
     The score is the probability of a face in [0, 1] for `Mtcnn`, a fraction in [0, 1] for `YuNet`, OpenCV's stage
-    weight for `Haar` (from 2, seldom above 12; more is surer), and None where nothing was detected. Only `Mtcnn`
+    weight for `Haar` (from 2, rarely above 12), and None for the detector "none". Only `Mtcnn`
     and `YuNet` have landmarks.
     """
 
@@ -48,7 +48,7 @@ class Box(NamedTuple):
 
 
 def checked(found: Iterable | None, shape: tuple[int, ...]) -> list[Box]:
-    """Return what a detector returned as a list of `Box`, the largest first, cut off at the edges of the image.
+    """Return a detector's output as a list of `Box`, the largest first, clipped to the image.
 
     Args:
         found: None for no face, or an iterable of rows of four to six values: x, y, width, height, and optionally
@@ -90,7 +90,7 @@ def _checked_row(row: tuple[Any, ...], shape):
 
 
 def visible(corners: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Return whether a pixel of the image of `shape` (height, width, …) lies between the corners, (4,)."""
+    """Return whether the box with these corners, (4,), overlaps an image of `shape` (height, width, …)."""
     left, top, right, bottom = np.round(corners)
     return bool(max(left, 0) < min(right, shape[1]) and max(top, 0) < min(bottom, shape[0]))
 
@@ -101,8 +101,8 @@ def best(corners: np.ndarray, scores: np.ndarray, limit: float, *, of_smaller: b
     Args:
         corners: (n, 4) float, left, top, right, bottom.
         scores: (n,) float.
-        limit: a box is dropped if it shares more than this with a better one: intersection over union.
-        of_smaller: intersection over the area of the smaller box instead.
+        limit: intersection over union with a better box, above which a box is dropped.
+        of_smaller: use the intersection over the area of the smaller box instead.
     """
     left, top, right, bottom = np.asarray(corners, float).T
     areas = (right - left) * (bottom - top)

@@ -1,4 +1,4 @@
-"""The part of a photograph that the classifier sees, cut as FER-2013 was."""
+"""Crops of faces, aligned and framed as those of FER-2013."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from fer_keras.recognition.boxes import Landmarks
 
 
 def crop(rgb: np.ndarray, box: Sequence, margin: float = 0.0, angle: float = 0.0) -> np.ndarray:
-    """Return the face in `box` as FER-2013 has it: square, grey, reduced to 48 × 48 pixels.
+    """Return the face in `box` as FER-2013 has it: square, gray, resized to 48 × 48 pixels.
 
     Args:
         rgb: uint8 (height, width, 3).
         box: x, y, width, height in pixels; the shorter side is widened to the longer one about the middle.
-        margin: share of the side that is added, half of it on either side; below 0 cuts closer. What lies beyond
-            the photograph repeats its edge.
+        margin: share of the side that is added, half of it on either side; below 0 crops more tightly. Beyond the
+            photograph its edge is repeated.
         angle: degrees by which the face is turned clockwise; the crop is turned back about its middle.
 
     Returns:
@@ -36,7 +36,7 @@ def crop(rgb: np.ndarray, box: Sequence, margin: float = 0.0, angle: float = 0.0
 
 
 def _square(rgb, middle, side, size):
-    """Return the square of `side` about the `middle` (x, y) as a grey PIL image of `size` pixels a side."""
+    """Return the square of `side` about the `middle` (x, y) as a gray PIL image of `size` pixels a side."""
     left, top = middle[0] - side / 2, middle[1] - side / 2
     first_column, first_row = math.floor(left), math.floor(top)
     region = rgb[
@@ -44,8 +44,8 @@ def _square(rgb, middle, side, size):
         _within(first_column, math.ceil(left + side), rgb.shape[1]),
     ]
     left, top = left - first_column, top - first_row
-    grey = Image.fromarray(region).convert("L")
-    return grey.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+    gray = Image.fromarray(region).convert("L")
+    return gray.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
 
 
 def _within(start, stop, length):

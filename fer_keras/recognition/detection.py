@@ -1,4 +1,4 @@
-"""Detectors: one protocol, `detect(rgb)`, and what fulfils it."""
+"""Face detectors behind one protocol, `Detector`: Haar cascade, YuNet, whole images; MTCNN has its own package."""
 
 import os
 import pathlib
@@ -107,8 +107,8 @@ class YuNet:
     """OpenCV's neural face detector from the file that the user names. May be shared by threads.
 
     The file is `face_detection_yunet_2023mar.onnx` of OpenCV's model zoo (Wu, Peng and Yu 2023, "YuNet: A Tiny
-    Millisecond-level Face Detector"). It finds faces of 10 to about 300 pixels, so that the image is searched in
-    several sizes, each half of the one before.
+    Millisecond-level Face Detector"). It finds faces of 10 to about 300 pixels, so the image is searched at
+    several scales, each half of the one before.
 
     Args:
         path: of the file.

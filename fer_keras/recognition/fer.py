@@ -25,11 +25,11 @@ class Face:
 
     Args:
         box: x, y, width, height in pixels of the upright image.
-        score: the detector's, see `boxes.Box`; None where nothing was detected.
+        score: the detector's, see `boxes.Box`; None for the detector "none".
         probabilities: `{class name: fraction}`, in the order of `FER.class_names`, with sum 1.
-        crop: what the classifier saw, uint8 (48, 48, 1).
+        crop: the input of the classifier, uint8 (48, 48, 1).
         track: the number, from 1, of this face in a video; None in a photograph.
-        landmarks: eyes, nose and corners of the mouth, see `boxes.Landmarks`; None where the detector gives none.
+        landmarks: eyes, nose and corners of the mouth, see `boxes.Landmarks`; None if the detector gives none.
     """
 
     box: tuple[int, int, int, int]
@@ -78,7 +78,7 @@ class FER:
         print(faces[0].emotion, faces[0].probabilities)
 
     Args:
-        model: what classifies; None, "best" or "tiny" for a network that comes with this package, a `.keras` or
+        model: the classifier: None, "best" or "tiny" for a network that comes with this package, a `.keras` or
             `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, classes),
             whose attribute `class_names` names the classes; without it they are FER-2013's seven.
         detector: what finds the faces: "mtcnn", "haar", "none" for images that are crops of faces, the path of a
@@ -86,7 +86,7 @@ class FER:
         min_face: pixels of the side of the smallest face that is searched for, from 20; not for callables.
         margin: share of a box's longer side that is added to it. FER-2013's own frames are the squares around the
             boxes of "mtcnn" and "haar": 0.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are rejected.
         engine: "auto", "keras" or "onnx", for the model (see `fer_keras.inference.opening.open_engine`) and MTCNN.
         classes: names of a `.keras` file's outputs in their order; default: those in the file.
         input_scale: the pixel values that a `.keras` file or `keras.Model` made elsewhere expects: "0-1", "0-255",
@@ -97,7 +97,7 @@ class FER:
         class_names: of the probabilities, in their order.
 
     Raises:
-        InputError: if the model or the detector cannot be had.
+        InputError: if the model or the detector cannot be loaded, or an argument is out of range.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class FER:
         self.margin = margin
         self.max_pixels = max_pixels
         self._hinted = False
-        self._lock = threading.Lock()  # Keras models are not made to be called by several threads at a time
+        self._lock = threading.Lock()  # Keras models are not thread-safe
         if "keras" in sys.modules:
             from fer_keras.backend import forking
 
@@ -141,7 +141,7 @@ class FER:
         return getattr(self.detector, "min_face", None)
 
     def analyze(self, image: photos.Photo, *, bgr: bool = False) -> list[Face]:
-        """Return the list of `Face` in the image, the largest first; empty where there is none.
+        """Return the list of `Face` in the image, the largest first; the list is empty if it shows no face.
 
         Args:
             image: path, `bytes` of a file, PIL image, or array with red first (see `photos.read`).
