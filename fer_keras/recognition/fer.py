@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Face:
         """Return what JSON can hold: box, score, landmarks, emotion, probabilities, in a video track, and what was
         asked for of prediction_set and abstains."""
         points = self.landmarks and {name: list(point) for name, point in self.landmarks._asdict().items()}
-        values = {"box": list(self.box), "score": self.score, "landmarks": points}
+        values: dict[str, Any] = {"box": list(self.box), "score": self.score, "landmarks": points}
         if self.track is not None:
             values["track"] = self.track
         values |= {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
@@ -274,7 +274,7 @@ class FER:
         ]
         return [self._answered(face) for face in faces]
 
-    def _answered(self, face):
+    def _answered(self, face: Face) -> Face:
         """Return `face` with the prediction set and the abstention that are asked for."""
         names, unsure = None, None
         if self.coverage is not None:
