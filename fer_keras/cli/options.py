@@ -113,11 +113,25 @@ view_option = click.option(
 )
 
 
+coverage_option = click.option(
+    "--coverage",
+    type=float,
+    help="0.50 to 0.99: give sets of classes (angry or sad) that hold the right one in this share of cases, for "
+    "networks with calibration images.",
+)
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help="Answer unsure where the likeliest class has a lower probability.",
+)
+
+
 def fer_options(command):
     """Add what `open_fer` takes."""
     detecting = min_face_option, detector_option
     classifying = view_option, engine_option, input_scale_option, class_order_option, model_option
-    for option in (*detecting, *classifying):
+    answering = min_confidence_option, coverage_option
+    for option in (*detecting, *answering, *classifying):
         command = option(command)
     return command
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from fer_keras.core.errors import InputError
-
-PERCENTS = range(50, 100)  # coverages that can be asked for
+from fer_keras.model_files.calibration import PERCENTS
 
 
 def percent(coverage: float) -> int:

@@ -20,7 +20,7 @@ from fer_keras.core.choices import InputScale, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
 from fer_keras.inference.outputs import check_probabilities
-from fer_keras.model_files import class_names
+from fer_keras.model_files import calibration, class_names
 
 if typing.TYPE_CHECKING:
     import onnxruntime
@@ -43,6 +43,7 @@ class KerasEngine:
     Attributes:
         class_names: of the outputs, in their order.
         temperatures: for each view, which `fer_keras.recognition.classifiers.classify` applies; a call does not.
+        conformal: thresholds of prediction sets by view; None where the network has none.
 
     Raises:
         InputError: as `fer_keras.model_files.saving.load`; if the scale is not known; if the network gives NaN,
@@ -66,6 +67,7 @@ class KerasEngine:
         self.name = str(path) if is_path else f"Model {model.name!r}"
         self.class_names: tuple[str, ...] = model.class_names
         self.temperatures: dict[Tta, float] = dict(getattr(model, "temperatures", {}))
+        self.conformal: dict | None = getattr(model, "conformal", None)
         self.model = folding.serving_model(with_scale(model, input_scale))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -85,6 +87,7 @@ class OnnxEngine:
     Attributes:
         class_names: of the outputs, in their order.
         temperatures: for each view, which `fer_keras.recognition.classifiers.classify` applies; a call does not.
+        conformal: thresholds of prediction sets by view; None where the network has none.
 
     Raises:
         InputError: if onnxruntime is missing, there is no such file, it is damaged, takes too much time or memory,
@@ -110,6 +113,7 @@ class OnnxEngine:
     def _open(self, data, threads):
         self.session = session(data, self.name, threads)
         self.class_names: tuple[str, ...] = _checked_names(self.session, self.name)
+        self.conformal: dict | None = _checked_conformal(self.session, self.name)
         self(np.zeros((2, *SHAPE), "uint8"))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -222,6 +226,17 @@ def session(data: bytes, path, threads: int = 0) -> "onnxruntime.InferenceSessio
         raise InputError(
             f"{path} is no whole ONNX file: {_first_line(error)} It may be cut short: copy or export it again."
         ) from error
+
+
+def _checked_conformal(session, path):
+    text = session.get_modelmeta().custom_metadata_map.get(calibration.KEY)
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    return calibration.check(value, path)
 
 
 def _checked_names(session, path):

@@ -21,7 +21,7 @@ from fer_keras.inference.engines import OnnxEngine
 from fer_keras.inference.folding import serving_model
 from fer_keras.inference.outputs import SMALLEST, temperature_of
 from fer_keras.inference.prediction import probabilities
-from fer_keras.model_files import class_names
+from fer_keras.model_files import calibration, class_names
 
 TOLERANCE = 1e-4  # largest difference between Keras' probabilities and those of the file
 HALF_TOLERANCE = 5e-3  # the same with weights in half precision
@@ -61,6 +61,8 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
     _check(output, form)
     images = _images()
     metadata = _metadata(getattr(model, "class_names", EMOTIONS))
+    if conformal := getattr(model, "conformal", None):
+        metadata[calibration.KEY] = json.dumps(conformal)
     with keras.device("cpu"), contextlib.ExitStack() as stack:
         paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[form]]
         try:

@@ -19,7 +19,7 @@ import keras
 from fer_keras.backend import deserialization, private
 from fer_keras.backend.layers import FAST, fast_config
 from fer_keras.core.errors import InputError
-from fer_keras.model_files import class_names
+from fer_keras.model_files import calibration, class_names
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 MEMBERS = {METADATA, CONFIG, WEIGHTS}
@@ -87,11 +87,13 @@ class Content:
         config: the configuration of the model, without anything on its training, in this project's fast layers.
         weights: bytes of the HDF5 file.
         class_names: of the outputs, in their order, or None if the file does not name them.
+        conformal: thresholds of prediction sets by view, or None if the file has none.
     """
 
     config: dict
     weights: bytes = dataclasses.field(repr=False)
     class_names: tuple[str, ...] | None
+    conformal: dict | None = None
 
 
 def parse(data: bytes, path) -> Content:
@@ -109,8 +111,10 @@ def parse(data: bytes, path) -> Content:
             _refuse(path, _member_faults(archive, len(data)))
             config, weights = json.loads(archive.read(CONFIG)), archive.read(WEIGHTS)
             metadata = json.loads(archive.read(METADATA)) if METADATA in archive.namelist() else {}
-        names = metadata.get(class_names.KEY) if isinstance(metadata, dict) else None
+        metadata = metadata if isinstance(metadata, dict) else {}
+        names, conformal = metadata.get(class_names.KEY), metadata.get(calibration.KEY)
         names = None if names is None else class_names.check(names, path)
+        conformal = None if conformal is None else calibration.check(conformal, path)
         config = fast_config(config)
         _refuse(path, _config_faults(config))
         with h5py.File(io.BytesIO(weights)) as file:
@@ -119,7 +123,7 @@ def parse(data: bytes, path) -> Content:
         raise
     except Exception as error:  # zipfile, json and h5py raise what they like on what nobody wrote them for
         raise InputError(f"{path} cannot be loaded by Keras: {reason(error)}") from error
-    return Content(config, weights, names)
+    return Content(config, weights, names, conformal)
 
 
 def is_plain(content: Content) -> bool:

@@ -12,8 +12,8 @@ from fer_keras.core import limited
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import check_digest, writing
 from fer_keras.data import EMOTIONS
+from fer_keras.model_files import calibration, safe_loading
 from fer_keras.model_files import class_names as names
-from fer_keras.model_files import safe_loading
 from fer_keras.model_files.pretrained import is_name, pretrained
 from fer_keras.models.augmentation import Crop
 from fer_keras.models.preprocessing import AUGMENTATIONS
@@ -36,7 +36,13 @@ def publish(model: keras.Model) -> keras.Model:
     return layers.fast(keras.Model(lean.input, softmax(lean.output), name=model.name))  # a copy
 
 
-def save(model: keras.Model, path: str | os.PathLike, class_names: tuple[str, ...] = EMOTIONS) -> None:
+def save(
+    model: keras.Model,
+    path: str | os.PathLike,
+    class_names: tuple[str, ...] = EMOTIONS,
+    *,
+    conformal: dict[str, dict] | None = None,
+) -> None:
     """Write `model` in Keras' own classes to the `.keras` file `path`, whole or not at all.
 
     The file needs nothing of this package to load.
@@ -45,6 +51,8 @@ def save(model: keras.Model, path: str | os.PathLike, class_names: tuple[str, ..
         model: functional `keras.Model`, as `publish` returns it.
         path: ends in `.keras`.
         class_names: of the outputs, in their order. They stand in the file's `metadata.json`.
+        conformal: thresholds of prediction sets by view, see `fer_keras.model_files.calibration.check`. They are
+            written there too.
 
     Raises:
         InputError: if the names are not as `class_names.check` wants them, or not as many as the outputs.
@@ -55,6 +63,8 @@ def save(model: keras.Model, path: str | os.PathLike, class_names: tuple[str, ..
         with zipfile.ZipFile(temporary) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
         metadata = json.loads(members[safe_loading.METADATA]) | {names.KEY: checked}
+        if conformal is not None:
+            metadata[calibration.KEY] = calibration.check(conformal, "conformal")
         members[safe_loading.METADATA] = json.dumps(metadata).encode()
         with zipfile.ZipFile(temporary, "w") as archive:
             for name, content in members.items():
@@ -82,8 +92,9 @@ def load(
         trusted: the file is known to be harmless, so it is not tried in a process of its own.
 
     Returns:
-        `keras.Model` with the attribute `class_names`, a tuple. Where these are FER-2013's seven in any order,
-        the outputs are put in the order of `fer_keras.data.EMOTIONS`.
+        `keras.Model` with the attributes `class_names`, a tuple, and `conformal`, the thresholds of its prediction
+        sets or None. Where the names are FER-2013's seven in any order, the outputs are put in the order of
+        `fer_keras.data.EMOTIONS`.
 
     Raises:
         InputError: if there is no such file, it is no whole `.keras` file or not the one of `digest`, it holds
@@ -104,7 +115,9 @@ def load(
     found = classes or content.class_names or class_order(model)
     if found is None:
         raise InputError(_unknown_classes(model, path))
-    return _named(model, _counted(names.check(found, path), model, path))
+    model = _named(model, _counted(names.check(found, path), model, path))
+    model.conformal = content.conformal
+    return model
 
 
 def class_order(model: keras.Model) -> tuple[str, ...] | None:
@@ -189,7 +202,9 @@ def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> ker
     """
     found = class_names or getattr(model, "class_names", EMOTIONS)
     checked = _counted(names.check(found, model.name), model, f"Model {model.name!r}")
-    return _named(keras.Model(model.inputs[0], model.outputs[0], name=model.name), checked)
+    copy = _named(keras.Model(model.inputs[0], model.outputs[0], name=model.name), checked)
+    copy.conformal = getattr(model, "conformal", None)
+    return copy
 
 
 def _named(model, class_names):

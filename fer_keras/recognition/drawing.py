@@ -74,6 +74,8 @@ def labels(faces):
 def label_texts(face, number, count):
     number = face.track or number
     percent = f"{face.emotion} {100 * face.probabilities[face.emotion]:.0f} %"
+    if face.answer != face.emotion:
+        percent = face.answer
     if face.track is None and count == 1:
         return [percent, face.emotion]
     return [f"{number}: {percent}", f"{number}: {face.emotion}", str(number)]

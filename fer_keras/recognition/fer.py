@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
+from fer_keras.inference import conformal
 from fer_keras.recognition import boxes, classifiers, crops, detection, photos, saliency, videos
 from fer_keras.recognition.tracking import Tracks
 
@@ -30,6 +31,9 @@ class Face:
         crop: the input of the classifier, uint8 (48, 48, 1).
         track: the number, from 1, of this face in a video; None in a photograph.
         landmarks: eyes, nose and corners of the mouth, see `boxes.Landmarks`; None if the detector gives none.
+        prediction_set: the classes that hold the right one at the coverage that `FER` was given, the likeliest
+            first; None without coverage.
+        abstains: whether the highest probability is below `FER`'s min_confidence; None without.
     """
 
     box: tuple[int, int, int, int]
@@ -38,6 +42,15 @@ class Face:
     crop: np.ndarray = dataclasses.field(repr=False, compare=False)
     track: int | None = None
     landmarks: boxes.Landmarks | None = None
+    prediction_set: tuple[str, ...] | None = None
+    abstains: bool | None = None
+
+    @property
+    def answer(self) -> str:
+        """The answer in words: "unsure" where it abstains, the prediction set ("angry or sad"), or the emotion."""
+        if self.abstains:
+            return "unsure"
+        return self.emotion if self.prediction_set is None else " or ".join(self.prediction_set)
 
     @property
     def emotion(self) -> str:
@@ -45,12 +58,16 @@ class Face:
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     def as_dict(self) -> dict:
-        """Return what JSON can hold: box, score, landmarks, emotion, probabilities, and in a video track."""
+        """Return what JSON can hold: box, score, landmarks, emotion, probabilities, in a video track, and what was
+        asked for of prediction_set and abstains."""
         points = self.landmarks and {name: list(point) for name, point in self.landmarks._asdict().items()}
-        values = {"box": list(self.box), "score": self.score, "landmarks": points}
+        values: dict[str, Any] = {"box": list(self.box), "score": self.score, "landmarks": points}
         if self.track is not None:
             values["track"] = self.track
-        return values | {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
+        values |= {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
+        if self.prediction_set is not None:
+            values["prediction_set"] = list(self.prediction_set)
+        return values if self.abstains is None else values | {"abstains": self.abstains}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +109,10 @@ class FER:
         input_scale: the pixel values that a `.keras` file or `keras.Model` made elsewhere expects: "0-1", "0-255",
             "-1-1" or "standardized"; default: what its layers show.
         tta: "flip" averages over each face and its mirror image, "none" does not. A callable gets each face once.
+        coverage: 0.50 to 0.99, the share of faces like those of the network's calibration images whose prediction
+            set holds the right class, see `fer_keras.inference.conformal`. It is not measured on videos. Default:
+            no sets.
+        min_confidence: 0 to 1; below this probability of the likeliest class a face abstains. Default: never.
 
     Attributes:
         class_names: of the probabilities, in their order.
@@ -112,6 +133,8 @@ class FER:
         classes: tuple[str, ...] | None = None,
         input_scale: InputScale | None = None,
         tta: Tta = "flip",
+        coverage: float | None = None,
+        min_confidence: float | None = None,
     ) -> None:
         if tta not in classifiers.TTA:
             raise InputError(f"FER knows the test-time augmentations {classifiers.TTA}. Received {tta!r}.")
@@ -119,6 +142,14 @@ class FER:
         self.classifier = classifiers.classifier(model, engine=engine, classes=classes, input_scale=input_scale)
         self.class_names = classifiers.class_names(self.classifier)
         self.tta: Tta = tta
+        self.coverage, self._threshold = coverage, None
+        if coverage is not None:
+            name = getattr(self.classifier, "name", "The classifier")
+            found = getattr(self.classifier, "conformal", None) or {}
+            self._threshold = conformal.threshold(found.get(tta), coverage, name)
+        if min_confidence is not None and not 0 <= min_confidence <= 1:
+            raise InputError(f"min_confidence must be from 0 to 1. Received {min_confidence!r}.")
+        self.min_confidence = min_confidence
         self.margin = margin
         self.max_pixels = max_pixels
         self._hinted = False
@@ -201,7 +232,7 @@ class FER:
         for batch in batched(frames, batch_size):
             analyzed = self.analyze_many(image for _, image in batch)
             for (time, image), faces in zip(batch, analyzed, strict=True):
-                yield Frame(time, tracks.update(time, faces), image)
+                yield Frame(time, [self._answered(face) for face in tracks.update(time, faces)], image)
 
     def explain(self, faces: Sequence[Face], emotion: str | None = None) -> np.ndarray:
         """Return the occlusion sensitivity of each face, (n, 48, 48) float32, see `saliency.occlusion`.
@@ -231,7 +262,7 @@ class FER:
         if not found:
             return []
         rows = self._probabilities(np.stack([face.crop for face in found]))
-        return [
+        faces = [
             Face(
                 box=box[:4],
                 score=box.score,
@@ -241,6 +272,16 @@ class FER:
             )
             for (box, crop), row in zip(found, rows, strict=True)
         ]
+        return [self._answered(face) for face in faces]
+
+    def _answered(self, face: Face) -> Face:
+        """Return `face` with the prediction set and the abstention that are asked for."""
+        names, unsure = None, None
+        if self.coverage is not None:
+            names = conformal.prediction_set(face.probabilities, self._threshold)
+        if self.min_confidence is not None:
+            unsure = max(face.probabilities.values()) < self.min_confidence
+        return dataclasses.replace(face, prediction_set=names, abstains=unsure)
 
     def _hint(self, rgb):
         """Say once that an image may be the crop of a face, which no detector needs to search."""

@@ -33,10 +33,17 @@ def rows(name: str, faces: "Sequence[Face]", time: float | None = None) -> list[
     numbers = reading_order([face.box for face in faces]) if time is None else [None] * len(faces)
     return [
         dict(zip(FIXED, (name, time, face.track, number, *face.box, face.score, face.emotion), strict=True))
+        | asked(face)
         | face.probabilities
         | dict(zip(POINTS, coordinates(face), strict=True))
         for face, number in zip(faces, numbers, strict=True)
     ]
+
+
+def asked(face):
+    """Return the prediction set in words and whether the face abstains, if `FER` was asked for them."""
+    sets = {} if face.prediction_set is None else {"prediction_set": " or ".join(face.prediction_set)}
+    return sets if face.abstains is None else sets | {"abstains": face.abstains}
 
 
 def coordinates(face):
@@ -115,7 +122,7 @@ def photographed(faces):
     for number, face in sorted(zip(numbers, faces, strict=True), key=lambda pair: pair[0]):
         x, y, width, height = face.box
         which = f"face {number}, " if len(faces) > 1 else ""
-        yield f"{which}{width}x{height} at {x},{y}", likeliest(face.probabilities)
+        yield f"{which}{width}x{height} at {x},{y}", described_answer(face)
 
 
 def tracks(frames):
@@ -134,6 +141,15 @@ def filmed(number, seen):
     }
     count = "1 frame" if len(seen) == 1 else f"mean of {len(seen)} frames"
     return f"face {number}, {times[0]:.1f}-{times[-1]:.1f} s", f"{likeliest(mean)} ({count})"
+
+
+def described_answer(face):
+    """Return the likeliest classes, after the answer in words where that is more than the first of them."""
+    return (
+        likeliest(face.probabilities)
+        if face.answer == face.emotion
+        else (f"{face.answer} ({likeliest(face.probabilities)})")
+    )
 
 
 def likeliest(probabilities):

@@ -120,7 +120,7 @@ def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], s
     scores = evaluation.evaluate_split(network, parts, "test")
     details["validation"] = evaluation.evaluate_split(network, parts, "validation")
     own_faces.write(parts, directory / "faces")
-    saving.save(network, directory / "model.keras", train.class_names)
+    saving.save(network, directory / "model.keras", train.class_names, conformal=details["conformal"])
     for row in history:
         records.append(directory / records.HISTORY, row)
     write_json(directory / "finetune.json", plain(details))

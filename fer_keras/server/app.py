@@ -82,7 +82,13 @@ def _add_api(app, fer):
     admission, metrics = app.state.admission, app.state.metrics
     problems = {code: {"model": schema.Problem, "description": text} for code, text in REASONS.items()}
 
-    @app.post("/api/predict", response_model=schema.Picture, responses=problems, openapi_extra=ONE_IMAGE)
+    @app.post(
+        "/api/predict",
+        response_model=schema.Picture,
+        response_model_exclude_unset=True,
+        responses=problems,
+        openapi_extra=ONE_IMAGE,
+    )
     async def predict(request: Request):
         """Find the faces of one image, the body of the request, and name their expressions."""
         _check_kind(request)
@@ -93,7 +99,13 @@ def _add_api(app, fer):
 
     malformed = {400: {"model": schema.Problem, "description": "The multipart body is malformed."}}
 
-    @app.post("/api/batch", response_model=schema.Batch, responses=problems | malformed, openapi_extra=MANY_IMAGES)
+    @app.post(
+        "/api/batch",
+        response_model=schema.Batch,
+        response_model_exclude_unset=True,
+        responses=problems | malformed,
+        openapi_extra=MANY_IMAGES,
+    )
     async def batch(request: Request):
         """Do the same for several images. An image that cannot be read has its error in its place."""
         async with admission.body(request) as body:
@@ -109,7 +121,13 @@ def _add_api(app, fer):
         except InputError as error:
             return {"name": name, "error": str(error)}
 
-    @app.post("/api/explain", response_model=schema.Explanation, responses=problems, openapi_extra=ONE_IMAGE)
+    @app.post(
+        "/api/explain",
+        response_model=schema.Explanation,
+        response_model_exclude_unset=True,
+        responses=problems,
+        openapi_extra=ONE_IMAGE,
+    )
     async def explain(
         request: Request,
         face: Annotated[int, Query(ge=0, description="from 0, the largest")] = 0,

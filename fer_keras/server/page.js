@@ -28,9 +28,14 @@ function say(text) { $("status").textContent = text; }
 function complain(text) { $("problem").textContent = text; $("problem").hidden = !text; }
 
 /* What was found */
+function asked(face) { // the answer in words, where the server was started with --coverage or --min-confidence
+  if (face.abstains) return "unsure";
+  return face.prediction_set && face.prediction_set.join(" or ");
+}
+function shortly(face) { return asked(face) || `${face.emotion} ${percent(face.probabilities[face.emotion])}`; }
 function summary(faces) {
   if (!faces.length) return "No face found. Faces should look at the camera and be at least 40 pixels wide.";
-  const words = faces.map(face => `${face.emotion} ${percent(face.probabilities[face.emotion])}`).join(", ");
+  const words = faces.map(shortly).join(", ");
   return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${words}.`;
 }
 function inReadingOrder(faces) { // rows from top to bottom, from left to right in each
@@ -84,7 +89,7 @@ function newBox(number) {
   return box;
 }
 function fillCard(card, face, number) {
-  card.querySelector("h2").textContent = `Face ${number + 1}: ${face.emotion}`;
+  card.querySelector("h2").textContent = `Face ${number + 1}: ${asked(face) || face.emotion}`;
   card.querySelector("figure").hidden = true;
   const names = Object.keys(face.probabilities), list = card.querySelector(".bars");
   resize(list, names.length, newBar);
@@ -107,7 +112,7 @@ function newBar() {
   return row;
 }
 function fillBox(box, face, number, picture) {
-  const [x, y, width, height] = face.box, text = `${face.emotion} ${percent(face.probabilities[face.emotion])}`;
+  const [x, y, width, height] = face.box, text = shortly(face);
   box.style.left = `${100 * x / picture.width}%`; box.style.width = `${100 * width / picture.width}%`;
   box.style.top = `${100 * y / picture.height}%`; box.style.height = `${100 * height / picture.height}%`;
   box.dataset.number = number + 1;

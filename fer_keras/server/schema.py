@@ -17,6 +17,10 @@ class Face(BaseModel):
     landmarks: Landmarks | None = Field(description="null if the detector gives none")
     emotion: str = Field(description="the likeliest class")
     probabilities: dict[str, float] = Field(description="of each class, fractions with sum 1")
+    prediction_set: list[str] | None = Field(None, description="with --coverage, the likeliest class first")
+    abstains: bool | None = Field(
+        None, description="with --min-confidence: whether the likeliest class is below it"
+    )
 
 
 class Picture(BaseModel):
