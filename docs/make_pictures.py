@@ -28,8 +28,8 @@ def composed():
     """Return the group as a PIL image: the portrait as it is, mirrored and dark, smaller, tilted."""
     from skimage import data
 
-    portrait = Image.fromarray(data.astronaut()).crop((75, 0, 375, 300))
-    smaller = portrait.resize((210, 210), Image.Resampling.LANCZOS)
+    portrait = Image.fromarray(data.astronaut()).crop((60, 0, 440, 300))
+    smaller = portrait.resize((266, 210), Image.Resampling.LANCZOS)
     members = [
         portrait,
         ImageEnhance.Brightness(ImageOps.mirror(portrait)).enhance(0.4),

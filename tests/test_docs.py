@@ -1,5 +1,6 @@
 """The documentation: it builds, its figures are those of the records, what the tutorial tells to type works."""
 
+import ast
 import json
 import os
 import pathlib
@@ -125,6 +126,26 @@ def test_every_link_leads_to_a_file_and_a_heading(page):
             assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, (
                 target
             )
+
+
+def test_table_of_the_architecture_has_every_folder_and_module():
+    named = set(re.findall(r"^\| `(\w+(?:\.py|/))`", pages.read("docs/architecture.md"), re.M))
+    package = ROOT / "fer_keras"
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert named == folders | {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+
+
+def test_files_that_the_architecture_names_are_there():
+    for name in re.findall(r"`(\w+/\w+(?:\.py)?)`", pages.read("docs/architecture.md")):
+        assert (ROOT / "fer_keras" / name).exists() or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_programs_of_the_pages_import_what_is_there(page):
+    for program in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+        if not program.startswith("--8<--"):
+            imports = [node for node in ast.parse(program).body if isinstance(node, ast.Import | ast.ImportFrom)]
+            exec(ast.unparse(ast.Module(imports, [])), {})
 
 
 def test_pictures_are_small():
