@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import os
 import sys
 import threading
@@ -150,6 +151,8 @@ class FER:
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise InputError(f"min_confidence must be from 0 to 1. Received {min_confidence!r}.")
         self.min_confidence = min_confidence
+        if not -1 < margin < math.inf:
+            raise InputError(f"margin must be a share of the box's side, more than -1. Received {margin!r}.")
         self.margin = margin
         self.max_pixels = max_pixels
         self._hinted = False

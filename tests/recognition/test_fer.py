@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import math
 import pathlib
 import pickle
 import subprocess
@@ -160,6 +161,12 @@ def test_a_forked_process_in_which_the_backend_would_wait_is_refused_before_face
     monkeypatch.setattr(forking, "_forked", True)
     with pytest.raises(InputError, match="cannot predict in a forked process"):
         fer.analyze(plain(0))
+
+
+@pytest.mark.parametrize("margin", [-1, math.nan, math.inf])
+def test_margins_that_leave_no_crop_are_refused(margin):
+    with pytest.raises(InputError, match="margin must be a share of the box's side, more than -1. Received"):
+        FER(brightness, detector="none", margin=margin)
 
 
 def test_landmarks_in_faces_json_and_tables():
