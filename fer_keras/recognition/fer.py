@@ -139,8 +139,8 @@ class FER:
     ) -> None:
         if tta not in classifiers.TTA:
             raise InputError(f"FER knows the test-time augmentations {classifiers.TTA}. Received {tta!r}.")
-        self.detector = detection.detector(detector, min_face=min_face, engine=engine)
         self.classifier = classifiers.classifier(model, engine=engine, classes=classes, input_scale=input_scale)
+        self.detector = detection.detector(detector, min_face=min_face, engine=engine)
         self.class_names = classifiers.class_names(self.classifier)
         self.tta: Tta = tta
         self.coverage, self._threshold = coverage, None

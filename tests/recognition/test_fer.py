@@ -37,6 +37,12 @@ def test_one_face_of_a_photograph():
     assert face.crop.shape == (48, 48, 1) and face.crop.dtype == np.uint8
 
 
+def test_with_the_keras_engine_it_imports_keras_alone():
+    code = "import sys; from fer_keras import FER; FER('tiny', engine='keras'); print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_no_face_is_an_empty_list():
     fer = FER(brightness)
     assert fer.analyze(plain(128)) == []
