@@ -22,8 +22,9 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
     Args:
         faces: `Faces`.
         seed: int, of the draw. Equal data and seed give equal splits.
-        merged: have the validation images in `"train"`, where nothing is left to choose; then there is no
-            `"validation"`.
+        merged: have half of the validation images in `"train"`, where nothing is left to choose, and the others in
+            `"calibration"`, each different image once and none of which an exact copy is in `"train"`; then there
+            is no `"validation"`.
 
     Raises:
         InputError: if a side would be empty.
@@ -39,6 +40,9 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
     else:
         train, validation, test = draw(faces, np.flatnonzero(labelled), seed, 2)
     parts = {"train": train, "validation": validation, "test": test}
+    if merged:
+        more, calibration = _halves(faces, train, validation, seed)
+        parts = {"train": np.sort(np.concatenate([train, more])), "calibration": calibration, "test": test}
     empty = [name for name, indices in parts.items() if not len(indices)]
     if empty:
         counts = ", ".join(
@@ -48,8 +52,6 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
             f"{faces.source} is too small to split: no images are left for {' and '.join(empty)}. It has "
             f"{counts or 'no'} labelled images; give at least 20 different ones."
         )
-    if merged:
-        parts = {"train": np.sort(np.concatenate([train, validation])), "test": test}
     return {name: faces.take(indices) for name, indices in parts.items()}
 
 
@@ -59,15 +61,34 @@ def draw(faces, rows, seed, parts):
     Different images are put in order of their labels, at random within each; every tenth of that row goes to one
     part. So each class gives its tenth to within one image, and a class with a single image stays in the rest.
     """
-    _, first, group = np.unique(fingerprints(select(faces.images, rows)), return_index=True, return_inverse=True)
+    turns, first, group = _turns(faces, rows, seed)
     labels = faces.labels[rows][first]
-    order = np.lexsort((np.random.default_rng(seed).permutation(len(labels)), labels))
-    side = np.empty(len(labels), int)
-    side[order] = np.arange(len(labels)) % 10
+    side = turns % 10
     side[np.bincount(labels)[labels] == 1] = -1
     tenths = [3, 7][:parts]
     side = side[group]
     return [rows[~np.isin(side, tenths)], *(rows[side == tenth] for tenth in tenths)]
+
+
+def _turns(faces, rows, seed):
+    """Return the place of each different image in the order of their labels, at random within each, 0 the first.
+
+    Also the index in `rows` of the first copy of each image, and for each of `rows` the number of its image.
+    """
+    _, first, group = np.unique(fingerprints(select(faces.images, rows)), return_index=True, return_inverse=True)
+    labels = faces.labels[rows][first]
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(labels)), labels))
+    turns = np.empty(len(labels), int)
+    turns[order] = np.arange(len(labels))
+    return turns, first, group
+
+
+def _halves(faces, train, validation, seed):
+    """Return half of `validation` to train on, with its copies, and the rest to calibrate on, without copies."""
+    turns, first, group = _turns(faces, validation, seed)
+    held_out = np.isin(np.arange(len(validation)), first) & (turns % 2 == 1)[group]
+    held_out[held_out] = leak_free(faces.take(validation[held_out]), faces.take(train))
+    return validation[(turns % 2 == 0)[group]], validation[held_out]
 
 
 def deduplicate(parts: Mapping[str, Faces]) -> tuple[dict[str, Faces], dict[str, int]]:

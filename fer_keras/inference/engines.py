@@ -80,7 +80,8 @@ class OnnxEngine:
     Args:
         path: `str` or `Path`.
         threads: `int`, of the processor; 0 for one a core.
-        temperatures: of a released network, for each view, by its card.
+        temperatures, conformal: of a released network, for each view, by its card; default: none, and the
+            thresholds in the file.
         trusted: the file is known to be harmless; any other is first run in a process of its own, limited in time
             and memory.
 
@@ -96,10 +97,16 @@ class OnnxEngine:
     """
 
     def __init__(
-        self, path, threads: int = 0, *, temperatures: dict[Tta, float] | None = None, trusted: bool = False
+        self,
+        path,
+        threads: int = 0,
+        *,
+        temperatures: dict[Tta, float] | None = None,
+        conformal: dict | None = None,
+        trusted: bool = False,
     ) -> None:
-        self.name, self.temperatures = str(path), temperatures or {}
-        self._arguments = (path, threads, self.temperatures, trusted)
+        self.name, self.temperatures, self.conformal = str(path), temperatures or {}, conformal
+        self._arguments = (path, threads, self.temperatures, conformal, trusted)
         data = _read(pathlib.Path(path))
         _need_onnxruntime()
         if not trusted:
@@ -107,13 +114,14 @@ class OnnxEngine:
         self._open(data, threads)
 
     def __reduce__(self):
-        path, threads, temperatures, trusted = self._arguments
-        return functools.partial(OnnxEngine, temperatures=temperatures, trusted=trusted), (path, threads)
+        path, threads, temperatures, conformal, trusted = self._arguments
+        options = {"temperatures": temperatures, "conformal": conformal, "trusted": trusted}
+        return functools.partial(OnnxEngine, **options), (path, threads)
 
     def _open(self, data, threads):
         self.session = session(data, self.name, threads)
         self.class_names: tuple[str, ...] = _checked_names(self.session, self.name)
-        self.conformal: dict | None = _checked_conformal(self.session, self.name)
+        self.conformal = self.conformal or _checked_conformal(self.session, self.name)
         self(np.zeros((2, *SHAPE), "uint8"))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -129,7 +137,7 @@ class OnnxEngine:
 def try_onnx(data: bytes, path: str) -> None:
     """Open the ONNX file whose content is `data`, and classify two images with it."""
     engine = OnnxEngine.__new__(OnnxEngine)
-    engine.name = path
+    engine.name, engine.conformal = path, None
     engine._open(data, 1)
 
 

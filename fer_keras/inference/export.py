@@ -61,7 +61,10 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
     _check(output, form)
     images = _images()
     metadata = _metadata(getattr(model, "class_names", EMOTIONS))
-    if conformal := getattr(model, "conformal", None):
+    conformal = getattr(model, "conformal", None) or {}
+    if getattr(model, "temperatures", {}):  # of which the file applies that of one view
+        conformal = {tta: view for tta, view in conformal.items() if tta == "none"}
+    if conformal:
         metadata[calibration.KEY] = json.dumps(conformal)
     with keras.device("cpu"), contextlib.ExitStack() as stack:
         paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[form]]

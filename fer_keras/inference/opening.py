@@ -50,9 +50,10 @@ def open_engine(
             raise InputError(f"A keras.Model is served by the engine keras. Received {engine!r}.")
         return engines.KerasEngine(model, classes=classes, input_scale=input_scale)
     if pretrained.is_name(model):
-        path, temperatures = pretrained.onnx_path(str(model)), pretrained.card(str(model)).get("temperatures")
+        path, about = pretrained.onnx_path(str(model)), pretrained.card(str(model))
         if engine == "onnx" or (engine == "auto" and importlib.util.find_spec("onnxruntime")):
-            return engines.OnnxEngine(path, temperatures=temperatures, trusted=True)
+            calibration = {"temperatures": about["temperatures"], "conformal": about.get("conformal")}
+            return engines.OnnxEngine(path, **calibration, trusted=True)
     elif os.fspath(model).endswith(".onnx"):
         if engine == "keras":
             raise InputError(f"{model} can be served by the engine onnx only. Leave --engine out.")

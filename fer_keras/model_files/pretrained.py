@@ -33,8 +33,9 @@ def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model"
         folder: where the files are, as `pack` writes them; by default those of the package.
 
     Returns:
-        A `keras.Model`, not compiled, with the attributes `class_names`, a tuple, and `temperatures`, with which
-        `fer_keras.inference.prediction.probabilities` calibrates its answers for each view.
+        A `keras.Model`, not compiled, with the attributes `class_names`, a tuple, `temperatures`, with which
+        `fer_keras.inference.prediction.probabilities` calibrates its answers for each view, and `conformal`, the
+        thresholds of its prediction sets or None.
 
     Raises:
         InputError: if there is no such network, or its file is not the one that was released.
@@ -52,7 +53,7 @@ def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model"
         for variable in model.weights:
             variable.assign(arrays[variable.path].astype("float32"))
     model.class_names = class_names(about)
-    model.temperatures = about["temperatures"]
+    model.temperatures, model.conformal = about["temperatures"], about.get("conformal")
     return model
 
 

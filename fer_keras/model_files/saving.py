@@ -203,7 +203,7 @@ def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> ker
     found = class_names or getattr(model, "class_names", EMOTIONS)
     checked = _counted(names.check(found, model.name), model, f"Model {model.name!r}")
     copy = _named(keras.Model(model.inputs[0], model.outputs[0], name=model.name), checked)
-    copy.conformal = getattr(model, "conformal", None)
+    copy.conformal, copy.temperatures = getattr(model, "conformal", None), getattr(model, "temperatures", {})
     return copy
 
 

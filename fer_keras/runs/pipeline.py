@@ -83,9 +83,10 @@ def run(
 
 
 def refit(run: StrPath, *, data: StrPath | None = None) -> tuple[keras.Model, dict[str, Any]]:
-    """Train the experiment of a finished run again, on its training and validation images together.
+    """Train the experiment of a finished run again, on its training images and half of its validation images.
 
-    Its settings were chosen before, so nothing is scored during the training. Continues an interrupted refit, and
+    Its settings were chosen before, so nothing is scored during the training. The other half is left to calibrate
+    on, see `fer_keras.data.split(merged=True)`. Continues an interrupted refit, and
     returns a finished one as it is.
 
     Args:
@@ -96,7 +97,8 @@ def refit(run: StrPath, *, data: StrPath | None = None) -> tuple[keras.Model, di
         `(model, record)`: the model, and the content of `refit` as `records.read` returns it.
 
     Raises:
-        InputError: if the run is not finished or was trained on other data, or its schedule needs validation.
+        InputError: if the run is not finished or was trained on other data, its schedule needs validation, or the
+            refit that is there was trained on other images.
     """
     record, faces = finished(run, data)
     experiment = Experiment(**record["experiment"])
@@ -106,11 +108,14 @@ def refit(run: StrPath, *, data: StrPath | None = None) -> tuple[keras.Model, di
     used = deduplicate(parts)[0] if experiment.deduplicate else parts
     folder = pathlib.Path(run, "refit")
     folder.mkdir(exist_ok=True)
+    about = record["data"] | evaluation.describe_data(faces, used)
     with records.locked(folder), device.training_in(_precision_of(run)):
+        if (folder / "run.json").exists() and records.read(folder)["data"]["images"] != about["images"]:
+            raise InputError(f"{folder} was trained on other images, by an earlier version. Remove it.")
         if not (folder / "model.keras").exists():
             model, batches = fitting.build(experiment, used["train"]), Batches(used["train"], experiment)
             batches.soft_targets = distillation.soft_targets(batches)
-            _begin_refit(folder, experiment, record["data"] | evaluation.describe_data(faces, used))
+            _begin_refit(folder, experiment, about)
             _train(model, experiment, batches, None, folder, Tracker.off())
             _checkpoint(folder).unlink()
         return saving.load(folder / "model.keras", trusted=True), records.read(folder)

@@ -2,6 +2,7 @@
 
 import pathlib
 import tempfile
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -11,13 +12,15 @@ from fer_keras.backend.layers import plain
 from fer_keras.core.choices import TTA
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
-from fer_keras.data import split
+from fer_keras.data import Faces, leak_free, split
+from fer_keras.inference import conformal
 from fer_keras.inference.export import export
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.model_files.pretrained import class_names, pack, pretrained
 from fer_keras.runs import pipeline
 
+COVERAGES = (0.8, 0.9, 0.95)  # of the card's table
 LIMITS = (0.2, 5.0)  # of the temperature
 SERVED = {"tta": "flip", "detector": "mtcnn"}  # the defaults of `FER`, which a card names
 FER2013_IMAGES = (28_709 + 3_589, 28_709 + 2 * 3_589)  # without and with PrivateTest
@@ -28,16 +31,16 @@ def release(
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Write the model of the run directory `run` as the network `name` into `folder`.
 
-    The temperatures of its probabilities are those of least loss on the validation images, one for each view. The
-    card's figures on test are of the released file.
+    The temperatures of its probabilities and the thresholds of its prediction sets are those of images that it was
+    not trained on, one for each view. The card's figures on test are of the released file.
 
     Args:
         run: a finished run directory.
         name: file name without ending.
         folder: see `fer_keras.model_files.pretrained.pretrained`.
         data: the data that the run was trained on, see `fer_keras.data.load`.
-        refit: release what `pipeline.refit` makes of the run's experiment, with validation images too, at the
-            temperatures of the run's own model. The card's figures on validation are then those of the run.
+        refit: release what `pipeline.refit` makes of the run's experiment, trained on half of the validation
+            images too and calibrated on the other half. The card's figures on validation are those of the run.
 
     Returns:
         Paths of the card as JSON and as Markdown.
@@ -53,13 +56,14 @@ def release(
         )
     parts = split(faces, record["experiment"]["seed"])
     model = saving.load(pathlib.Path(run, "model.keras"), trusted=True)
-    model.temperatures = {
-        tta: temperature(probabilities(model, parts["validation"].images, tta=tta), parts["validation"].labels)
-        for tta in TTA
-    }
-    temperatures, validation = dict(model.temperatures), _figures(model, parts, "validation")
+    unseen = parts["validation"].take(leak_free(parts["validation"], parts["train"]))
+    calibration = _calibrated(model, unseen, parts["train"])
+    validation = _figures(model, parts, "validation")
     if refit:
         model, record = pipeline.refit(run, data=data)
+        merged = split(faces, record["experiment"]["seed"], merged=True)
+        unseen = merged["calibration"]
+        calibration = _calibrated(model, unseen, merged["train"])
     model.temperatures = {}  # the card holds them, not the files
     about = {
         "experiment": record["experiment"],
@@ -67,21 +71,56 @@ def release(
         "environment": record["environment"],
         "minutes": sum(row["epoch_time"] for row in record["history"]) / 60,
         "parameters": model.count_params(),
-        "temperatures": temperatures,
+        **calibration,
         "served": SERVED,
         "refit": refit,
     }
+    seen = parts["train"], parts["validation"]
     with tempfile.TemporaryDirectory() as trial:
         onnx = pathlib.Path(trial, f"{name}.onnx")
         export(model, onnx, "onnx", half=True)
         ours = plain(model)
         pack(ours, onnx, about, "trial", trial)
-        test = _figures(pretrained("trial", folder=trial), parts, "test")
+        shipped = pretrained("trial", folder=trial)
+        test = _figures(shipped, parts, "test")
+        fair = parts["test"].take(leak_free(parts["test"], *seen))
+        about |= {"coverage": _coverage(shipped, fair)} if len(fair) else {}
         about["scores"] = {"validation": validation, "test": test}
         card = pack(ours, onnx, about, name, folder)
     text = card.with_suffix(".md")
     write_text(text, card_text(name, about))
     return card, text
+
+
+def _calibrated(model, images: Faces, train: Faces) -> dict[str, Any]:
+    """Give `model` the temperature of least loss on `images` for each view; return what the card holds of that.
+
+    Raises:
+        InputError: if there is none of `images`, or an exact copy of one is among the training images `train`.
+    """
+    copies = int((~leak_free(images, train)).sum())
+    if copies or not len(images):
+        raise InputError(
+            f"{copies} of {len(images)} calibration images are among the training images, expected 0 of at least "
+            "1: the network would seem surer than it is."
+        )
+    model.temperatures = {}
+    model.temperatures = {
+        tta: temperature(probabilities(model, images.images, tta=tta), images.labels) for tta in TTA
+    }
+    found = {tta: conformal.calibrate(probabilities(model, images.images, tta=tta), images.labels) for tta in TTA}
+    about = {"images": len(images), "digest": images.digest}
+    return {"temperatures": dict(model.temperatures), "conformal": found, "calibration": about}
+
+
+def _coverage(model, images: Faces) -> dict[str, list[dict[str, float]]]:
+    """Return what the prediction sets of `model` cover of the test images, by view."""
+    return {
+        tta: conformal.coverage_figures(
+            probabilities(model, images.images, tta=tta), images.labels, model.conformal[tta], COVERAGES
+        )
+        for tta in TTA
+    }
 
 
 def _figures(model, parts, part):
@@ -91,7 +130,7 @@ def _figures(model, parts, part):
 def card_text(name: str, about: dict) -> str:
     """Return the model card as Markdown: what it is, its figures by class, its limits."""
     settings, scores, names = about["experiment"], about["scores"], class_names(about)
-    test = scores["test"]["none"]
+    test, chosen = scores["test"]["none"], scores["validation"]["none"]["accuracy"]
     rows = [
         f"| {word} | {sum(test['confusion'][i]):,} | {test[f'recall_{i}']:.3f} | {test[f'precision_{i}']:.3f} "
         f"| {test[f'f1_{i}']:.3f} | {_mistaken_for(test['confusion'][i], i, names)} |"
@@ -118,7 +157,7 @@ Leak-free: without the images of which an exact copy is in the training or valid
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Validation, which chose: {scores["validation"]["none"]["accuracy"]:.4f}{_before(about)}. {_calibration(about)}
+{_sets(about)}Validation, which chose: {chosen:.4f}{_before(about)}. {_calibration(about)}
 {_served(about["served"])}
 
 ## Made by
@@ -177,7 +216,24 @@ def _calibration(about):
         value = f"{about['temperature']:.3f} {source}"
         return f"Calibrated there with\ntemperature {value}, which is part of the weights."
     values = ", ".join(f"{tta} {value:.3f}" for tta, value in about["temperatures"].items())
-    return f"Calibrated there with\na temperature for each view {source}: {values}."
+    images = f"{about['calibration']['images']:,} images that they were not trained on"
+    return f"Calibrated on\n{images}, with a temperature for each view {source}:\n{values}."
+
+
+def _sets(about):
+    if "coverage" not in about:  # a network of 0.1.0
+        return ""
+    rows = [
+        f"| {tta} | {row['coverage']:.2f} | {row['covered']:.3f} | {row['set_size']:.2f} |"
+        for tta, figures in about["coverage"].items()
+        for row in figures
+    ]
+    return (
+        f"Prediction sets, calibrated on {about['calibration']['images']:,} images that the weights were not "
+        "trained on, scored on\nleak-free test images. Coverage is an average over images like these, no promise "
+        "for a class or for photographs.\n\n"
+        f"| view | asked for | covered | mean classes |\n|---|---|---|---|\n{chr(10).join(rows)}\n\n"
+    )
 
 
 def _by(settings):
@@ -185,7 +241,8 @@ def _by(settings):
 
 
 def _before(about):
-    return ", before these weights were trained on those images too" if about["refit"] else ""
+    images = "half of those images" if "calibration" in about else "those images"
+    return f", before these weights were trained on {images} too" if about["refit"] else ""
 
 
 def _row(name, scores):

@@ -50,11 +50,32 @@ def test_official_split():
     assert [numbers(part) for part in parts.values()] == [[0, 3], [1], [2]]
 
 
-def test_merged_split_has_the_validation_images_among_the_training_images_in_their_order():
-    merged = split(of_labels([0, 1, 2, 3, -1], [0, 1, 2, 0, 0]), merged=True)
-    assert {name: numbers(part) for name, part in merged.items()} == {"train": [0, 1, 3], "test": [2]}
-    merged = split(of_labels(np.arange(42) % 2, [0] * 40 + [1, 1]), seed=3, merged=True)
-    assert {name: numbers(part) for name, part in merged.items()} == {"train": list(range(40)), "test": [40, 41]}
+def test_merged_split_trains_on_half_of_the_validation_images_of_each_class():
+    faces = of_labels(np.arange(24) % 2, [0] * 10 + [1] * 12 + [2] * 2)
+    merged = {name: numbers(part) for name, part in split(faces, merged=True).items()}
+    assert list(merged) == ["train", "calibration", "test"]
+    assert merged["test"] == [22, 23] and merged["train"][:10] == list(range(10))
+    assert sorted(merged["train"] + merged["calibration"]) == list(range(22))
+    assert [number % 2 for number in merged["calibration"]].count(0) == 3  # of 6 images of each class
+    assert len(merged["calibration"]) == 6
+    assert merged == {name: numbers(part) for name, part in split(faces, merged=True).items()}
+
+
+def test_calibration_images_have_no_copy_among_the_training_images():
+    faces = of_labels(np.arange(30) % 2, [0] * 10 + [1] * 18 + [2] * 2)
+    images = faces.images.copy()
+    images[10:15] = images[:5]  # of validation, in training too
+    images[15:20] = images[20:25]  # twice in validation
+    faces = make_faces(images, faces.labels, faces.usages, "copies")
+    merged = split(faces, merged=True)
+    assert leak_free(merged["calibration"], merged["train"]).all()
+    prints = fingerprints(merged["calibration"].images)
+    assert 0 < len(prints) == len(set(prints.tolist()))
+
+
+def test_too_few_validation_images_to_calibrate_on():
+    with pytest.raises(InputError, match="no images are left for calibration"):
+        split(of_labels([0, 1, 2, 3, -1], [0, 1, 2, 0, 0]), merged=True)
 
 
 @pytest.mark.parametrize("usage", [1, 2, 3])

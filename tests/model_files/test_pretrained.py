@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -153,28 +154,65 @@ def test_release_of_a_run(tmp_path, small_faces):
     assert "FER-2013" not in told.read_text() and "`faces.csv`" in told.read_text()
 
 
-def test_refit_learns_from_the_validation_images_too(tmp_path, small_faces):
+def test_refit_learns_from_half_of_the_validation_images_and_calibrates_on_the_others(tmp_path, small_faces):
     run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
     chosen = json.loads(release(run, "chosen", tmp_path / "weights", data=small_faces)[0].read_text())
     text, told = release(run, "refit", tmp_path / "weights", data=small_faces, refit=True)
     about = json.loads(text.read_text())
-    assert about["data"]["images"] == {"train": 37, "test": 7}
+    assert about["data"]["images"] == {"train": 34, "calibration": 3, "test": 7}
     assert about["experiment"] == record["experiment"]
-    assert about["temperatures"] == chosen["temperatures"]
+    assert chosen["calibration"]["images"] == 7 and about["calibration"]["images"] == 3
     assert about["scores"]["validation"] == chosen["scores"]["validation"]
-    assert "before these weights were trained on those images too" in told.read_text()
+    assert "before these weights were trained on half of those images too" in told.read_text()
     faces = load(small_faces)
-    whole = faces.take(faces.usages < 2)  # Training and PublicTest, which validated
+    merged = split(faces, TINY.seed, merged=True)
+    whole = merged["train"]
     with device.training_in(record["environment"]["precision"]):
         model = fitting.build(TINY, whole)
     fitting.fit(model, TINY, Batches(whole, TINY), None, on_epoch=lambda row: None)
     refit = keras.models.load_model(run / "refit/model.keras")
     for theirs, ours in zip(refit.weights, publish(model).weights, strict=True):
         np.testing.assert_array_equal(array(theirs), array(ours))
-    found = scores(
-        faces.labels[37:], probabilities(pretrained("refit", folder=tmp_path / "weights"), faces.images[37:])
-    )
+    shipped = pretrained("refit", folder=tmp_path / "weights")
+    found = scores(faces.labels[37:], probabilities(shipped, faces.images[37:]))
+    unseen = merged["calibration"]
+    worst = 1 - probabilities(shipped, unseen.images, tta="flip")[np.arange(3), unseen.labels].min()
+    assert about["calibration"]["digest"] == unseen.digest
+    assert about["conformal"]["flip"]["thresholds"]["75"] == pytest.approx(worst, abs=3e-3)  # rank 3 of 3
+    assert about["conformal"]["flip"]["thresholds"]["76"] is None
+    assert shipped.conformal == about["conformal"]
     assert about["scores"]["test"]["none"]["loss"] == pytest.approx(found["loss"])
+
+
+def test_calibration_images_that_were_trained_on_are_refused(tmp_path, small_faces, monkeypatch):
+    run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+
+    def leaking(faces, seed=0, merged=False):
+        parts = split(faces, seed)
+        return parts | {"calibration": parts["train"]}
+
+    monkeypatch.setattr(sys.modules["fer_keras.runs.release"], "split", leaking)
+    with pytest.raises(InputError, match="30 of 30 calibration images are among the training images"):
+        release(run, "refit", tmp_path / "weights", data=small_faces, refit=True)
+    assert not (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize("name", ["best", "tiny"])
+def test_cards_with_thresholds_name_the_images_they_are_of(name):
+    about = card(name)
+    assert ("conformal" in about) == ("calibration" in about)
+    if about["refit"] and "conformal" in about:
+        assert about["data"]["images"]["calibration"] == about["calibration"]["images"]
+
+
+def test_refit_of_an_earlier_version_is_not_taken(tmp_path, small_faces):
+    run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
+    pipeline.refit(run, data=small_faces)
+    about = json.loads((run / "refit/run.json").read_text())
+    about["data"]["images"] = {"train": 37, "test": 7}
+    (run / "refit/run.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="was trained on other images, by an earlier version"):
+        pipeline.refit(run, data=small_faces)
 
 
 def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_faces, monkeypatch):
