@@ -32,6 +32,12 @@ from fer_keras.experiment import LABELS
     "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
 )
 @click.option(
+    "--groups",
+    type=click.Path(path_type=pathlib.Path),
+    help="CSV with the column file (path inside the data, or number of the row from 0) and a column for each "
+    "grouping, such as person or light: accuracy by group.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",

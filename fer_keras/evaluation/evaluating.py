@@ -14,8 +14,11 @@ from fer_keras import data as data_room
 from fer_keras.core import renames
 from fer_keras.core.choices import INPUT_SCALES, SPLITS, InputScale, Split, Tta
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 from fer_keras.data import EMOTIONS, Faces
 from fer_keras.evaluation import metrics
+from fer_keras.evaluation.groups import by_group, groups_table, read_groups
+from fer_keras.inference import conformal
 from fer_keras.model_files.pretrained import is_name
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     Model: TypeAlias = str | os.PathLike[str] | keras.Model
 
 LOG = logging.getLogger("fer_keras")
+COVERAGE = 0.9  # of the prediction sets of groups
 TRIED_IMAGES = 40  # of each class, to find out the input scale
 LEAST_DIFFERENCE = 0.1  # of two accuracies, for one scale to be clearly better
 STANDARD_ERRORS = 3  # that the difference must be above
@@ -42,6 +46,7 @@ class Evaluation:
         seed: of the split.
         labels: of the images, "original" or "fer+".
         scores: as `fer_keras.evaluation.scores` returns them.
+        groups: as `fer_keras.evaluation.groups.by_group` returns them; empty if none were given.
     """
 
     models: tuple[str, ...]
@@ -52,10 +57,12 @@ class Evaluation:
     seed: int
     labels: str
     scores: dict[str, Any] = dataclasses.field(repr=False)
+    groups: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     def table(self) -> str:
-        """Return the scores as text, with a line for each class."""
-        return metrics.table(self.scores, self.class_names)
+        """Return the scores as text, with a line for each class and each group."""
+        tables = metrics.table(self.scores, self.class_names), groups_table(self.groups)
+        return "\n\n".join(filter(None, tables))
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it for a JSON file; `model` is a name, or a list of those of an ensemble."""
@@ -73,6 +80,7 @@ def evaluate(
     labels: str | None = None,
     class_order: Sequence[str] | None = None,
     input_scale: InputScale | None = None,
+    groups: StrPath | None = None,
     trusted: bool = False,
 ) -> Evaluation:
     """Score a network, or several as an ensemble, whose answer is the mean of their probabilities.
@@ -88,6 +96,8 @@ def evaluate(
         class_order: names of the outputs, see `fer_keras.model_files.saving.load`.
         input_scale: the pixel values that the networks expect; default: what their layers show, else what is
             clearly best on 40 training images of each class.
+        groups: CSV file of groupings of the images, see `fer_keras.evaluation.groups.read_groups`. For a single
+            network with thresholds, also the share that its prediction sets for 0.9 cover.
         trusted: the model files are known to be harmless, see `fer_keras.model_files.saving.load`.
 
     Returns:
@@ -115,7 +125,10 @@ def evaluate(
         seed = int(_common("seed", runs, 0))
     labels = labels or str(_common("labels", runs, "original"))
     faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels, classes=_classes(loaded))
+    numbers = np.arange(len(faces)).astype(str).astype(object)
+    faces = dataclasses.replace(faces, names=numbers if faces.names is None else faces.names)
     parts = data_room.split(faces, seed)
+    found = read_groups(groups, np.asarray(parts[split].names).tolist()) if groups else {}
     for warning in data_room.quality_checks(parts):
         LOG.warning(warning)
     for name, run in runs.items():
@@ -125,6 +138,7 @@ def evaluate(
         model if is_name(name) else _with_scale(model, name, input_scale, parts["train"])
         for name, model in loaded.items()
     ]
+    answers = _answers(ready, parts[split], tta)
     return Evaluation(
         models=tuple(loaded),
         class_names=faces.class_names,
@@ -133,7 +147,10 @@ def evaluate(
         tta=tta,
         seed=seed,
         labels=labels,
-        scores=evaluate_split(ready, parts, split, tta=tta),
+        scores=metrics.scores(parts[split].labels, answers, _unseen(parts, split)),
+        groups=by_group(
+            found, answers.argmax(axis=1) == parts[split].labels, _covered(ready, answers, parts[split], tta)
+        ),
     )
 
 
@@ -153,16 +170,33 @@ def evaluate_split(
     Raises:
         InputError: if the classes of a model are not those of the data.
     """
+    members = list(models) if isinstance(models, list | tuple) else [models]
+    return metrics.scores(parts[split].labels, _answers(members, parts[split], tta), _unseen(parts, split))
+
+
+def _answers(members, faces, tta):
+    """Return the mean probabilities of networks, (n, classes) in the order of the classes of the data."""
     from fer_keras.inference.prediction import probabilities
 
-    names = list(parts)
-    seen = [parts[name] for name in names[: names.index(split)]]
-    faces = parts[split]
-    mask = data_room.leak_free(faces, *seen) if seen else None
-    members = list(models) if isinstance(models, list | tuple) else [models]
     columns = [_columns(model, faces) for model in members]
     found = [probabilities(m, faces.images, tta=tta)[:, c] for m, c in zip(members, columns, strict=True)]
-    return metrics.scores(faces.labels, np.mean(found, axis=0), mask)
+    return np.mean(found, axis=0)
+
+
+def _unseen(parts, split):
+    """Return which images of a split have no exact copy in the splits before it; None for the first."""
+    names = list(parts)
+    seen = [parts[name] for name in names[: names.index(split)]]
+    return data_room.leak_free(parts[split], *seen) if seen else None
+
+
+def _covered(members, answers, faces, tta):
+    """Return whether the prediction set of each image holds its label; None for networks without sets."""
+    calibration = (getattr(members[0], "conformal", None) or {}).get(tta) if len(members) == 1 else None
+    if calibration is None:
+        return None
+    chosen = conformal.in_set(answers, conformal.threshold(calibration, COVERAGE, members[0].name))
+    return chosen[np.arange(len(faces)), faces.labels]
 
 
 def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import keras
 from fer_keras import evaluation
 from fer_keras.backend import device, machine
 from fer_keras.core import plotting
+from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, make_folder, plain, write_json, write_text
 from fer_keras.core.progress import bar
 from fer_keras.data import Faces
@@ -64,7 +65,12 @@ def finetune(
     make_folder(output)
     with device.training_in("float32"):
         start = saving.load(base) if isinstance(base, str | os.PathLike) else saving.named(base)
-        body = finetuning.body_of(input_scale.with_scale(start, None))
+        if (scale := input_scale.required(start)) != "0-255":
+            raise InputError(
+                f"{start.name} expects the input scale {scale}. Only networks for values from 0 to 255, such "
+                "as those of `fer-keras run`, can be fine-tuned."
+            )
+        body = finetuning.body_of(start)
         parts, about = _data(folder, persons, seed)
         name = f"Finetune-{pathlib.Path(folder).resolve().name}"
         base_name = str(base) if isinstance(base, str | os.PathLike) else start.name

@@ -58,6 +58,18 @@ def test_scores_of_a_network_and_what_is_said_of_them():
     assert about["model"] == "keras.Model('reader')" and about["scores"] is found.scores
 
 
+def test_groups_of_rows_with_what_the_sets_cover(tmp_path):
+    network = reader(*SEES)
+    network.conformal = {"none": {"images": 99, "thresholds": {"90": 0.0}}}
+    lines = [f"{row},{'left' if row < 300 else 'right'}" for row in range(350)]
+    (tmp_path / "groups.csv").write_text("\n".join(["file,side", *lines]), encoding="utf-8")
+    found = fer_keras.evaluate(network, FACES, groups=tmp_path / "groups.csv")
+    left, right = found.groups["side"]["groups"]
+    assert (left["group"], left["images"], left["accuracy"], left["covered"]) == ("left", 20, 1, 1)
+    assert (right["group"], right["images"]) == ("right", 50)
+    assert "Smallest group: left." in found.table() and found.as_dict()["groups"] is found.groups
+
+
 def test_networks_of_other_classes_are_scored_by_their_names():
     names = ("rot", "grün", "青")
     faces = stripes(350, names)

@@ -14,7 +14,7 @@ from PIL import Image
 import fer_keras
 from fer_keras import data
 from fer_keras.core.errors import InputError
-from fer_keras.inference import engines, export
+from fer_keras.inference import engines, export, input_scale
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.runs import own_faces
@@ -235,6 +235,12 @@ def test_networks_that_cannot_be_a_base():
     convolution = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 3)(images))
     with pytest.raises(InputError, match="ends in Conv2D, expected a Dense layer"):
         finetuning.body_of(keras.Model(images, convolution))
+
+
+def test_base_of_another_input_scale_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(input_scale, "required", lambda model: "0-1")
+    with pytest.raises(InputError, match="expects the input scale 0-1"):
+        finetune(tmp_path, base=base_network(), output=tmp_path / "runs")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
