@@ -1,6 +1,7 @@
 """Which module may import which, read from the source, and what the package loads."""
 
 import ast
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -84,6 +85,23 @@ def test_module_imports_only_from_those_above_it(module):
     parts = {name.split(".")[1] for name in named(module) if name.startswith("fer_keras.")}
     floor = next(number for number, rooms in enumerate(ORDER) if module in rooms)
     assert parts <= {room for rooms in ORDER[:floor] for room in rooms} | {module, "__version__"}
+
+
+def test_no_circle_of_files():
+    """Imports in functions and for type checkers count; the package's `__init__`, which loads lazily, does not."""
+    names = {".".join(("fer_keras", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in TREES}
+    files = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    del files["fer_keras"]
+    graph = {}
+    for name, path in files.items():
+        found = set(imports(ast.walk(TREES[path])))
+        graph[name] = {part for whole in found for part in (whole, whole.rpartition(".")[0]) if part in files}
+        graph[name] -= {name, *(whole.rpartition(".")[0] for whole in found & files.keys())}
+    assert any(graph.values())
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and their hash."""
+"""Files that are written whole or not at all, their hash and their printable name."""
 
 import contextlib
 import hashlib
@@ -97,6 +97,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def printable(name: StrPath) -> str:
+    """Return the name on one line: control characters and bytes that are not UTF-8 as escapes such as \\x1b."""
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else str(name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def sha256(path: StrPath) -> str:

@@ -10,50 +10,13 @@ import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import drawing, photos, sound, videos
-from fer_keras.recognition.fer import Face, Frame, batched
+from fer_keras.recognition.faces import Result
+from fer_keras.recognition.fer import batched
 from fer_keras.recognition.inputs import is_video
-from fer_keras.recognition.layout import reading_order
 from fer_keras.recognition.outputs import Outputs, mark_video
 
 BATCH_SIZE = 32  # files whose faces go through the model together
 LOG = logging.getLogger("fer_keras")
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a file gave: `faces` of a photograph, `frames` (without their images) of a video.
-
-    `error` says what went wrong. Beside faces or frames, they are all that could be read, or a drawing failed.
-    `min_face` is the side in pixels of the smallest face that was searched for, None if the detector does not say.
-    """
-
-    path: str
-    faces: list[Face] | None = None
-    frames: list[Frame] | None = None
-    error: str | None = None
-    min_face: int | None = None
-
-    @property
-    def answered(self) -> bool:
-        """Whether something of the file could be read."""
-        return self.faces is not None or self.frames is not None
-
-    def as_dict(self) -> dict:
-        """Return what JSON can hold; faces of a photograph have a `number`, from 1 in reading order."""
-        values: dict[str, object] = {"path": self.path}
-        if self.error is not None:
-            values["error"] = self.error
-        if self.answered:
-            values["min_face"] = self.min_face
-        if self.frames is not None:
-            values["frames"] = [
-                {"time": frame.time, "faces": [face.as_dict() for face in frame.faces]} for frame in self.frames
-            ]
-        if self.faces is not None:
-            numbers = reading_order([face.box for face in self.faces])
-            faces = zip(numbers, self.faces, strict=True)
-            values["faces"] = [{"number": number} | face.as_dict() for number, face in faces]
-        return values
 
 
 def analyze(fer, files, *, stdin=None, every=0.2, annotate=None, saliency=None, advance=lambda amount: None):

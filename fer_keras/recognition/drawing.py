@@ -2,7 +2,6 @@
 
 import colorsys
 import statistics
-import typing
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,9 +9,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from fer_keras.data import EMOTIONS
 from fer_keras.recognition import layout
-
-if typing.TYPE_CHECKING:
-    from fer_keras.recognition.fer import Face
+from fer_keras.recognition.faces import Face
 
 # Okabe and Ito's colors, which color-blind readers can distinguish; gray for neutral.
 COLORS = dict(
@@ -27,7 +24,7 @@ MOST_BARS = 8  # the likeliest, where there are more classes
 LONGEST_NAME = 14  # letters of a class beside its bar
 
 
-def annotate(rgb: np.ndarray, faces: "Sequence[Face]") -> Image.Image:
+def annotate(rgb: np.ndarray, faces: Sequence[Face]) -> Image.Image:
     """Return the photograph as a PIL image with a box and a label for each face, and bars where there is room.
 
     The label has the number of the face (its track in a video), the emotion and its probability; where the picture
@@ -132,7 +129,7 @@ def shortened(name):
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-def saliency_map(face: "Face", heat: np.ndarray) -> Image.Image:
+def saliency_map(face: Face, heat: np.ndarray) -> Image.Image:
     """Return a PIL image: the face as the classifier saw it, its occlusion sensitivity, its probabilities.
 
     Args:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple, overload
 
 import numpy as np
 
@@ -15,69 +15,11 @@ from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.inference import conformal
 from fer_keras.recognition import boxes, classifiers, crops, detection, photos, saliency, videos
+from fer_keras.recognition.faces import Face, Frame
 from fer_keras.recognition.tracking import Tracks
 
 LOG = logging.getLogger("fer_keras")
 SMALL = 100  # pixels of the longer side of an image below which it may be the crop of a face
-
-
-@dataclasses.dataclass(frozen=True)
-class Face:
-    """A face and its expression.
-
-    Args:
-        box: x, y, width, height in pixels of the upright image.
-        score: the detector's, see `boxes.Box`; None for the detector "none".
-        probabilities: `{class name: fraction}`, in the order of `FER.class_names`, with sum 1.
-        crop: the input of the classifier, uint8 (48, 48, 1).
-        track: the number, from 1, of this face in a video; None in a photograph.
-        landmarks: eyes, nose and corners of the mouth, see `boxes.Landmarks`; None if the detector gives none.
-        prediction_set: the classes that hold the right one at the coverage that `FER` was given, the likeliest
-            first; None without coverage.
-        abstains: whether the highest probability is below `FER`'s min_confidence; None without.
-    """
-
-    box: tuple[int, int, int, int]
-    score: float | None
-    probabilities: dict[str, float] = dataclasses.field(hash=False)
-    crop: np.ndarray = dataclasses.field(repr=False, compare=False)
-    track: int | None = None
-    landmarks: boxes.Landmarks | None = None
-    prediction_set: tuple[str, ...] | None = None
-    abstains: bool | None = None
-
-    @property
-    def answer(self) -> str:
-        """The answer in words: "unsure" where it abstains, the prediction set ("angry or sad"), or the emotion."""
-        if self.abstains:
-            return "unsure"
-        return self.emotion if self.prediction_set is None else " or ".join(self.prediction_set)
-
-    @property
-    def emotion(self) -> str:
-        """The likeliest class."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
-
-    def as_dict(self) -> dict:
-        """Return what JSON can hold: box, score, landmarks, emotion, probabilities, in a video track, and what was
-        asked for of prediction_set and abstains."""
-        points = self.landmarks and {name: list(point) for name, point in self.landmarks._asdict().items()}
-        values: dict[str, Any] = {"box": list(self.box), "score": self.score, "landmarks": points}
-        if self.track is not None:
-            values["track"] = self.track
-        values |= {"emotion": self.emotion, "probabilities": dict(self.probabilities)}
-        if self.prediction_set is not None:
-            values["prediction_set"] = list(self.prediction_set)
-        return values if self.abstains is None else values | {"abstains": self.abstains}
-
-
-@dataclasses.dataclass(frozen=True)
-class Frame:
-    """The faces in one frame of a video, `time` seconds after its start; `image` is uint8 (height, width, 3)."""
-
-    time: float
-    faces: list[Face]
-    image: np.ndarray = dataclasses.field(repr=False, compare=False)
 
 
 class Found(NamedTuple):

@@ -6,21 +6,20 @@ import os
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 
+from fer_keras.core.files import printable
 from fer_keras.data import EMOTIONS
 from fer_keras.recognition.boxes import Landmarks, Point
+from fer_keras.recognition.faces import Face, Frame, Result
 from fer_keras.recognition.layout import reading_order
 
 if typing.TYPE_CHECKING:
     import pandas
 
-    from fer_keras.recognition.batches import Result
-    from fer_keras.recognition.fer import Face, Frame
-
 FIXED = ("image", "time", "track", "number", "x", "y", "width", "height", "score", "emotion")
 POINTS = tuple(f"{name}_{axis}" for name in Landmarks._fields for axis in Point._fields)
 
 
-def rows(name: str, faces: "Sequence[Face]", time: float | None = None) -> list[dict]:
+def rows(name: str, faces: Sequence[Face], time: float | None = None) -> list[dict]:
     """Return a flat dict for each face of an image: `FIXED`, a probability for each class, `POINTS`.
 
     A value that a face lacks is None.
@@ -51,7 +50,7 @@ def coordinates(face):
     return [value for point in face.landmarks or [(None, None)] * 5 for value in point]
 
 
-def table(results: "Mapping[str | os.PathLike, Iterable[Face | Frame]]") -> "pandas.DataFrame":
+def table(results: Mapping[str | os.PathLike[str], Iterable[Face | Frame]]) -> "pandas.DataFrame":
     """Return a table with one row for each face: `FIXED`, a probability for each class, `POINTS`.
 
         fer = FER()
@@ -70,8 +69,8 @@ def table(results: "Mapping[str | os.PathLike, Iterable[Face | Frame]]") -> "pan
     return pandas.DataFrame(found, columns=columns_of(found))
 
 
-def as_csv(results: "Sequence[Result]") -> str:
-    """Return the `batches.Result`s as CSV, with the rows and columns of `table`."""
+def as_csv(results: Sequence[Result]) -> str:
+    """Return the `faces.Result`s as CSV, with the rows and columns of `table`."""
     found = [row for r in results for row in all_rows(printable(r.path), r.frames or r.faces or [])]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns_of(found), lineterminator="\n")
@@ -96,8 +95,8 @@ def all_rows(name, found):
     yield from rows(name, faces)
 
 
-def as_text(results: "Sequence[Result]") -> str:
-    """Return the `batches.Result`s as a table to read: a line for each face of a photograph or of a video.
+def as_text(results: Sequence[Result]) -> str:
+    """Return the `faces.Result`s as a table to read: a line for each face of a photograph or of a video.
 
     Files of which nothing could be read are left out.
     """
@@ -155,9 +154,3 @@ def described_answer(face):
 def likeliest(probabilities):
     best = sorted(probabilities.items(), key=lambda item: -item[1])[:3]
     return ", ".join(f"{name} {100 * value:.1f} %" for name, value in best)
-
-
-def printable(name: str | os.PathLike) -> str:
-    """Return the name on one line: control characters and bytes that are not UTF-8 as escapes such as \\x1b."""
-    text = os.fspath(name) if isinstance(name, str | os.PathLike) else str(name)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

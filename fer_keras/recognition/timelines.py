@@ -2,7 +2,6 @@
 
 import collections
 import os
-import typing
 import warnings
 from collections.abc import Iterable
 
@@ -11,20 +10,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from fer_keras.core.files import printable
 from fer_keras.core.plotting import STYLE
 from fer_keras.recognition.drawing import colors
+from fer_keras.recognition.faces import Face
 from fer_keras.recognition.outputs import PNG_TEXT
-from fer_keras.recognition.tables import printable
-
-if typing.TYPE_CHECKING:
-    from fer_keras.recognition.fer import Face
 
 MOST_FACES = 6  # with the most frames; more would be too small to read
 MOST_CLASSES = 8  # with the highest means
 DARKER = {"happy": "#B8A800", "neutral": "#767676"}  # lines are thin: yellow and light gray vanish on white
 
 
-def timeline(name: str, faces: "Iterable[tuple[float, Face]]") -> Figure:
+def timeline(name: str, faces: Iterable[tuple[float, Face]]) -> Figure:
     """Return a `Figure` with one row for each face: its probabilities over the time of the video.
 
     Args:

@@ -3,14 +3,11 @@
 import dataclasses
 import itertools
 import math
-import typing
 from collections.abc import Sequence
 
 from fer_keras.core.errors import InputError
+from fer_keras.recognition.faces import Face
 from fer_keras.recognition.layout import reading_order
-
-if typing.TYPE_CHECKING:
-    from fer_keras.recognition.fer import Face
 
 MIN_OVERLAP = 0.3  # intersection over union of two boxes of one face, at least
 MEMORY = 0.5  # seconds after which a probability's weight has fallen to 1/e
@@ -32,7 +29,7 @@ class Tracks:
         self._numbers = itertools.count(1)
         self._time: float | None = None
 
-    def update(self, time: float, faces: "Sequence[Face]") -> "list[Face]":
+    def update(self, time: float, faces: Sequence[Face]) -> list[Face]:
         """Return the `faces` of the frame at `time` with their `track` and smoothed probabilities.
 
         Args:

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import make_folder, remove_leftovers, sha256, write_json, write_text, writing
+from fer_keras.core.files import make_folder, printable, remove_leftovers, sha256, write_json, write_text, writing
 
 
 def test_text_and_json_are_written_whole_into_new_folders(tmp_path):
@@ -44,6 +44,10 @@ def test_dangling_link_in_the_way_is_an_error(tmp_path):
     (tmp_path / "nowhere").mkdir()
     make_folder(tmp_path / "runs" / "a")
     assert (tmp_path / "nowhere" / "a").is_dir()
+
+
+def test_printable_name_is_on_one_line():
+    assert printable("a\nb\x1b[31m\udce9 \u6f22.png") == "a\\nb\\x1b[31m\\udce9 \u6f22.png"
 
 
 def test_hash_of_a_file(tmp_path):

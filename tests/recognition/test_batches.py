@@ -10,7 +10,7 @@ from PIL import Image
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import FER, batches, inputs, tables
 from fer_keras.recognition.detection import Box
-from fer_keras.recognition.fer import Face, Frame
+from fer_keras.recognition.faces import Face, Frame, Result
 from fer_keras.recognition.videos import Video
 
 
@@ -50,7 +50,7 @@ def test_standard_input_is_a_picture():
 
 def test_json_numbers_the_faces_in_reading_order():
     faces = [Face((x, 0, 9, 9), 1.0, {"happy": 1.0}, None) for x in (50, 10)]
-    (told,) = json.loads(batches.as_json([batches.Result("a.png", faces)]))
+    (told,) = json.loads(batches.as_json([Result("a.png", faces)]))
     assert [(face["number"], face["box"][0]) for face in told["faces"]] == [(2, 50), (1, 10)]
 
 

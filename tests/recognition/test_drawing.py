@@ -9,7 +9,7 @@ from PIL import Image
 
 from fer_keras.data import EMOTIONS
 from fer_keras.recognition import FER, drawing, timelines
-from fer_keras.recognition.fer import Face
+from fer_keras.recognition.faces import Face
 
 
 def face(box, probabilities, track=None):

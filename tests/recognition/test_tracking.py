@@ -8,7 +8,7 @@ from helpers.portraits import brightness, plain
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import FER
 from fer_keras.recognition.detection import Box
-from fer_keras.recognition.fer import Face
+from fer_keras.recognition.faces import Face
 from fer_keras.recognition.tracking import MEMORY, Tracks, overlap
 
 
