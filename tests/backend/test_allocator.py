@@ -39,7 +39,7 @@ def test_commands_that_compute_keep_memory(monkeypatch, command):
     calls = []
     monkeypatch.setattr(allocator, "keep_freed", lambda *arguments: calls.append(arguments))
     CliRunner().invoke(cli, [command, "--no-such-option"])
-    assert calls == ([()] if command in ("run", "overfit", "evaluate", "predict") else [])
+    assert calls == ([()] if command in ("evaluate", "finetune", "overfit", "predict", "run") else [])
 
 
 SCRIPT = """
