@@ -20,7 +20,7 @@ SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
 LABELS = ("original", "fer+")
 TEACHER_VIEWS = ("blended", "augmented")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
-LAST_EPOCHS = 3  # a run is judged by their mean
+LAST_EPOCHS = 3  # a run is evaluated by their mean
 ABBREVIATIONS = {"lr": "learning_rate", "bs": "batch_size", "batch": "batch_size", "lr_schedule": "schedule"}
 WORDS = {"true": True, "false": False, "none": None, "null": None}
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def _naming_settings(cls: type[T]) -> type[T]:
-    """Class decorator: a keyword that is no setting ends in an `InputError` that names the right one."""
+    """Class decorator: an unknown keyword raises an `InputError` that suggests the right setting."""
     init: Callable[..., None] = cls.__init__
     fields: Mapping[str, Any] = vars(cls)["__dataclass_fields__"]
 
@@ -48,39 +48,39 @@ class Experiment:
     """Settings of one run. The defaults are the study's protocol; an experiment file states its differences.
 
     Args:
-        name: run name in wandb and in the records; letters, digits, `-`, `_` and `.`.
+        name: name of the run in wandb and in the records: letters, digits, `-`, `_` and `.`.
         model: architecture, a key of `fer_keras.models.MODELS`.
-        model_options: keywords of that architecture's function.
-        labels: `"original"`, or `"fer+"` for the majority of FER+'s votes, which must be with the data; images
-            without one are left out of every split, see `fer_keras.data.votes.majority`.
-        deduplicate: leave out training images that are also in another split, those whose copies carry
-            different labels, and further copies of one image, see `fer_keras.data.deduplicate`.
-        normalization: standardize by mean and variance of the training images; else only scale to [0, 1].
+        model_options: keyword arguments of that architecture's function.
+        labels: `"original"`, or `"fer+"` for the majority of the FER+ votes, which must be next to the data.
+            Images without a majority are left out of every split, see `fer_keras.data.votes.majority`.
+        deduplicate: remove training images that are also in another split, duplicates with different labels, and
+            all but one of the other duplicates, see `fer_keras.data.deduplicate`.
+        normalization: standardize by mean and variance of the training images; otherwise only scale to [0, 1].
         augmentation: names of `fer_keras.models.preprocessing.AUGMENTATIONS`, applied in order, in training only.
-        mixup: alpha of the Beta distribution that training images are blended in pairs by, 0 for none.
-        cutmix: the same for pasting a rectangle of one image into another; with both, each batch draws which.
+        mixup: alpha of the Beta distribution of mixup's weights, 0 for no mixup.
+        cutmix: the same for CutMix. With both, each batch uses one of them at random.
         label_smoothing: share of a training label that is spread evenly over all classes.
         loss: `"cross_entropy"`, `"focal"` (Lin et al. 2017, arXiv:1708.02002) or `"generalized_cross_entropy"`
             (for noisy labels, Zhang & Sabuncu 2018, arXiv:1805.07836).
         class_weight: `None`, or `"balanced"`: every class counts the same in the loss.
-        sam: radius of sharpness-aware minimization (Foret et al. 2021, arXiv:2010.01412), 0 for none: each step
-            takes its gradient where the loss of a quarter of the batch has gone up most within that distance.
-            Labels are learned by heart later; a step takes a quarter more time.
+        sam: radius of sharpness-aware minimization (SAM, Foret et al. 2021, arXiv:2010.01412), 0 for none. Each
+            step takes its gradient at the point within that radius where the loss of a quarter of the batch is
+            highest, to first order. It delays memorization of labels; a step takes 25 % longer.
         teachers: `.keras` files of trained networks. The mean of their probabilities for a training image and its
             mirror image, blended by mixup or cutmix but not augmented, becomes part of its target (Hinton et al.
-            2015, arXiv:1503.02531; of blended images, Beyer et al. 2022, arXiv:2106.05237). Where validation is
-            drawn by seed, one of another seed has seen validation images of this one.
-        teacher_view: `"blended"`: as said above, computed once for five ways of blending. `"augmented"`: in every
-            step the teachers classify the very images that the network learns from, blended and augmented
+            2015, arXiv:1503.02531; of blended images, Beyer et al. 2022, arXiv:2106.05237). If the validation
+            split depends on the seed, a teacher of another seed was trained on some of its images.
+        teacher_view: `"blended"`: as above, computed once for five draws of mixup and CutMix. `"augmented"`: in
+            every step the teachers classify the same blended and augmented images as the student
             (function matching, Beyer et al. 2022); needs the torch backend and is meant for a GPU.
-        distillation: the teachers' share of the target, up to 1; the label, smoothed or not, has the rest.
+        distillation: weight of the soft targets, 0 to 1; the label, smoothed or not, has the rest.
         optimizer: `"adam"`, `"adamw"`, `"muon"`, `"rmsprop"` or `"sgd"`.
-        optimizer_options: further keywords of that Keras optimizer, such as `momentum` or `weight_decay`.
+        optimizer_options: further keyword arguments of that Keras optimizer, such as `momentum` or `weight_decay`.
         learning_rate: peak learning rate.
         schedule: `"constant"`, `"cosine"` (down to 0 at the end), `"one_cycle"` (linear warm-up over the first
-            fifth of the steps, then cosine down to 0), `"plateau"` (times 0.75 after each 6 epochs without a new
-            best validation accuracy) or `"steps"` (from 32 % of the epochs on times 0.9 after every 2 % of them).
-        batch_size: images a step.
+            fifth of the steps, then cosine down to 0), `"plateau"` (times 0.75 after every 6 epochs without
+            a better validation accuracy) or `"steps"` (from 32 % of the epochs on, times 0.9 every 2 % of them).
+        batch_size: images per step.
         epochs: passes over the training images.
         seed: of the split, initial weights, shuffling, dropout and augmentation.
 
@@ -157,7 +157,7 @@ class Experiment:
 def files_in(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     """Return the paths of the experiment files in `folder`, sorted.
 
-    Hidden files are left out: a killed process can leave a temporary one behind.
+    Hidden files are ignored: a killed process may leave a temporary one.
 
     Raises:
         InputError: if there are none.
@@ -173,7 +173,7 @@ def files_in(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
 def load(path: str | os.PathLike[str]) -> Experiment:
     """Return the `Experiment` that the Python file at `path` defines as `experiment`.
 
-    The file is executed: open only files you trust.
+    The file is executed, so load only files that you trust.
 
     Raises:
         InputError: if there is no such file, it cannot be executed, or it defines no `experiment`.
@@ -195,12 +195,12 @@ def load(path: str | os.PathLike[str]) -> Experiment:
 
 
 def override(experiment: Experiment, assignments: Iterable[str]) -> Experiment:
-    """Return `experiment` with other settings, such as `override(experiment, ["model_options.dropout=0.3"])`.
+    """Return `experiment` with changed settings, such as `override(experiment, ["model_options.dropout=0.3"])`.
 
     Args:
         experiment: `Experiment`.
         assignments: texts `KEY=VALUE`. A key is a field, or `FIELD.OPTION` within a field of options. A value is a
-            Python literal, or true, false or none in any case; any other is taken as text.
+            Python literal, or true, false or none in any case; everything else is text.
 
     Raises:
         InputError: if a key is unknown or a value is out of its range.
@@ -214,7 +214,7 @@ def override(experiment: Experiment, assignments: Iterable[str]) -> Experiment:
             raise _unknown_setting(field)
         value, old = text if field == "name" else _value(text), getattr(experiment, field)
         if option and not isinstance(old, Mapping):
-            raise InputError(f"The setting {field!r} has no options in it. Received {assignment!r}.")
+            raise InputError(f"The setting {field!r} has no options. Received {assignment!r}.")
         change: dict[str, Any] = {field: {**old, option: value} if option else value}
         experiment = dataclasses.replace(experiment, **change)
     return experiment

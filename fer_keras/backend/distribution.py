@@ -1,9 +1,9 @@
-"""Data-parallel training: several processes or devices share each batch and compute what one would alone.
+"""Data-parallel training: several processes or devices share each batch, with the results of a single one.
 
-On torch, `torchrun` starts the processes. Each holds a part of every batch. Sums over the whole batch are made
-where it matters: in batch normalization, of the gradients before the optimizer, of the metrics. (PyTorch has
-`DistributedDataParallel` for it, but that hooks into the call of a module, which Keras' `fit` does not make, and
-synchronizes no statistics on a processor.) On JAX one process drives several devices by `keras.distribution`.
+On torch, `torchrun` starts the processes. Each holds a part of every batch. Summed over the whole batch are the
+statistics of batch normalization, the gradients and the metrics. (PyTorch's `DistributedDataParallel` hooks into the
+call of a module, which Keras' `fit` does not make, and synchronizes no batch statistics on CPUs.) On JAX, one process
+drives several devices by `keras.distribution`.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ if keras.backend.backend() == "torch":
 else:
     torch = None  # type: ignore[assignment]
 
-WAIT = datetime.timedelta(minutes=10)  # for a silent process, before the others give up
+WAIT = datetime.timedelta(minutes=10)  # for a process that does not answer, before the others stop
 
 _rank, _size = 0, 1
 running = None  # the `Part` of the training step under way in this process, where there are several
 
 
 class Lost(InputError):
-    """Another process ended or fell silent."""
+    """Another process ended or does not answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Part:
 def joined():
     """Within the block, this process is one of `torchrun`'s, or JAX uses all devices of this machine.
 
-    A process on its own, and one on TensorFlow, goes on alone.
+    A single process, or one on TensorFlow, trains alone.
 
     Raises:
-        InputError: if `torchrun` started it for another backend.
+        InputError: if `torchrun` started it with another backend.
         Lost: if the others do not answer.
     """
     backend = keras.backend.backend()
@@ -82,7 +82,7 @@ def _process_group():
     global _rank, _size
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    with _telling_of_losses():
+    with _reporting_lost_processes():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
     _rank, _size = distributed.get_rank(), distributed.get_world_size()
     filtering = keras.config.is_traceback_filtering_enabled()
@@ -135,18 +135,18 @@ def size():
 
 
 def rank():
-    """Return the number of this process, from 0. Process 0 alone writes and speaks."""
+    """Return the rank of this process, from 0. Only process 0 writes files and logs."""
     return _rank
 
 
 def replicas():
-    """Return how many copies of the model share each batch: processes, or JAX's devices."""
+    """Return the number of model replicas that share each batch: processes, or JAX's devices."""
     distribution = keras.distribution.distribution()
     return distribution.num_model_replicas if distribution else _size
 
 
 def part(count):
-    """Return the `Part` of `count` images that is this process's; parts differ by at most one image.
+    """Return this process's `Part` of `count` images; parts differ by at most one image.
 
     Raises:
         InputError: if there are fewer images than processes.
@@ -160,24 +160,24 @@ def part(count):
 
 
 def start_step(count):
-    """Let layers and optimizer know that they see this process's part of a batch of `count` images."""
+    """Set `running`: layers and optimizer get this process's part of a batch of `count` images."""
     global running
     running = part(count) if _size > 1 else None
 
 
 def end_step():
-    """Let layers and optimizer take what they see for a batch of its own again."""
+    """Reset `running`: layers and optimizer get whole batches."""
     global running
     running = None
 
 
 def whole(count):
-    """Return the number of images of the whole batch, of which `count` are here."""
+    """Return the size of the whole batch, of which this process has `count` images."""
     return running.whole if running else count
 
 
 def rows():
-    """Return the `slice` of the whole batch that is here."""
+    """Return the `slice` of the whole batch that this process has."""
     return running.rows if running else slice(None)
 
 
@@ -214,11 +214,11 @@ def sum_of(values):
 
 
 def of_first(value):
-    """Return process 0's `value`, any that can be pickled; alone, return it as it is."""
+    """Return process 0's `value`, which must be picklable; a single process returns its own."""
     if _size == 1:
         return value
     box = [value]
-    with _telling_of_losses():
+    with _reporting_lost_processes():
         distributed.broadcast_object_list(box, src=0)
     return box[0]
 
@@ -227,29 +227,29 @@ def agree(values):
     """Check that every process has the same {what: value} as process 0.
 
     Raises:
-        InputError: in each process that has not.
+        InputError: in each process whose value differs.
     """
     for what, expected in of_first(values).items():
         if values[what] != expected:
             raise InputError(
-                f"Process {_rank} has another {what} than process 0: expected {expected!r}, received "
-                f"{values[what]!r}. Start all with the same words, files and data."
+                f"Process {_rank} has another {what} than process 0. Expected {expected!r}, received "
+                f"{values[what]!r}. Start all processes with the same command, files and data."
             )
 
 
 def _summed(tensor):
-    with _telling_of_losses():
+    with _reporting_lost_processes():
         distributed.all_reduce(tensor)
     return tensor
 
 
 @contextlib.contextmanager
-def _telling_of_losses():
+def _reporting_lost_processes():
     try:
         yield
-    except RuntimeError as error:  # of which all errors of torch.distributed are
+    except RuntimeError as error:  # the base class of torch.distributed's errors
         reason = re.sub(r"^\[\S+\] ", "", first_line(error)).rstrip(".")
         raise Lost(
-            f"Process {_rank} of {_size} lost the others: {reason}. The first error above tells why. Start the "
-            "same command again to continue after the last whole epoch."
+            f"Process {_rank} of {_size} lost the others: {reason}. The first error above shows the cause. Start "
+            "the same command again to continue after the last whole epoch."
         ) from error

@@ -1,8 +1,8 @@
 """Gradient statistics of the real training steps, on every backend.
 
-Keras gives no callback the gradients. The one public point that all backends share is `Optimizer.apply`, and under
-JAX's jit the optimizer's own variables are the only state that can be written there: so the running sums are
-optimizer variables, which a callback reads and clears at the end of an epoch.
+Keras does not pass gradients to callbacks. The only public method that gets them on all backends is
+`Optimizer.apply`. Under JAX's jit it can only write to variables of the optimizer. So the running sums are such
+variables, which a callback reads and resets at the end of an epoch.
 """
 
 import functools
@@ -14,15 +14,15 @@ from fer_keras.backend import distribution
 
 
 class GradientStatistics:
-    """Mixin for a Keras optimizer: sums ‖gradient‖ / ‖weights‖ over the steps, of each kernel and of all together.
+    """Mixin for a Keras optimizer: sums ‖gradient‖ / ‖weights‖ over the steps, for each kernel and for all.
 
     Kernels are the variables of two or more dimensions: biases and normalization offsets start at 0, where the
-    ratio has no meaning. Gradients are taken before any clipping, weights before the update. Where several
+    ratio has no meaning. Gradients are measured before clipping, weights before the update. If several
     processes share a batch, gradients are those of the whole batch.
 
     Attributes:
-        ratio_sum: variable (kernels + 1,), the sums in the order of `kernel_paths`, the total's last.
-        ratio_steps: variable (), steps summed.
+        ratio_sum: variable (kernels + 1,), the sums in the order of `kernel_paths`, then the total.
+        ratio_steps: variable (), number of steps.
         kernel_paths: path of each kernel's variable, such as `"dense_1/kernel"`.
     """
 
@@ -46,7 +46,7 @@ class GradientStatistics:
         return super().apply(grads, trainable_variables)
 
     def read_ratios(self):
-        """Return {kernel path or "total": mean ratio since the last reading}, as fractions, and clear the sums."""
+        """Return {kernel path or "total": mean ratio since the last call}, as fractions, and reset the sums."""
         steps = max(float(ops.convert_to_numpy(self.ratio_steps)), 1.0)
         means = ops.convert_to_numpy(self.ratio_sum) / steps
         self.ratio_sum.assign(ops.zeros(self.ratio_sum.shape))
@@ -57,8 +57,8 @@ class GradientStatistics:
 def tracked(optimizer_class):
     """Return `optimizer_class` with `GradientStatistics`: `tracked(keras.optimizers.Adam)(1e-3)`.
 
-    On torch, Keras swaps in a fused implementation for exactly its own optimizer classes, not for subclasses of
-    them: subclass the class that an instance turns out to have.
+    On torch, Keras creates a fused implementation for its own optimizer classes, but not for their subclasses.
+    So this subclasses the class of an instance.
     """
     return _tracked(type(optimizer_class()))
 
@@ -78,13 +78,13 @@ def _norms(tensors):
 
 
 def _ratios(gradient_norms, weight_norms):
-    """Return each gradient norm over its weight norm, and last the same of all together."""
+    """Return each gradient norm over its weight norm, then that of all together."""
     numerators = ops.append(gradient_norms, ops.norm(gradient_norms))
     return numerators / ops.append(weight_norms, ops.norm(weight_norms))
 
 
 def batch_gradients(model, images, labels):
-    """Return the gradients of one batch's training loss, leaving the model as it is.
+    """Return the gradients of the training loss on one batch, without changing the model.
 
     Args:
         model: compiled `keras.Model` with a loss on (labels, logits).

@@ -1,9 +1,9 @@
 """Keras' own layers, computed by PyTorch's fused kernels when the backend is torch.
 
-Each class has the configuration, the weights and the results of the `keras.layers` class of the same name and
-overrides `call` only. On other backends, and for the rare options that are not handled here, it is that class.
-What is gained: tensors stay in one memory layout (channels last) forward and backward, and an operation is one
-kernel instead of ten. `plain` gives a model back in Keras' own classes.
+Each class has the configuration, weights and results of the `keras.layers` class of the same name and overrides
+`call` only. On other backends, and for options that are not handled here, it calls that class. Tensors keep one
+memory layout (channels last) in the forward and backward pass, and an operation is one kernel instead of ten.
+`plain` converts a model to Keras' own classes.
 """
 
 import math
@@ -24,7 +24,7 @@ else:
 
 
 def _fused(x):
-    """Whether `x` is a real tensor of PyTorch, not a symbol met while a model is being built."""
+    """Whether `x` is a PyTorch tensor with values, not a symbolic one of a model that is being built."""
     return torch is not None and isinstance(x, torch.Tensor) and not x.is_meta
 
 
@@ -33,7 +33,7 @@ def _value(variable):
 
 
 def _channels_first(x):
-    """View (n, h, w, c) as (n, c, h, w): no copy, PyTorch calls that memory `channels_last`."""
+    """View (n, h, w, c) as (n, c, h, w) without a copy; PyTorch calls that memory format `channels_last`."""
     return x.permute(0, 3, 1, 2)
 
 
@@ -42,7 +42,7 @@ def _channels_last(x):
 
 
 def _same_padding(size, kernel, stride, dilation=1):
-    """Zeros before and after one axis for `padding="same"`: Keras puts the odd one after."""
+    """Zeros before and after one axis for `padding="same"`: Keras puts an odd one after."""
     total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
 
@@ -51,8 +51,8 @@ def _same_padding(size, kernel, stride, dilation=1):
 class Conv2D(layers.Conv2D):
     """`keras.layers.Conv2D` without copies between layouts, the bias added in the convolution.
 
-    The kernel is (height, width, in, out) and lies in memory as PyTorch's convolution wants it, out first; so do
-    its gradient and, with the optimizers of `fer_keras.backend.optimizers`, their state.
+    The kernel has shape (height, width, in, out) and PyTorch's memory order, out first. So have its gradient and,
+    with the optimizers of `fer_keras.backend.optimizers`, their state.
     """
 
     def build(self, input_shape):
@@ -100,14 +100,14 @@ class MaxPooling2D(layers.MaxPooling2D):
 class BatchNormalization(layers.BatchNormalization):
     """`keras.layers.BatchNormalization` as one kernel; moving statistics as in Keras (biased variance).
 
-    Where several processes share a batch, the statistics are those of the whole batch.
+    If several processes share a batch, the statistics are those of the whole batch.
     """
 
     def call(self, inputs, training=None, mask=None):
         last = self.axis in (-1, inputs.ndim - 1)
         if not (_fused(inputs) and last and self.dtype == "float32" and mask is None and not self.renorm):
             return super().call(inputs, training=training, mask=mask)
-        # One image of 1 x m pixels: whatever the rank of the inputs, the kernel meets the layout it is best at.
+        # As one image of 1 x m pixels: the kernel is fastest in this layout, whatever the rank of the inputs.
         rows = _channels_first(inputs.reshape(1, 1, -1, inputs.shape[-1]))
         mean, variance = self.moving_mean.value, self.moving_variance.value
         # A factor of 1 in float32 keeps the statistics of bfloat16 inputs in float32.
@@ -129,7 +129,7 @@ class BatchNormalization(layers.BatchNormalization):
 
 
 def _shared_batch_norm(rows, gamma, beta, epsilon):
-    """What `torch.native_batch_norm` gives, by the statistics of all processes' rows, (1, channels, 1, m)."""
+    """`torch.native_batch_norm` with the statistics of all processes' rows, (1, channels, 1, m)."""
     x, over = rows.float(), (0, 2, 3)
     share = distribution.running.share / (x.numel() // x.shape[1])
     mean = distribution.batch_sum(x.sum(over) * share)[:, None, None]
@@ -142,16 +142,15 @@ def _shared_batch_norm(rows, gamma, beta, epsilon):
 
 @keras.saving.register_keras_serializable("fer_keras")
 class Dropout(layers.Dropout):
-    """`keras.layers.Dropout` with a mask from the layer's seed state alone, many times faster on a processor.
+    """`keras.layers.Dropout` with a mask from the layer's seed state, many times faster on CPUs.
 
-    The masks follow `keras.utils.set_random_seed` and the state of `seed_generator`, so a run can be repeated and
-    resumed; they do not depend on other layers nor on the number of threads or processes. `rate` is rounded to
-    1/65536.
+    The masks depend on `keras.utils.set_random_seed` and the state of `seed_generator` only, not on other layers
+    or the number of threads or processes. So a run can be repeated and resumed. `rate` is rounded to 1/65536.
     """
 
     def call(self, inputs, training=False):
         drops = training and 0 < self.rate < 1
-        # On a GPU reading the seed would wait for the device, and its own dropout is fast.
+        # On a GPU, reading the seed would synchronize, and PyTorch's dropout is fast.
         if not (drops and self.noise_shape is None and _fused(inputs) and inputs.device.type == "cpu"):
             return super().call(inputs, training=training)
         count = inputs.numel()
@@ -166,10 +165,10 @@ class Dropout(layers.Dropout):
 
 @keras.saving.register_keras_serializable("fer_keras")
 class ReLU(layers.ReLU):
-    """`keras.layers.ReLU` that writes over its input, as PyTorch's `relu_`: nothing else may take that input.
+    """`keras.layers.ReLU` in place, as PyTorch's `relu_`: no other layer may use its input.
 
-    Memory as large as the input is neither written nor kept for the backward pass. A layer before it that needs
-    its own output for that pass makes PyTorch raise an error.
+    It needs no memory for its output. If the layer before it needs its own output in the backward pass, PyTorch
+    raises an error.
     """
 
     def call(self, inputs):
@@ -180,7 +179,7 @@ class ReLU(layers.ReLU):
 if torch is not None:
 
     class _RectifiedInPlace(torch.autograd.Function):
-        """What `relu_` does, also to a view without a copy of its gradient."""
+        """`relu_` that also takes a view, without a copy of its gradient."""
 
         @staticmethod
         def forward(ctx, x):
@@ -195,7 +194,7 @@ if torch is not None:
 
 
 def plain(model):
-    """The same model in Keras' own classes and in float32: what it is saved as loads without this package.
+    """Return the model in Keras' own classes and in float32. Its files load without this package.
 
     Args:
         model: a built functional or sequential `keras.Model`.
@@ -207,18 +206,18 @@ def plain(model):
 
 
 def fast(model):
-    """The same model with this module's layers in the place of Keras' own; as it is, if it is no layer graph."""
+    """Return the model with this module's layers instead of Keras' own; other than layer graphs as they are."""
     if type(model).__name__ not in ("Functional", "Sequential"):
         return model
     return _copy(model, TO_FAST)
 
 
 def fast_config(config):
-    """The configuration of a model in Keras' own layers with this module's in their place, in float32."""
+    """Return the configuration of a model with this module's layers instead of Keras' own, in float32."""
     return _renamed(config, TO_FAST)
 
 
-FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")  # in the place of Keras' own in any model
+FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")  # replace Keras' own in any model
 OWN = (*FAST, "ReLU")
 TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST}
 
@@ -234,7 +233,7 @@ def _copy(model, classes):
 
 
 def _renamed(config, classes):
-    """`config` with other (module, registered name) for some (module, class), in float32, not compiled."""
+    """Return `config` with the (module, class) in `classes` replaced, in float32, not compiled."""
     if isinstance(config, list | tuple):
         return [_renamed(value, classes) for value in config]
     if not isinstance(config, dict):
