@@ -1,9 +1,9 @@
 """Data-parallel training: several processes or devices share each batch, with the results of a single one.
 
 On torch, `torchrun` starts the processes. Each holds a part of every batch. Summed over the whole batch are the
-statistics of batch normalization, the gradients and the metrics. (PyTorch's `DistributedDataParallel` hooks into the
-call of a module, which Keras' `fit` does not make, and synchronizes no batch statistics on CPUs.) On JAX, one process
-drives several devices by `keras.distribution`.
+statistics of batch normalization, the gradients and the metrics. (PyTorch's `DistributedDataParallel` hooks into
+the call of a module, which Keras' `fit` does not make, and synchronizes no batch statistics on CPUs.) On JAX, one
+process drives several devices by `keras.distribution`.
 """
 
 import contextlib

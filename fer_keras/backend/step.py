@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from fer_keras.backend import distribution
+from fer_keras.core.errors import first_line
 
 if keras.backend.backend() == "torch":
     import torch
@@ -173,7 +174,8 @@ class GraphedStep:
         except RuntimeError as error:  # of CUDA, or of what waits for the device: nothing has been computed
             self.capturable = False
             LOGGER.warning(
-                "The training step cannot be captured: %s Training goes on without.", _first_line(error)
+                "The training step cannot be captured: %s. Training continues without.",
+                first_line(error).rstrip("."),
             )
         else:
             self.graphs[count] = graph
@@ -230,7 +232,3 @@ def _autocast(model):
     half = any(layer.compute_dtype == "bfloat16" for layer in model.layers)
     device = model.trainable_variables[0].value.device.type
     return torch.autocast(device, torch.bfloat16, enabled=half, cache_enabled=False)
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0].rstrip(".") + "."

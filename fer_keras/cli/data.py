@@ -42,8 +42,6 @@ def audit(data, classes, label_codes, bit_depth, votes, output):
     from fer_keras import data as faces_data
     from fer_keras.core.files import write_json
 
-    if classes not in (None, "own"):
-        classes = classes.split(",")
     faces = faces_data.load(data, votes=votes, classes=classes, label_codes=label_codes, bit_depth=bit_depth)
     report = faces_data.audit(faces)
     write_json(output / "audit.json", report)

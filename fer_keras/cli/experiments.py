@@ -110,7 +110,7 @@ def overfit(file, data, classes, seed):
     train = faces_data.split(read_faces(data, experiment.labels, classes), experiment.seed)["train"]
     with device.training_in():
         losses = fitting.overfit_losses(experiment, train)
-    click.echo(evaluation.overfit_verdict(losses)["text"])
+    click.echo(evaluation.overfit_verdict(losses, len(train.class_names))["text"])
 
 
 def _question(file):

@@ -19,8 +19,16 @@ data_option = click.option(
     help="A face set in any format: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
     "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the synthetic faces]",
 )
+
+
+def _parse_data_classes(context, parameter, text):
+    """Return what `data.load` takes as `classes`."""
+    return text if text in (None, "own") else text.split(",")
+
+
 classes_option = click.option(
     "--classes",
+    callback=_parse_data_classes,
     metavar="own|NAMES",
     help="Class names of the data: own for those of its folders or labels, or 2 to 50 names with commas. "
     "[default: FER-2013's seven]",
@@ -59,7 +67,8 @@ def wandb_option(default):
 class_order_option = click.option(
     "--class-order",
     metavar="ORDER",
-    help="Names of the model's outputs in their order: fer2013, alphabetical, or with commas. "
+    help="Names of the model's outputs in their order, with commas; fer2013 and alphabetical are orders of its "
+    "seven. "
     "[default: what the model file says]",
 )
 input_scale_option = click.option(
@@ -149,14 +158,14 @@ def read_experiment(file, **changes):
 
 
 def read_faces(data, labels, classes):
-    """Return the `Faces` at the path `data`; `classes` is the text of `--classes`."""
+    """Return the `Faces` at the path `data`, see `data.load`."""
     from fer_keras.data import load as load_data
 
-    return load_data(data, labels=labels, classes=classes if classes in (None, "own") else classes.split(","))
+    return load_data(data, labels=labels, classes=classes)
 
 
 def parse_classes(class_order):
-    """Return what `saving.load` takes as `classes`: the seven names, or None where nothing was given."""
+    """Return what `saving.load` takes as `classes`: the names in their order, or None without the option."""
     if class_order is None:
         return None
     from fer_keras.model_files import class_names

@@ -9,8 +9,12 @@ class InputError(ValueError):
     """
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of the error's message, or its `repr` if it has no message."""
+def first_line(error: BaseException | str) -> str:
+    """Return the first line of the error's message, or its `repr` if it has no message.
+
+    Args:
+        error: or its message.
+    """
     return (str(error).strip() or repr(error)).splitlines()[0].strip()
 
 

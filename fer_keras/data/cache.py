@@ -12,6 +12,7 @@ import tempfile
 import numpy as np
 import platformdirs
 
+from fer_keras.core.errors import first_line
 from fer_keras.data.faces import SIDE
 from fer_keras.data.reading import Options, Reading
 from fer_keras.data.sources import Source, open_file
@@ -69,7 +70,7 @@ def read(key: str) -> Entry | None:
     try:
         return _read(folder, key)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError) as error:
-        reason = str(error).split("\n")[0][:200] or type(error).__name__
+        reason = first_line(error)[:200]
         log.warning("The cache entry %s is damaged (%s): it is built again.", folder, reason)
         _remove(folder)
         return None

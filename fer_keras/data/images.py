@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.data import bit_depth
 from fer_keras.data.faces import SIDE
 from fer_keras.data.skipped import Skipped
@@ -136,7 +136,7 @@ def decode(data, place, box=None):
     except InputError as error:
         raise Damaged("values that are not 8 to 16 bits", place, f"cannot be read: {error}") from error
     except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
-        reason = (str(error) or type(error).__name__).split("\n")[0][:200]
+        reason = first_line(error)[:200]
         raise Damaged(
             "not a readable image", place, f"is not a readable image ({', '.join(FORMATS)}): {reason}."
         ) from error

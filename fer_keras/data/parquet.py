@@ -7,7 +7,7 @@ import tempfile
 
 import numpy as np
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.data.aliases import split_code, split_codes
 from fer_keras.data.faces import SIDE, USAGES
 from fer_keras.data.images import Stack
@@ -67,9 +67,7 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
                 table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
                 tables[name] = _read_table(table, where, parts[name], reading)
         except (pyarrow.ArrowException, OSError, OverflowError) as error:
-            raise InputError(
-                f"{where} is not whole parquet: {str(error).splitlines()[0]}. Fetch it again."
-            ) from error
+            raise InputError(f"{where} is not whole parquet: {first_line(error)}. Fetch it again.") from error
         reading.advance(source.sizes[name])
     return joined([tables[name] for name in parts])
 

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Generator, Iterable
 from typing import IO, BinaryIO
 
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.data.skipped import Skipped
 
 MOST_FILES = 500_000
@@ -322,7 +322,7 @@ def reading(path):
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         where = getattr(error, "filename", None) or path
         raise InputError(
             f"Cannot read {where}: {reason}. Check that it is whole and that you may read it."

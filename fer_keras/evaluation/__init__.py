@@ -9,16 +9,16 @@ print(result.table())
 
 from fer_keras.evaluation.evaluating import Evaluation, describe_data, evaluate, evaluate_split
 from fer_keras.evaluation.metrics import scores, table
-from fer_keras.evaluation.overfit import CHANCE_LOSS, ZERO_LOSS, overfit_verdict
+from fer_keras.evaluation.overfit import chance_loss, overfit_verdict, zero_loss
 
 __all__ = [
-    "CHANCE_LOSS",
-    "ZERO_LOSS",
     "Evaluation",
+    "chance_loss",
     "describe_data",
     "evaluate",
     "evaluate_split",
     "overfit_verdict",
     "scores",
     "table",
+    "zero_loss",
 ]

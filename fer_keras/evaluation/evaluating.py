@@ -214,17 +214,17 @@ def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
     }
 
 
-def _classes(models):
+def _classes(models: "Mapping[str, keras.Model]") -> tuple[str, ...] | None:
     """Return the class names to read from the data: those of the first model, `None` for FER-2013's seven."""
     names = next(iter(models.values())).class_names
     return None if names == EMOTIONS else names
 
 
-def _name(model):
+def _name(model: "Model") -> str:
     return str(model) if isinstance(model, str | os.PathLike) else f"keras.Model({model.name!r})"
 
 
-def _run_of(name):
+def _run_of(name: str) -> dict[str, Any] | None:
     """Return the settings and the data of the run whose model `name` is; None for other models."""
     path = pathlib.Path(name).parent / "run.json"
     if not path.is_file():
@@ -237,7 +237,7 @@ def _run_of(name):
         ) from None
 
 
-def _common(setting, runs, default):
+def _common(setting: str, runs: Mapping[str, dict[str, Any]], default: Any) -> Any:
     """Return the value of a setting that all runs share, or the default if there are none."""
     values = {path: run["experiment"].get(setting, default) for path, run in runs.items()}
     if len(set(values.values())) > 1:
@@ -246,7 +246,7 @@ def _common(setting, runs, default):
     return next(iter(values.values()), default)
 
 
-def _columns(model, faces):
+def _columns(model: "keras.Model", faces: Faces) -> list[int]:
     """Return the columns of the model's outputs in the order of the classes of the data."""
     expected = faces.class_names
     found = getattr(model, "class_names", EMOTIONS)
@@ -258,7 +258,7 @@ def _columns(model, faces):
     return [found.index(name) for name in expected]
 
 
-def _with_scale(model, name, given, train):
+def _with_scale(model: "keras.Model", name: str, given: InputScale | None, train: Faces) -> "keras.Model":
     """Return `model` from images of values [0, 255], after its input scale was tried on training images."""
     from fer_keras.inference import input_scale
 
@@ -288,7 +288,7 @@ def _with_scale(model, name, given, train):
     return input_scale.with_scale(model, given)
 
 
-def _balanced(faces):
+def _balanced(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
     """Return images and labels of up to `TRIED_IMAGES` of each class, the same at every call."""
     random = np.random.default_rng(0)
     classes = (np.flatnonzero(faces.labels == code) for code in range(len(faces.class_names)))
@@ -296,7 +296,7 @@ def _balanced(faces):
     return np.asarray(faces.take(rows).images), faces.labels[rows]
 
 
-def _accuracy(model, images, labels, faces):
+def _accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray, faces: Faces) -> float:
     from fer_keras.inference.prediction import probabilities
 
     try:
@@ -306,6 +306,6 @@ def _accuracy(model, images, labels, faces):
     return float((found[:, _columns(model, faces)].argmax(axis=1) == labels).mean())
 
 
-def _clearly_better(accuracy, other, images):
+def _clearly_better(accuracy: float, other: float, images: int) -> bool:
     error = ((accuracy * (1 - accuracy) + other * (1 - other)) / images) ** 0.5
     return accuracy - other > max(LEAST_DIFFERENCE, STANDARD_ERRORS * error)

@@ -42,7 +42,7 @@ def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | N
     true_class = np.clip(shares[np.arange(len(true)), true], SMALLEST_PROBABILITY, 1)
     classes = range(shares.shape[1])
     precision, recall, f1, _ = precision_recall_fscore_support(true, predicted, labels=classes, zero_division=0)
-    result = {
+    result: dict[str, Any] = {
         "images": len(true),
         "accuracy": float(right.mean()),
         "loss": float(-np.log(true_class).mean()),
@@ -84,7 +84,7 @@ def table(result: dict[str, Any], class_names: Sequence[str] = EMOTIONS) -> str:
     return "\n".join(lines)
 
 
-def _mistakes(labels, predicted, confidence):
+def _mistakes(labels: np.ndarray, predicted: np.ndarray, confidence: np.ndarray) -> list[dict[str, Any]]:
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MOST_MISTAKES]
     return [
@@ -98,13 +98,13 @@ def _mistakes(labels, predicted, confidence):
     ]
 
 
-def _calibration_error(confidence, right):
+def _calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
     gaps = np.bincount(bins, confidence - right, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(right))
 
 
-def _checked(labels, probabilities):
+def _checked(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, "float64")
     count = probabilities.shape[-1] if probabilities.ndim == 2 else len(EMOTIONS)
     if labels.ndim != 1 or not len(labels) or labels.dtype.kind not in "iu":
@@ -128,13 +128,13 @@ def _checked(labels, probabilities):
     return labels, probabilities
 
 
-def _refuse(wrong, values, expectation):
+def _refuse(wrong: np.ndarray, values: np.ndarray, expectation: str) -> None:
     if wrong.any():
         index = int(wrong.argmax())
         raise InputError(f"{expectation}. Received {values[index].tolist()} for image {index} (counted from 0).")
 
 
-def _checked_mask(mask, count):
+def _checked_mask(mask: Any, count: int) -> np.ndarray:
     mask = np.asarray(mask)
     if mask.shape != (count,) or mask.dtype != bool:
         raise InputError(f"leak_free must be {count} booleans. Received shape {mask.shape}, {mask.dtype}.")

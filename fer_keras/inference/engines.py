@@ -4,32 +4,31 @@ Nothing here imports Keras before a `.keras` file is opened: the ONNX engine nee
 """
 
 import functools
-import gc
 import importlib.util
 import json
 import os
 import pathlib
-import sys
-import types
-import typing
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fer_keras.core import limited
 from fer_keras.core.choices import InputScale, Tta
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
+from fer_keras.core.files import StrPath
 from fer_keras.data import EMOTIONS
 from fer_keras.inference.outputs import check_probabilities
 from fer_keras.model_files import calibration, class_names
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
+    import keras
     import onnxruntime
 
+Classify = Callable[[np.ndarray], np.ndarray]
 BATCH_SIZE = 64  # images; larger batches leave the processor's cache and are slower
 SHAPE = (48, 48, 1)
 MOST_BYTES = 2 << 30  # of an ONNX file
-EXTRAS = {"IPython", "matplotlib", "pandas", "sklearn"}  # of Keras
-COMPILER = "torch._dynamo"
 
 
 class KerasEngine:
@@ -52,7 +51,7 @@ class KerasEngine:
 
     def __init__(
         self,
-        path,
+        path: "StrPath | keras.Model",
         *,
         classes: tuple[str, ...] | None = None,
         input_scale: InputScale | None = None,
@@ -98,7 +97,7 @@ class OnnxEngine:
 
     def __init__(
         self,
-        path,
+        path: StrPath,
         threads: int = 0,
         *,
         temperatures: dict[Tta, float] | None = None,
@@ -113,12 +112,12 @@ class OnnxEngine:
             limited.try_in_child("fer_keras.inference.try_onnx", str(path), data=data, path=path)
         self._open(data, threads)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         path, threads, temperatures, conformal, trusted = self._arguments
-        options = {"temperatures": temperatures, "conformal": conformal, "trusted": trusted}
+        options: dict[str, Any] = {"temperatures": temperatures, "conformal": conformal, "trusted": trusted}
         return functools.partial(OnnxEngine, **options), (path, threads)
 
-    def _open(self, data, threads):
+    def _open(self, data: bytes, threads: int) -> None:
         self.session = session(data, self.name, threads)
         self.class_names: tuple[str, ...] = _checked_names(self.session, self.name)
         self.conformal = self.conformal or _checked_conformal(self.session, self.name)
@@ -127,11 +126,11 @@ class OnnxEngine:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return _in_batches(self._run, images, self)
 
-    def _run(self, batch):
+    def _run(self, batch: np.ndarray) -> np.ndarray:
         try:
             return self.session.run(["probabilities"], {"images": batch})[0]
         except _errors() as error:
-            raise InputError(f"{self.name} does not run: {_first_line(error)} Export it again.") from error
+            raise InputError(f"{self.name} does not run: {first_line(error)} Export it again.") from error
 
 
 def try_onnx(data: bytes, path: str) -> None:
@@ -141,52 +140,7 @@ def try_onnx(data: bytes, path: str) -> None:
     engine._open(data, 1)
 
 
-def import_keras_alone():
-    """Import Keras in a third of the time, for a process that only predicts.
-
-    Keras imports the packages of `EXTRAS` wherever they are installed, for features that then are missing in this
-    process: its scikit-learn wrappers, its plots, data frames as input. PyTorch's compiler waits until it is asked
-    for, see `_Undecorated`. The hundreds of thousands of objects that stay for good are not searched for garbage,
-    neither now nor at the end: that took longer than what is left of the import.
-    """
-    if "keras" in sys.modules:
-        return
-    hidden = dict.fromkeys(EXTRAS - sys.modules.keys())  # None makes an import fail as if it were not installed
-    if COMPILER not in sys.modules:
-        hidden[COMPILER] = _Undecorated(COMPILER)
-    sys.modules.update(hidden)
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        import keras  # noqa: F401
-    finally:
-        for name, stand_in in hidden.items():
-            if sys.modules.get(name) is stand_in:
-                sys.modules.pop(name, None)
-        if collects:
-            gc.enable()
-    gc.freeze()
-
-
-class _Undecorated(types.ModuleType):
-    """Stands for `torch._dynamo`, 800 modules of which Keras' import takes one decorator.
-
-    The decorator keeps what draws random numbers out of `torch.compile`, which nothing here calls: without it the
-    functions do the same. Whoever asks for anything else gets it from the real module.
-    """
-
-    def disable(self, function=None, *args, **kwargs):
-        return function or (lambda decorated: decorated)
-
-    def __getattr__(self, name):
-        if name.startswith("__") and name != "__path__":  # so ask those who look through all modules there are
-            raise AttributeError(name)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        return getattr(importlib.import_module(self.__name__), name)
-
-
-def _in_batches(classify, images, engine):
+def _in_batches(classify: Classify, images: np.ndarray, engine: "KerasEngine | OnnxEngine") -> np.ndarray:
     if images.shape[1:] != SHAPE or images.dtype != np.uint8:
         raise InputError(
             "Images must have shape (n, 48, 48, 1) and type uint8, values 0 to 255. "
@@ -201,7 +155,7 @@ def _in_batches(classify, images, engine):
     return np.concatenate(results) if results else np.empty((0, count), "float32")
 
 
-def _read(path):
+def _read(path: pathlib.Path) -> bytes:
     if not path.is_file():
         raise InputError(f"No model file {str(path)!r}. Expected an .onnx file that `fer-keras export` wrote.")
     if path.stat().st_size > MOST_BYTES:
@@ -209,12 +163,12 @@ def _read(path):
     return path.read_bytes()
 
 
-def _need_onnxruntime():
+def _need_onnxruntime() -> None:
     if importlib.util.find_spec("onnxruntime") is None:
         raise InputError("Serving ONNX needs onnxruntime: pip install 'fer-keras[onnx]'.")
 
 
-def session(data: bytes, path, threads: int = 0) -> "onnxruntime.InferenceSession":
+def session(data: bytes, path: StrPath, threads: int = 0) -> "onnxruntime.InferenceSession":
     """Return a session on the processor for the ONNX file `path` whose content is `data`.
 
     Raises:
@@ -232,11 +186,11 @@ def session(data: bytes, path, threads: int = 0) -> "onnxruntime.InferenceSessio
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _errors() as error:
         raise InputError(
-            f"{path} is no whole ONNX file: {_first_line(error)} It may be cut short: copy or export it again."
+            f"{path} is no whole ONNX file: {first_line(error)} It may be cut short: copy or export it again."
         ) from error
 
 
-def _checked_conformal(session, path):
+def _checked_conformal(session: "onnxruntime.InferenceSession", path: str) -> dict | None:
     text = session.get_modelmeta().custom_metadata_map.get(calibration.KEY)
     if text is None:
         return None
@@ -247,7 +201,7 @@ def _checked_conformal(session, path):
     return calibration.check(value, path)
 
 
-def _checked_names(session, path):
+def _checked_names(session: "onnxruntime.InferenceSession", path: str) -> tuple[str, ...]:
     """Return the class names in the metadata, after the input and the output were checked."""
     metadata = session.get_modelmeta().custom_metadata_map
     try:
@@ -272,13 +226,9 @@ def _checked_names(session, path):
     return names
 
 
-def _errors():
+def _errors() -> tuple[type[Exception], ...]:
     """What onnxruntime raises; its classes have no base of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     classes = (value for value in vars(state).values() if isinstance(value, type))
     return (RuntimeError, ValueError, *(value for value in classes if issubclass(value, Exception)))
-
-
-def _first_line(error):
-    return (str(error).splitlines() or [repr(error)])[0]

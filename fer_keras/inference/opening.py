@@ -8,8 +8,10 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from fer_keras import __version__
+from fer_keras.backend import keras_import
 from fer_keras.core.choices import ENGINES, Engine, InputScale
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import sha256
 from fer_keras.data import cache
 from fer_keras.inference import engines
 from fer_keras.model_files import pretrained
@@ -60,7 +62,7 @@ def open_engine(
         return engines.OnnxEngine(model, trusted=trusted)
     elif engine == "onnx":
         return engines.OnnxEngine(_exported(pathlib.Path(model), classes, input_scale, trusted), trusted=True)
-    engines.import_keras_alone()
+    keras_import.import_keras_alone()
     return engines.KerasEngine(model, classes=classes, input_scale=input_scale, trusted=trusted)
 
 
@@ -73,7 +75,7 @@ def _exported(source, classes, input_scale, trusted):
     key = hashlib.sha256(data + repr((__version__, classes, input_scale)).encode()).hexdigest()[:32]
     folder = cache.home() / "onnx"
     for path in sorted(folder.glob(f"{key}-*.onnx")):
-        if path.stem == f"{key}-{_digest(path)}":
+        if path.stem == f"{key}-{sha256(path)[:32]}":
             return path
         LOG.warning("%s is damaged and is written again.", path)
         path.unlink()
@@ -85,10 +87,6 @@ def _exported(source, classes, input_scale, trusted):
     written = folder / f"{key}.{os.getpid()}.onnx"
     LOG.info("Writing %s once as ONNX, to %s", source.name, folder)
     export.export(network, written, "onnx")
-    path = folder / f"{key}-{_digest(written)}.onnx"
+    path = folder / f"{key}-{sha256(written)[:32]}.onnx"
     written.replace(path)
     return path
-
-
-def _digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]

@@ -74,7 +74,7 @@ def onnx_path(name: str = "best", *, folder: StrPath = FOLDER) -> pathlib.Path:
     return path
 
 
-def is_name(model) -> bool:
+def is_name(model: Any) -> bool:
     """Whether `model` names a network that comes with the package, not a file: "best", but not "best.keras"."""
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
     return name.isidentifier()
@@ -126,7 +126,7 @@ def pack(
     return path
 
 
-def _publish(data, name, suffix, folder):
+def _publish(data: bytes, name: str, suffix: str, folder: pathlib.Path) -> tuple[str, str]:
     digest = hashlib.sha256(data).hexdigest()
     path = folder / f"{name}-{digest[:12]}{suffix}"
     with writing(path) as temporary:

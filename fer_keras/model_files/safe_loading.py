@@ -18,7 +18,7 @@ import keras
 
 from fer_keras.backend import deserialization, private
 from fer_keras.backend.layers import FAST, fast_config
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.model_files import calibration, class_names
 
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
@@ -174,8 +174,7 @@ def _classes(config):
 
 def reason(error):
     """Return the innermost message of one of Keras' errors as one line."""
-    text = (str(error) or repr(error)).rpartition("Exception encountered: ")[2].strip()
-    return (text or repr(error)).splitlines()[0][:500]
+    return first_line(str(error).rpartition("Exception encountered: ")[2].strip() or error)[:500]
 
 
 def _refuse(path, faults):

@@ -67,7 +67,7 @@ def checked(found: Iterable | None, shape: tuple[int, ...]) -> list[Box]:
     return sorted((_checked_row(row, shape) for row in rows), key=lambda box: -box.width * box.height)
 
 
-def _checked_row(row: tuple[Any, ...], shape):
+def _checked_row(row: tuple[Any, ...], shape: tuple[int, ...]) -> Box:
     if not 4 <= len(row) <= 6:
         raise InputError(f"{EXPECTED} Received a row of {len(row)} values: {row!r:.200}.")
     box, (score, landmarks, *_) = row[:4], (*row[4:], None, None)

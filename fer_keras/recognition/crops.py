@@ -35,7 +35,7 @@ def crop(rgb: np.ndarray, box: Sequence, margin: float = 0.0, angle: float = 0.0
     return np.asarray(upright.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=inner))[..., None]
 
 
-def _square(rgb, middle, side, size):
+def _square(rgb: np.ndarray, middle: Sequence[float], side: float, size: int) -> Image.Image:
     """Return the square of `side` about the `middle` (x, y) as a gray PIL image of `size` pixels a side."""
     left, top = middle[0] - side / 2, middle[1] - side / 2
     first_column, first_row = math.floor(left), math.floor(top)
@@ -48,7 +48,7 @@ def _square(rgb, middle, side, size):
     return gray.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
 
 
-def _within(start, stop, length):
+def _within(start: int, stop: int, length: int) -> np.ndarray:
     """Return the indices from `start` to `stop`, the first and the last repeated beyond the image."""
     return np.clip(np.arange(start, stop), 0, length - 1)
 

@@ -5,7 +5,7 @@ import pathlib
 import threading
 import types
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -99,7 +99,7 @@ class Haar:
         rows = [(*box * scale, score) for box, score in zip(found, scores, strict=True) if score >= LEAST_SCORE]
         return checked(rows, rgb.shape)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return Haar, (self.min_face,)
 
 
@@ -151,14 +151,14 @@ class YuNet:
         faces = [(*row[:4], row[14], row[4:14].reshape(5, 2)) for row in rows[kept]]
         return checked(faces, rgb.shape)
 
-    def _search(self, rgb):
+    def _search(self, rgb: np.ndarray) -> Any:
         """Return rows of box, landmarks in the order of `boxes.Landmarks`, and score."""
         with self.lock:
             self.network.setInputSize(rgb.shape[1::-1])
             _, faces = self.network.detect(np.ascontiguousarray(rgb[..., ::-1]))
         return [] if faces is None else faces
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return YuNet, (self.path, self.min_face)
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -104,10 +104,10 @@ class FER:
 
             forking.prepare()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._lock = threading.Lock()
 
@@ -136,7 +136,9 @@ class FER:
         self, images: Iterable[photos.Photo], *, bgr: bool = False, return_errors: bool
     ) -> list[list[Face] | InputError]: ...
 
-    def analyze_many(self, images, *, bgr=False, return_errors=False):
+    def analyze_many(
+        self, images: Iterable[photos.Photo], *, bgr: bool = False, return_errors: bool = False
+    ) -> Any:
         """Return one list of `Face` for each of `images`; all faces go through the model together.
 
         Args:
@@ -144,7 +146,7 @@ class FER:
             bgr: as for `analyze`.
             return_errors: put the `InputError` of an image that cannot be read in its place, and go on.
         """
-        found = []
+        found: list[list[Found] | InputError] = []
         for image in images:
             try:
                 found.append(self.find(image, bgr=bgr))
@@ -228,7 +230,7 @@ class FER:
             unsure = max(face.probabilities.values()) < self.min_confidence
         return dataclasses.replace(face, prediction_set=names, abstains=unsure)
 
-    def _hint(self, rgb):
+    def _hint(self, rgb: np.ndarray) -> None:
         """Say once that an image may be the crop of a face, which no detector needs to search."""
         if self.min_face and not self._hinted and max(rgb.shape[:2]) < SMALL:
             self._hinted = True
@@ -238,13 +240,13 @@ class FER:
                 *rgb.shape[1::-1],
             )
 
-    def _probabilities(self, crops):
+    def _probabilities(self, crops: np.ndarray) -> np.ndarray:
         _check_fork()
         with self._lock:
             return classifiers.classify(self.classifier, crops, tta=self.tta)
 
 
-def _check_fork():
+def _check_fork() -> None:
     if "keras" in sys.modules:
         from fer_keras.backend import forking
 

@@ -38,7 +38,7 @@ def occlusion(
     return maps
 
 
-def _squares():
+def _squares() -> np.ndarray:
     """Return one bool (48, 48) mask for each place of the square: 100 of them."""
     starts = range(0, SIDE - PATCH + 1, STEP)
     masks = np.zeros((len(starts) ** 2, SIDE, SIDE), bool)

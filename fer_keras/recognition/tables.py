@@ -3,8 +3,8 @@
 import csv
 import io
 import os
-import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from fer_keras.core.files import printable
 from fer_keras.data import EMOTIONS
@@ -12,7 +12,7 @@ from fer_keras.recognition.boxes import Landmarks, Point
 from fer_keras.recognition.faces import Face, Frame, Result
 from fer_keras.recognition.layout import reading_order
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     import pandas
 
 FIXED = ("image", "time", "track", "number", "x", "y", "width", "height", "score", "emotion")
@@ -39,13 +39,13 @@ def rows(name: str, faces: Sequence[Face], time: float | None = None) -> list[di
     ]
 
 
-def asked(face):
+def asked(face: Face) -> dict[str, Any]:
     """Return the prediction set in words and whether the face abstains, if `FER` was asked for them."""
     sets = {} if face.prediction_set is None else {"prediction_set": " or ".join(face.prediction_set)}
     return sets if face.abstains is None else sets | {"abstains": face.abstains}
 
 
-def coordinates(face):
+def coordinates(face: Face) -> list[float | None]:
     """Return the values of `POINTS`."""
     return [value for point in face.landmarks or [(None, None)] * 5 for value in point]
 
@@ -79,16 +79,16 @@ def as_csv(results: Sequence[Result]) -> str:
     return text.getvalue()
 
 
-def columns_of(found):
+def columns_of(found: Sequence[dict[str, Any]]) -> tuple[str, ...]:
     """Return the columns of these rows; the classes are FER-2013's if there are no rows."""
     return tuple(found[0]) if found else (*FIXED, *EMOTIONS, *POINTS)
 
 
-def all_rows(name, found):
+def all_rows(name: str, found: Iterable[Face | Frame]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a list of `Face` or of an iterable of `Frame`."""
     faces = []
     for item in found:
-        if hasattr(item, "faces"):
+        if isinstance(item, Frame):
             yield from rows(name, item.faces, item.time)
         else:
             faces.append(item)
@@ -105,17 +105,17 @@ def as_text(results: Sequence[Result]) -> str:
     return "".join("  ".join(map(str.ljust, line, widths)).rstrip() + "\n" for line in lines)
 
 
-def described(result):
+def described(result: Result) -> list[tuple[str, str, str]]:
     """Return a list of (file, where, probabilities)."""
     if result.frames is None:
-        lines = [*photographed(result.faces)]
+        lines = [*photographed(result.faces or [])]
     else:
         lines = [filmed(*track) for track in sorted(tracks(result.frames).items())]
     none = "no face" if result.min_face is None else f"no face of {result.min_face} pixels or more"
     return [(printable(result.path), *line) for line in lines or [(none, "")]]
 
 
-def photographed(faces):
+def photographed(faces: Sequence[Face]) -> Iterator[tuple[str, str]]:
     """Yield (where, probabilities) of each face in reading order."""
     numbers = reading_order([face.box for face in faces])
     for number, face in sorted(zip(numbers, faces, strict=True), key=lambda pair: pair[0]):
@@ -124,16 +124,16 @@ def photographed(faces):
         yield f"{which}{width}x{height} at {x},{y}", described_answer(face)
 
 
-def tracks(frames):
+def tracks(frames: Iterable[Frame]) -> dict[int | None, list[tuple[float, Face]]]:
     """Return `{track: list of (seconds, Face)}`."""
-    found = {}
+    found: dict[int | None, list[tuple[float, Face]]] = {}
     for frame in frames:
         for face in frame.faces:
             found.setdefault(face.track, []).append((frame.time, face))
     return found
 
 
-def filmed(number, seen):
+def filmed(number: int | None, seen: list[tuple[float, Face]]) -> tuple[str, str]:
     times = [time for time, _ in seen]
     mean = {
         name: sum(face.probabilities[name] for _, face in seen) / len(seen) for name in seen[0][1].probabilities
@@ -142,7 +142,7 @@ def filmed(number, seen):
     return f"face {number}, {times[0]:.1f}-{times[-1]:.1f} s", f"{likeliest(mean)} ({count})"
 
 
-def described_answer(face):
+def described_answer(face: Face) -> str:
     """Return the likeliest classes, after the answer in words where that is more than the first of them."""
     return (
         likeliest(face.probabilities)
@@ -151,6 +151,6 @@ def described_answer(face):
     )
 
 
-def likeliest(probabilities):
+def likeliest(probabilities: Mapping[str, float]) -> str:
     best = sorted(probabilities.items(), key=lambda item: -item[1])[:3]
     return ", ".join(f"{name} {100 * value:.1f} %" for name, value in best)

@@ -24,7 +24,7 @@ class Tracks:
     smoothing forgets exponentially with time. Neither depends on the number of frames a second.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._seen: dict[int, tuple[float, Face, int]] = {}  # by track: seconds, face, misses since
         self._numbers = itertools.count(1)
         self._time: float | None = None
@@ -63,21 +63,21 @@ class Tracks:
         self._seen = missed | tracked
         return [face for _, face, _ in tracked.values()]
 
-    def _match(self, faces):
+    def _match(self, faces: Sequence[Face]) -> dict[int, int]:
         """Return `{index of the face: number of its track}`, the best overlaps first."""
         pairs = [
             (overlap(face.box, before.box), i, number)
             for i, face in enumerate(faces)
             for number, (_, before, _) in self._seen.items()
         ]
-        matched = {}
+        matched: dict[int, int] = {}
         for share, i, number in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:])):
             if share >= MIN_OVERLAP and i not in matched and number not in matched.values():
                 matched[i] = number
         return matched
 
 
-def smoothed(face, before, elapsed):
+def smoothed(face: Face, before: Face, elapsed: float) -> Face:
     """Return `face` with its probabilities averaged with those `before`, `elapsed` seconds ago."""
     weight = 1 - math.exp(-elapsed / MEMORY)
     mixed = {
@@ -87,7 +87,7 @@ def smoothed(face, before, elapsed):
     return dataclasses.replace(face, probabilities=mixed)
 
 
-def overlap(one, other):
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
     """Return intersection over union of two boxes (x, y, width, height)."""
     width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])

@@ -217,7 +217,7 @@ def _tracker(mode: str, folder: pathlib.Path) -> Tracker:
 def _check_overfit(folder: pathlib.Path, experiment: Experiment, train: Faces) -> None:
     overfit = records.read(folder)["overfit"]
     if overfit is None:
-        overfit = evaluation.overfit_verdict(fitting.overfit_losses(experiment, train))
+        overfit = evaluation.overfit_verdict(fitting.overfit_losses(experiment, train), len(train.class_names))
         records.write(folder, "overfit", overfit)
     log.info("Overfit check: %s", overfit["text"])
 

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, new_figure, write
 from fer_keras.data import EMOTIONS
-from fer_keras.evaluation import CHANCE_LOSS, ZERO_LOSS
+from fer_keras.evaluation import chance_loss, zero_loss
 
 MOST_MARKED = 40  # epochs; beyond that the points of a curve would hide it
 
@@ -23,6 +23,7 @@ def draw(record, folder):
     """
     name = record["experiment"]["name"] + (" (synthetic faces)" if record["data"]["synthetic"] else "")
     history, overfit, scores = record["history"], record["overfit"], record["scores"]
+    names = record["data"].get("class_names", EMOTIONS)
     drawings = {}
     if history:
         drawings["Loss Progress"] = (loss_progress, history)
@@ -30,9 +31,9 @@ def draw(record, folder):
         drawings["Gradient-to-Weight Ratio over time"] = (gradient_ratio, history)
         drawings["Training Curve"] = (training_curve, history)
     if overfit:
-        drawings["Overfit Training Curve"] = (overfit_curve, overfit)
+        drawings["Overfit Training Curve"] = (overfit_curve, overfit, len(names))
     if scores:
-        drawings["Confusion Matrix Curve"] = (confusion, scores, record["data"].get("class_names", EMOTIONS))
+        drawings["Confusion Matrix Curve"] = (confusion, scores, names)
     return write(name, drawings, folder)
 
 
@@ -82,14 +83,15 @@ def gradient_ratio(history):
     return figure
 
 
-def overfit_curve(overfit):
-    """Return a `Figure` of the overfit check; `overfit` is what `overfit_verdict` returned."""
+def overfit_curve(overfit, num_classes):
+    """Return a `Figure` of the overfit check; `overfit` is what `overfit_verdict` returned for so many classes."""
+    chance, zero = chance_loss(num_classes), zero_loss(num_classes)
     figure, axes = new_figure()
     losses = np.array(overfit["losses"], "float64")
     epochs = np.arange(1, len(losses) + 1)
     axes.plot(epochs, losses, color=TRAIN, linewidth=2, label="training loss on one fixed batch")
-    axes.axhline(CHANCE_LOSS, color=QUIET, linestyle="--", label=f"chance, ln 7 = {CHANCE_LOSS:.2f}")
-    axes.axhline(ZERO_LOSS, color=QUIET, linestyle=":", label=f"counts as 0: {ZERO_LOSS:.3f}")
+    axes.axhline(chance, color=QUIET, linestyle="--", label=f"chance, ln {num_classes} = {chance:.2f}")
+    axes.axhline(zero, color=QUIET, linestyle=":", label=f"counts as 0: {zero:.3f}")
     if overfit["epochs_to_zero"]:
         axes.axvline(overfit["epochs_to_zero"], color=VALIDATION, label=f"0 in epoch {overfit['epochs_to_zero']}")
     axes.set(xlabel="epoch", ylabel="loss, nats", ylim=(0, None), title=overfit["text"])

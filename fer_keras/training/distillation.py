@@ -11,7 +11,6 @@ from fer_keras.backend import distribution, layers
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import sha256
 from fer_keras.core.progress import bar
-from fer_keras.data import Faces
 from fer_keras.data.sources import reading
 from fer_keras.inference.outputs import give_logits
 from fer_keras.inference.prediction import fed, probabilities
@@ -45,12 +44,12 @@ def soft_targets(batches: Batches) -> np.ndarray | None:
         teachers, or if they classify augmented images in every step, see `teacher`.
 
     Raises:
-        InputError: if a file cannot be loaded.
+        InputError: if a file cannot be loaded or has other classes than the data.
     """
     experiment = batches.experiment
     if not experiment.teachers or experiment.teacher_view == "augmented":
         return None
-    models = [_teacher(path, batches.train) for path in experiment.teachers]
+    models = [_teacher(path, batches.train.class_names) for path in experiment.teachers]
     targets = batches.targets
     found = np.empty((batches.draws, *targets.shape), "float32")
     images = found[..., 0].size
@@ -65,30 +64,31 @@ def soft_targets(batches: Batches) -> np.ndarray | None:
     return found
 
 
-def _teacher(path: str, train: Faces) -> keras.Model:
+def _teacher(path: str, class_names: tuple[str, ...]) -> keras.Model:
     """Return the network in the file, whose outputs are the classes of the data in their order."""
     model = saving.load(path)
-    if model.class_names != train.class_names:
+    if model.class_names != class_names:
         raise InputError(
             f"The teacher {path} has the classes {', '.join(model.class_names)}, but the data has "
-            f"{', '.join(train.class_names)}. Expected the same in the same order."
+            f"{', '.join(class_names)}. Expected the same in the same order."
         )
     return model
 
 
-def teacher(experiment, model):
+def teacher(experiment, model, class_names):
     """Return a function from augmented images to the teachers' mean probabilities, and the layer it looks at.
 
     Args:
         experiment: `Experiment` with `teachers`.
         model: from `fer_keras.training.fitting.build`.
+        class_names: of the data, in the order of the outputs.
 
     Returns:
         `(function, name)`: the function takes the outputs of the layer `name` of `model`, (n, 48, 48, 1), and
-        returns (n, 7) float32.
+        returns (n, classes) float32.
 
     Raises:
-        InputError: if a file cannot be loaded, or the augmentation changes the size of the images.
+        InputError: if a file cannot be loaded or has other classes, or the augmentation changes the image size.
     """
     scaling = model.layers[1]
     last = model.get_layer(experiment.augmentation[-1]) if experiment.augmentation else scaling
@@ -97,7 +97,7 @@ def teacher(experiment, model):
             f"teacher_view='augmented' needs images of the teachers' size, {model.input.shape[1:3]}. "
             f"The augmentation {last.name!r} returns {last.output.shape[1:3]}."
         )
-    networks = [layers.fast(saving.load(path)) for path in experiment.teachers]
+    networks = [layers.fast(_teacher(path, class_names)) for path in experiment.teachers]
     noise = np.random.default_rng(0).integers(0, 256, (8, *model.input.shape[1:]))
     outputs = [ops.convert_to_numpy(_outputs(network, noise)) for network in networks]
     heads = [

@@ -189,7 +189,9 @@ def _step(model, experiment, batches, class_weight, capture):
     if not in_view and (obstacle or not capture):
         return None
     checkpoints.built_optimizer(model)
-    teacher, view = distillation.teacher(experiment, model) if in_view else (None, None)
+    teacher = view = None
+    if in_view:
+        teacher, view = distillation.teacher(experiment, model, batches.train.class_names)
     eager = step.Step(
         model,
         batches.images,

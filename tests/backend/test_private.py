@@ -57,8 +57,21 @@ if BACKEND == "torch":
     NAMES["torch.Tensor"] = {"_version"}
     NAMES["keras.Optimizer"] |= {"_parallel_update_step"}
     MODULES["keras.src.backend.torch.random"] = {"torch_seed_generator"}
+    MODULES["torch._dynamo"] = {"disable"}
+DOORS = {  # of private modules outside `keras.src`
+    "torch._dynamo": "backend/keras_import.py",
+    "onnxruntime.capi": "inference/engines.py",
+    "uvicorn.protocols": "server/protocol.py",
+}
+ONNX_ERRORS = {"Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "RuntimeException"}
+UVICORN = {  # methods and attributes of H11Protocol that `BoundedProtocol` extends and reads
+    *("connection_made", "connection_lost", "data_received", "pause_writing", "resume_writing"),
+    *("on_response_complete", "send_400_response", "timeout_keep_alive_handler"),
+    *("client", "conn", "connections", "cycle", "loop", "transport"),
+}
 LISTED = {name for names in NAMES.values() for name in names}
-OTHERS = {"_trial_id": "sweep/storage.py", "_exit": ""}  # Optuna's, below; `os._exit` is public
+OTHERS = {"_trial_id": "sweep/storage.py"}  # Optuna's, below
+OTHERS |= dict.fromkeys(("_exit", "_asdict", "_fields"), "")  # public, of `os` and of named tuples
 
 
 def defined():
@@ -99,6 +112,27 @@ def test_name_of_a_private_module_is_there(module, name):
 def test_name_of_optuna_is_there():
     trial = pytest.importorskip("optuna").trial
     assert "_trial_id" in trial.Trial.__init__.__code__.co_names, "optuna.Trial has no _trial_id in this version"
+
+
+@pytest.mark.parametrize("name", sorted(ONNX_ERRORS))
+def test_error_of_onnxruntime_is_there(name):
+    pytest.importorskip("onnxruntime")
+    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    assert issubclass(getattr(state, name), Exception), f"onnxruntime has no {name} in this version"
+
+
+@pytest.mark.parametrize("name", sorted(UVICORN))
+def test_name_of_uvicorn_is_there(name):
+    pytest.importorskip("uvicorn")
+    protocol = importlib.import_module("uvicorn.protocols.http.h11_impl").H11Protocol
+    there = {*dir(protocol), *protocol.__init__.__code__.co_names}
+    assert name in there, f"uvicorn's H11Protocol has no {name} in this version"
+
+
+@pytest.mark.parametrize("module", DOORS)
+def test_private_module_is_named_behind_its_door(module):
+    files = {file for file in TREES if module in (PACKAGE / file).read_text(encoding="utf-8")}
+    assert files == {DOORS[module]}
 
 
 def test_every_private_name_is_listed():

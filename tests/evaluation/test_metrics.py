@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.evaluation import ZERO_LOSS, overfit_verdict, scores, table
+from fer_keras.evaluation import chance_loss, overfit_verdict, scores, table, zero_loss
 
 # True 0, 0, 1, 3; predicted 0, 1, 1, 0, each with the confidence in the row.
 LABELS = [0, 0, 1, 3]
@@ -114,7 +114,7 @@ def test_table_names_every_class():
 
 
 def down_in(epochs, total):
-    return [2.0] * (epochs - 1) + [ZERO_LOSS / 2] * (total - epochs + 1)
+    return [2.0] * (epochs - 1) + [0.04] * (total - epochs + 1)
 
 
 @pytest.mark.parametrize(
@@ -131,18 +131,24 @@ def down_in(epochs, total):
     ],
 )
 def test_overfit_verdict(losses, verdict, epochs_to_zero):
-    result = overfit_verdict(losses)
+    result = overfit_verdict(losses, 7)
     assert (result["verdict"], result["epochs_to_zero"]) == (verdict, epochs_to_zero)
     assert result["losses"] == losses or math.isnan(losses[-1])
 
 
 def test_overfit_verdict_tells_its_figures():
-    assert overfit_verdict([1.9, 0.5, 0.05])["text"] == (
+    assert overfit_verdict([1.9, 0.5, 0.05], 7)["text"] == (
         "Overfits at once: training loss on one fixed batch from 1.900 to below 0.097 in 3 epochs."
     )
-    slow = overfit_verdict([1.9, 1.8, math.inf])
+    slow = overfit_verdict([1.9, 1.8, math.inf], 7)
     assert slow["text"] == "Gradients do not flow: training loss on one fixed batch from 1.900 to inf in 3 epochs."
     assert (slow["first_loss"], slow["last_loss"]) == (1.9, None)
+
+
+def test_what_counts_as_zero_depends_on_the_number_of_classes():
+    assert chance_loss(2) == pytest.approx(0.693147) and zero_loss(2) == pytest.approx(0.03465736)
+    assert overfit_verdict([0.05], 2)["verdict"] == "gradients do not flow"
+    assert overfit_verdict([0.05], 7)["verdict"] == "overfits at once"  # below 5 % of ln 7, 0.0973
 
 
 def test_mistakes_come_with_the_most_confident_first():

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from fer_keras.core import limited
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
-from fer_keras.inference import engines
 from fer_keras.inference.engines import KerasEngine, OnnxEngine
 
 onnx = pytest.importorskip("onnx")
@@ -182,46 +180,6 @@ def test_serving_onnx_loads_neither_keras_nor_torch(tmp_path):
     command = [sys.executable, "-c", SERVE, str(path)]
     result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert result.stdout == "(3, 7)\n[]\n" and result.stderr == ""
-
-
-ALONE = """
-import gc, sys
-from fer_keras.inference.engines import import_keras_alone
-import_keras_alone()
-print("keras" in sys.modules, sorted({"pandas", "matplotlib", "sklearn", "torch._dynamo"} & set(sys.modules)))
-print(gc.isenabled(), gc.get_freeze_count() > 0)
-import matplotlib, pandas, sklearn, keras
-print(keras.ops.convert_to_numpy(keras.ops.ones(2)).sum(), len(keras.random.uniform((3,), seed=1)))
-import torch
-print(torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2)).tolist(), torch._dynamo.config.__name__)
-"""
-
-
-@pytest.mark.slow
-def test_keras_alone_leaves_other_packages_importable():
-    command = [sys.executable, "-c", ALONE]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    told = ["True []", "True True", "2.0 3", "[2.0, 2.0] torch._dynamo.config"]
-    assert result.stdout.splitlines() == told
-
-
-def test_stand_in_gives_way_to_the_module_it_stands_for(tmp_path, monkeypatch):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "__init__.py").write_text("from real import inner\n")
-    (tmp_path / "real" / "inner.py").write_text("value = 3\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sys.modules, "real", engines._Undecorated("real"))
-
-    @sys.modules["real"].disable()
-    def double(x):
-        return 2 * x
-
-    assert double(2) == 4 and sys.modules["real"].disable(double) is double
-    assert not hasattr(sys.modules["real"], "__file__")  # as `inspect` asks of every module
-    import real.inner
-
-    assert real.inner.value == 3 and real.inner is sys.modules["real.inner"]
-    assert type(sys.modules.pop("real.inner")) is type(sys.modules["real"]) is types.ModuleType
 
 
 def test_keras_engine_gives_the_model_s_probabilities(tmp_path):

@@ -39,7 +39,7 @@ def texts(axes):
 
 
 def test_a_whole_record_gives_every_picture_of_the_study_and_the_same_bytes_again(tmp_path):
-    whole = record(history=HISTORY, scores=SCORES, overfit=evaluation.overfit_verdict([1.9, 0.05]))
+    whole = record(history=HISTORY, scores=SCORES, overfit=evaluation.overfit_verdict([1.9, 0.05], 7))
     paths = plots.draw(whole, tmp_path)
     assert {title: path.name for title, path in paths.items()} == FILES
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES.values())
@@ -85,8 +85,8 @@ def test_a_training_that_went_wrong_is_drawn_without_a_warning(tmp_path):
 
 
 def test_overfit_curve_tells_the_verdict():
-    verdict = evaluation.overfit_verdict([1.9, 0.05])
-    (axes,) = plots.overfit_curve(verdict).axes
+    verdict = evaluation.overfit_verdict([1.9, 0.05], 7)
+    (axes,) = plots.overfit_curve(verdict, 7).axes
     assert axes.get_title() == verdict["text"]
     assert axes.lines[0].get_xydata().tolist() == [[1, 1.9], [2, 0.05]]
 

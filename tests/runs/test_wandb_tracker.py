@@ -37,7 +37,7 @@ def finished_record():
         "experiment": {"name": "3-2-Best"},
         "data": {"synthetic": False, "digest": "abc"},
         "environment": {"cores": 2},
-        "overfit": evaluation.overfit_verdict([2.0, 0.01]),
+        "overfit": evaluation.overfit_verdict([2.0, 0.01], 7),
         "history": history,
         "scores": evaluation.scores([0, 1], [[1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]]),
     }

@@ -11,7 +11,7 @@ from helpers.data_forms import tiny
 
 from fer_keras import Experiment
 from fer_keras.core.errors import InputError
-from fer_keras.data import split
+from fer_keras.data import EMOTIONS, split
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.training import distillation, fitting
@@ -189,7 +189,7 @@ def test_teachers_classify_the_images_that_the_network_learns_from(tmp_path, nor
     experiment = changed(
         normalization=normalization, teachers=(path, path), distillation=1.0, teacher_view="augmented"
     )
-    function, name = distillation.teacher(experiment, fitting.build(experiment, PARTS["train"]))
+    function, name = distillation.teacher(experiment, fitting.build(experiment, PARTS["train"]), EMOTIONS)
     assert name == ("normalization" if normalization else "rescaling")
     images = PARTS["validation"].images
     model = fitting.build(experiment, PARTS["train"])
@@ -219,7 +219,15 @@ def test_a_network_learns_what_its_teacher_says_of_augmented_images(tmp_path):
 def test_teachers_need_images_of_their_size(tmp_path):
     experiment = changed(augmentation=("crop_44",), teachers=("a",), distillation=0.5, teacher_view="augmented")
     with pytest.raises(InputError, match=r"'crop_44' returns \(44, 44\)"):
-        distillation.teacher(experiment, fitting.build(experiment, PARTS["train"]))
+        distillation.teacher(experiment, fitting.build(experiment, PARTS["train"]), EMOTIONS)
+
+
+def test_teachers_of_augmented_images_need_the_classes_of_the_data(tmp_path):
+    path, other = str(tmp_path / "teacher.keras"), tuple("abcdefg")
+    saving.save(saving.publish(fitting.build(changed(), PARTS["train"])), path, other)
+    experiment = changed(teachers=(path,), distillation=0.5, teacher_view="augmented")
+    with pytest.raises(InputError, match="has the classes a, b, c, d, e, f, g, but the data has angry"):
+        distillation.teacher(experiment, fitting.build(experiment, PARTS["train"]), EMOTIONS)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="nothing stands in the way there")
@@ -274,6 +282,6 @@ def test_a_step_that_cannot_be_captured_goes_on_without(monkeypatch, caplog):
     error = RuntimeError("operation not permitted when stream is capturing\nmore")
     assert graphed(monkeypatch, [8] * 6, error) == [("ran", 8)] * 6
     assert caplog.messages == [
-        "The training step cannot be captured: operation not permitted when stream is capturing. Training goes on "
-        "without."
+        "The training step cannot be captured: operation not permitted when stream is capturing. Training "
+        "continues without."
     ]
