@@ -25,6 +25,14 @@ OLD = {  # as parts of names: {old: today's}
     **{"vocabulary": "aliases", "steadied": "smoothed", "lair": "worker_directory", "lairs": "worker_directories"},
     **{"shipped": "pretrained", "releasing": "release", "exporting": "export", "cool": "temperature_scaling"},
     **{"guard": "middleware", "answers": "handlers", "patience": "timeout"},
+    **{"board": "storage", "surplus": "duplicate", "told": "reported", "tells": "reports"},
+    **{
+        "mixing": "mixup",
+        "pupil": "student",
+        "heart": "memorized",
+        "forms": "formats",
+        "checking": "safe_loading",
+    },
 }
 ALLOWED = {"patience"}  # of Keras' ReduceLROnPlateau
 

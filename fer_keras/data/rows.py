@@ -1,4 +1,4 @@
-"""Parts of images that are too many to copy: rows that stay where they are, and a look at a few at a time."""
+"""Subsets of large image arrays without a copy, and iteration in chunks."""
 
 import numpy as np
 
@@ -6,9 +6,9 @@ CHUNK = 1024
 
 
 class Rows:
-    """Some rows of an array that stays where it is, in memory or in a file; an index gathers what it asks for.
+    """Some rows of an array in memory or in a file. Indexing copies only the rows that are asked for.
 
-    `np.asarray` gathers all of them, as an index of more than the first axis does.
+    `np.asarray` and an index of several axes copy all rows.
 
     Args:
         array: `(n, ...)`.
@@ -30,7 +30,7 @@ class Rows:
 
 
 def select(array, rows):
-    """Return these rows of an array or of `Rows`, not copied: a view where they follow each other, else `Rows`."""
+    """Return these rows of an array or of `Rows` without a copy: a view if they are consecutive, else `Rows`."""
     if isinstance(array, Rows):
         array, rows = array.array, array.rows[rows]
     if (np.diff(rows) == 1).all():

@@ -1,8 +1,8 @@
-"""Synthetic faces: what stands in where no FER-2013 is at hand, made by this file alone from a seed.
+"""Synthetic faces: a stand-in for FER-2013 when it is missing, generated from a seed.
 
-Each face is drawn from about forty numbers: what the emotion does to brows, eyes and mouth, and everything an
-emotion does not decide (person, pose, light, camera). Shapes are distance functions on the pixel grid, so pose is
-a change of coordinates, a soft edge is the blur, and a batch of faces is drawn at once.
+About forty random numbers describe a face: the effect of the emotion on brows, eyes and mouth, and what is
+independent of it (person, pose, light, camera). Shapes are signed distance functions on the pixel grid, so pose is
+a change of coordinates, edges are antialiased, and a batch of faces is drawn at once.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from fer_keras.data.faces import EMOTIONS, SIDE, make_faces
 
 COUNTS = (2800, 350, 350)
 BATCH = 50
-# What a full expression does, in half image heights unless said; all 0 is the neutral face.
+# Parameters of a full expression, in half image heights unless noted; all 0 is the neutral face.
 MOVES = (
     "inner", "outer", "eyes", "curve", "open", "width", "lift", "teeth", "wrinkle", "frown", "folds", "forehead",
 )  # fmt: skip
@@ -29,16 +29,16 @@ EXPRESSIONS = {  #  brow ends raised | lids | mouth: corners up, gap, half width
 
 
 def faces(seed=0):
-    """Return 2,800 Training, 350 PublicTest and 350 PrivateTest faces, as many of each emotion."""
+    """Return 2,800 Training, 350 PublicTest and 350 PrivateTest faces, equally many of each emotion."""
     images, labels = draw(sum(COUNTS), seed)
     made = make_faces(images, labels, np.repeat([0, 1, 2], COUNTS), "synthetic")
     return dataclasses.replace(made, synthetic=True)
 
 
 def draw(count, seed=0):
-    """Return uint8 `(count, 48, 48, 1)` and int64 `(count,)` labels, equal in number and at random.
+    """Return uint8 images `(count, 48, 48, 1)` and int64 labels `(count,)`, balanced and shuffled.
 
-    The first `count` faces of a longer drawing are others: the labels are dealt out over the whole.
+    Another `count` gives other faces, also for the same seed: the labels are shuffled over all.
     """
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(count) % len(EMOTIONS))
@@ -75,7 +75,7 @@ def draw_batch(labels, random):
 
 
 def expression(labels, between, random):
-    """Return the moves of each face: its emotion at some strength, a trait of the person and chance."""
+    """Return the parameters of each face: its emotion at a random strength, the person's traits and noise."""
     full = np.array([EXPRESSIONS[name] for name in EMOTIONS], np.float32)
     size = np.abs(full).max(axis=0)
     strength = between(0.4, 1.1)[:, 0]
@@ -93,7 +93,7 @@ def pose(between):
     x, y = grid[None, None, :] - between(-0.12, 0.12), grid[None, :, None] - between(-0.12, 0.12)
     x, y = (x * np.cos(turn) + y * np.sin(turn)) / size, (y * np.cos(turn) - x * np.sin(turn)) / size
     depth = 1 + between(-0.14, 0.14) * x + between(-0.1, 0.1) * y
-    # Squared, a head's turn to the side: one half narrows more than the other.
+    # The quadratic term is a turn of the head: one half gets narrower than the other.
     return x / depth + between(-0.08, 0.08) * (1 - x**2), y / depth, between(0.04, 0.11) / size
 
 
@@ -124,7 +124,7 @@ def head(paint, x, y, skin, hair, between, some):
 
 
 def lines(paint, x, y, skin, move):
-    """Draw what muscles crease: nose and brow wrinkles, the folds beside the mouth, the forehead."""
+    """Draw wrinkles of nose, brows and forehead, and the folds beside the mouth."""
     side = np.abs(x)
     for height in (-0.16, -0.06, 0.04):
         paint(stroke(y - height + 0.3 * side, side - 0.14, 0.008), skin * 0.45, np.minimum(move["wrinkle"], 1))
@@ -141,7 +141,7 @@ def eyes(paint, x, y, skin, hair, move, between):
     side = np.sign(x)
     along = (np.abs(x) - apart) / half
     bow = 1 - along**2
-    # A wink's worth of difference between the two sides.
+    # A small difference between the two sides.
     gap = np.clip(0.085 + move["eyes"] + between(-0.015, 0.015) + side * between(-0.01, 0.01), 0.012, None)
     upper, lower = level - gap * bow, level + 0.6 * gap * bow
     white = np.maximum(upper - y, y - lower)
@@ -180,7 +180,7 @@ def mouth(paint, x, y, skin, move, between):
 
 
 def extras(paint, x, y, hair, between, some):
-    """Draw what only some have: a moustache, a beard, glasses, something in front of the face."""
+    """Draw what some faces have: a moustache, a beard, glasses, an object in front of the face."""
     paint(ellipse(x, y - 0.4, 0.26, 0.06), hair, 0.8 * some(0.1))
     paint(np.maximum(ellipse(x, y, 0.78, 1.05), 0.78 - y + 0.3 * np.abs(x)), hair, 0.8 * some(0.12))
     rim = ellipse(np.abs(x) - 0.36, y + 0.18, 0.24, 0.19)
@@ -191,7 +191,7 @@ def extras(paint, x, y, hair, between, some):
 
 
 def photograph(canvas, x, y, between, random):
-    """Return uint8 pixels of the drawing under a light from one side, with the camera's range and noise."""
+    """Return uint8 pixels: the drawing with light from one side, contrast and camera noise."""
     light = 1 + between(-0.35, 0.35) * x + between(-0.25, 0.25) * y
     canvas = (canvas * light - 128) * between(0.6, 1.1) + 128 + between(-35, 35)
     noise = random.standard_normal(canvas.shape, dtype=np.float32) * between(2, 11)

@@ -138,7 +138,7 @@ def evaluate(
         model if is_name(name) else _with_scale(model, name, input_scale, parts["train"])
         for name, model in loaded.items()
     ]
-    answers = _answers(ready, parts[split], tta)
+    shares = _mean_probabilities(ready, parts[split], tta)
     return Evaluation(
         models=tuple(loaded),
         class_names=faces.class_names,
@@ -147,9 +147,9 @@ def evaluate(
         tta=tta,
         seed=seed,
         labels=labels,
-        scores=metrics.scores(parts[split].labels, answers, _unseen(parts, split)),
+        scores=metrics.scores(parts[split].labels, shares, _unseen(parts, split)),
         groups=by_group(
-            found, answers.argmax(axis=1) == parts[split].labels, _covered(ready, answers, parts[split], tta)
+            found, shares.argmax(axis=1) == parts[split].labels, _covered(ready, shares, parts[split], tta)
         ),
     )
 
@@ -171,10 +171,12 @@ def evaluate_split(
         InputError: if the classes of a model are not those of the data.
     """
     members = list(models) if isinstance(models, list | tuple) else [models]
-    return metrics.scores(parts[split].labels, _answers(members, parts[split], tta), _unseen(parts, split))
+    return metrics.scores(
+        parts[split].labels, _mean_probabilities(members, parts[split], tta), _unseen(parts, split)
+    )
 
 
-def _answers(members, faces, tta):
+def _mean_probabilities(members: "Sequence[keras.Model]", faces: Faces, tta: Tta) -> np.ndarray:
     """Return the mean probabilities of networks, (n, classes) in the order of the classes of the data."""
     from fer_keras.inference.prediction import probabilities
 
@@ -183,19 +185,21 @@ def _answers(members, faces, tta):
     return np.mean(found, axis=0)
 
 
-def _unseen(parts, split):
+def _unseen(parts: Mapping[str, Faces], split: str) -> np.ndarray | None:
     """Return which images of a split have no exact copy in the splits before it; None for the first."""
     names = list(parts)
     seen = [parts[name] for name in names[: names.index(split)]]
     return data_room.leak_free(parts[split], *seen) if seen else None
 
 
-def _covered(members, answers, faces, tta):
+def _covered(
+    members: "Sequence[keras.Model]", probabilities: np.ndarray, faces: Faces, tta: Tta
+) -> np.ndarray | None:
     """Return whether the prediction set of each image holds its label; None for networks without sets."""
     calibration = (getattr(members[0], "conformal", None) or {}).get(tta) if len(members) == 1 else None
     if calibration is None:
         return None
-    chosen = conformal.in_set(answers, conformal.threshold(calibration, COVERAGE, members[0].name))
+    chosen = conformal.in_set(probabilities, conformal.threshold(calibration, COVERAGE, members[0].name))
     return chosen[np.arange(len(faces)), faces.labels]
 
 

@@ -59,12 +59,16 @@ def by_group(
     return {column: _figures(np.array(of), right, covered) for column, of in groups.items() if any(of)}
 
 
-def _figures(of, right, covered):
-    rows = []
+def _figures(of: np.ndarray, right: np.ndarray, covered: np.ndarray | None) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
     for group in np.unique(of[of != ""]):
         inside = of == group
         interval = binomtest(int(right[inside].sum()), int(inside.sum())).proportion_ci(method="wilson")
-        row = {"group": str(group), "images": int(inside.sum()), "accuracy": float(right[inside].mean())}
+        row: dict[str, Any] = {
+            "group": str(group),
+            "images": int(inside.sum()),
+            "accuracy": float(right[inside].mean()),
+        }
         row |= {"low": float(interval.low), "high": float(interval.high)}
         rows.append(row if covered is None else row | {"covered": float(covered[inside].mean())})
     lowest, *_, highest = sorted(rows, key=lambda row: row["accuracy"]) if len(rows) > 1 else (rows[0], rows[0])

@@ -1,4 +1,4 @@
-"""What a run would find on this machine, and what to do where something is missing."""
+"""A check of what a run needs on this machine, with advice where something is missing."""
 
 import dataclasses
 import importlib.metadata
@@ -14,12 +14,12 @@ from fer_keras.backend import selection
 from fer_keras.core.errors import InputError, first_line
 from fer_keras.data import cache, loading
 
-LITTLE_ROOM = 1 << 30  # bytes; a run with its checkpoint and pictures takes some tens of MB
+LITTLE_ROOM = 1 << 30  # bytes; a run with its checkpoint and plots takes tens of MB
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `level` is `"ok"`, `"note"` or `"wrong"`, `text` tells what to do if it is not ok."""
+    """The result of a check: `level` is `"ok"`, `"note"` or `"wrong"`; if not ok, `text` says what to do."""
 
     level: str
     subject: str
@@ -27,7 +27,7 @@ class Finding:
 
 
 def findings(output="runs"):
-    """Return `Finding`s on packages, backend, data, wandb and folders; `output` is that of the run directories."""
+    """Return `Finding`s on packages, backend, data, wandb and folders; `output` is where run directories go."""
     return [
         _required(),
         _optional(),
@@ -109,10 +109,10 @@ def _backend():
 
 def _data():
     given = os.environ.get("FER_DATA")
-    origin = f"FER_DATA is {given!r}" if given else f"FER_DATA is not set, {loading.fetched()} is looked at"
+    origin = f"FER_DATA is {given!r}" if given else f"FER_DATA is not set, so {loading.fetched()} is used"
     if not given and not loading.fetched().exists():
-        todo = "runs take synthetic faces. Set FER_DATA or run `fer-keras data fetch`."
-        return Finding("note", "data", f"{origin} and not there: {todo}")
+        todo = "runs use synthetic faces. Set FER_DATA or run `fer-keras data fetch`."
+        return Finding("note", "data", f"{origin}, which does not exist: {todo}")
     try:
         place = loading.locate()
     except InputError as error:
@@ -132,7 +132,7 @@ def _wandb():
     except wandb.Error as error:
         return Finding("wrong", "wandb", f"{version}: {error} Run `wandb login --relogin`.")
     if logged_in:
-        return Finding("ok", "wandb", f"{version}, a key is there: runs go online")
+        return Finding("ok", "wandb", f"{version}, logged in: runs are online")
     return Finding(
         "note", "wandb", f"{version}, not logged in: runs stay offline. `wandb login` lets them upload."
     )
@@ -143,7 +143,7 @@ def _decoding():
 
     if decoding.enforced():
         return Finding("ok", "decoding", "costly images are decoded with limits of time and memory")
-    todo = "Set a memory limit from outside if strangers send images, for example in a container."
+    todo = "If strangers send images, limit the memory of the whole server, for example with a container."
     return Finding("note", "decoding", f"{platform.system()} does not limit the memory of a process. {todo}")
 
 

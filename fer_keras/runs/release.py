@@ -1,4 +1,4 @@
-"""From a finished run to a network that can be shipped: calibrated, in half precision, evaluated as it ships."""
+"""From a finished run to a pretrained network: calibrated, in half precision, evaluated as it is released."""
 
 import pathlib
 import tempfile
@@ -81,10 +81,10 @@ def release(
         export(model, onnx, "onnx", half=True)
         ours = plain(model)
         pack(ours, onnx, about, "trial", trial)
-        shipped = pretrained("trial", folder=trial)
-        test = _figures(shipped, parts, "test")
+        released = pretrained("trial", folder=trial)
+        test = _figures(released, parts, "test")
         fair = parts["test"].take(leak_free(parts["test"], *seen))
-        about |= {"coverage": _coverage(shipped, fair)} if len(fair) else {}
+        about |= {"coverage": _coverage(released, fair)} if len(fair) else {}
         about["scores"] = {"validation": validation, "test": test}
         card = pack(ours, onnx, about, name, folder)
     text = card.with_suffix(".md")

@@ -1,7 +1,7 @@
-"""Keras callbacks: metrics in the epoch's `logs`, the log line, the bar, reseeding, distributed training.
+"""Keras callbacks: metrics in the epoch's `logs`, log line, progress bar, reseeding, distributed training.
 
 Those of checkpoints and learning-rate schedules are in `checkpoints` and `schedules`. Metrics are written into
-`logs`, where `History` and later callbacks find them. `EpochTime` must be first: it counts callbacks before it.
+`logs`, where `History` and later callbacks read them. `EpochTime` must be first: it includes what runs before it.
 """
 
 import logging
@@ -31,15 +31,15 @@ class EpochTime(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stops the training if the loss becomes NaN or infinite, before anything of that epoch is written.
+    """Stops the training if the loss becomes NaN or infinite, before that epoch is saved.
 
     It checks the running mean, which stays NaN or infinite for the rest of the epoch.
 
     Raises:
-        InputError: names the loss, the epoch and the step by which it was found, and what to try.
+        InputError: with the loss, the epoch, the step at which it was detected, and what to try.
     """
 
-    async_safe = True  # called in a thread, which waits for a GPU instead of the training
+    async_safe = True  # runs in a thread, so that training does not wait for the GPU
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -58,14 +58,14 @@ class FiniteLoss(keras.callbacks.Callback):
             raise InputError(
                 f"The {kind} loss became {loss} {place} epoch {self.epoch + 1}, at a learning rate of {rate:g}. "
                 "Try a smaller learning_rate, optimizer_options.global_clipnorm=1.0, or --precision float32. "
-                "The run directory keeps the epochs before."
+                "The run directory keeps the earlier epochs."
             )
 
 
 class GradientRatio(keras.callbacks.Callback):
-    """Adds `grad_ratio`: how many percent the gradient is of the weights, in the mean over the epoch's steps.
+    """Adds `grad_ratio`: norm of the gradient in percent of the weights' norm, averaged over the epoch's steps.
 
-    100 ‖g‖₂ / ‖w‖₂ over all kernels together, and `grad_ratio/<layer>` for each. Needs an optimizer made by
+    100 ‖g‖₂ / ‖w‖₂ over all kernels together, and `grad_ratio/<layer>` for each. Needs an optimizer from
     `fer_keras.backend.gradients.tracked`.
     """
 
@@ -96,7 +96,7 @@ class WeightNorm(keras.callbacks.Callback):
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Adds `learning_rate`: that of the epoch's last step."""
+    """Adds `learning_rate`: the rate of the epoch's last step."""
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = self.model.optimizer
@@ -112,7 +112,7 @@ class InferenceAccuracy(keras.callbacks.Callback):
     Args:
         images: fixed training images, (n, 48, 48, 1).
         targets: as the loss takes them.
-        averaging: callbacks that put averaged weights in place while a model is evaluated.
+        averaging: callbacks that swap in averaged weights for evaluation.
     """
 
     def __init__(self, images, targets, averaging=()):
@@ -125,10 +125,10 @@ class InferenceAccuracy(keras.callbacks.Callback):
 
 
 class RecalibratedAccuracy(keras.callbacks.Callback):
-    """Adds `val_acc_recalibrated` to the last epoch: validation accuracy with new statistics for BatchNorm.
+    """Adds `val_acc_recalibrated` to the last epoch: validation accuracy with recomputed BatchNorm statistics.
 
-    They are the mean of the batch statistics over one pass through the training batches, dropout and
-    augmentation included, the weights fixed. All variables are put back. Without BatchNorm nothing is added.
+    They are the mean of the batch statistics over one pass through the training batches with dropout and
+    augmentation and fixed weights. All variables are restored. Without BatchNorm it adds nothing.
 
     Args:
         batches: `fer_keras.training.dataset.Batches`.
@@ -158,13 +158,13 @@ class RecalibratedAccuracy(keras.callbacks.Callback):
 
 
 class Histograms(keras.callbacks.Callback):
-    """Hands on histograms of gradients and parameters by layer after each epoch, and adds their spread to `logs`.
+    """Passes on histograms of gradients and weights by layer after each epoch, and adds their spread to `logs`.
 
     `gradient_sd/<layer>` and `weight_sd/<layer>` are standard deviations over a kernel's elements,
-    `gradient_iqr/<layer>` and `weight_iqr/<layer>` the widths of the middle half, which outliers do not move.
+    `gradient_iqr/<layer>` and `weight_iqr/<layer>` interquartile ranges, which are robust to outliers.
 
     Args:
-        images: fixed training images, (n, 48, 48, 1), whose gradients are shown.
+        images: fixed training images, (n, 48, 48, 1), for the gradients.
         labels: (n,).
         on_histograms: called with the epoch (from 1) and {"gradients": {layer: histogram}, "parameters": …}, where
             a histogram is what `histogram` returns.
@@ -184,9 +184,9 @@ class Histograms(keras.callbacks.Callback):
 
 
 class DistributedLogs(keras.callbacks.Callback):
-    """Makes `logs` those of all processes of a data-parallel training, and announces each batch's size to layers.
+    """Averages `logs` over the processes of a data-parallel training, and sets the batch size that layers see.
 
-    Must precede the callbacks that read or add to `logs`: each metric is taken as a mean over images.
+    Must precede callbacks that read or add to `logs`. Every metric is a mean over images.
 
     Args:
         batches: `Batches`.
@@ -213,7 +213,7 @@ class DistributedLogs(keras.callbacks.Callback):
 
 
 class ReseedEachEpoch(keras.callbacks.Callback):
-    """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed epoch draws the same."""
+    """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed run gives equal results."""
 
     def __init__(self, batches, seed):
         super().__init__()
@@ -231,7 +231,7 @@ class ReseedEachEpoch(keras.callbacks.Callback):
 
 
 class EpochRows(keras.callbacks.Callback):
-    """Hands each epoch's `logs` to `on_epoch` as a row under the study's names."""
+    """Passes each epoch's `logs` to `on_epoch` as a row with the study's names."""
 
     NAMES = {"loss": "train_loss", "acc": "train_acc"}
 
@@ -245,10 +245,10 @@ class EpochRows(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Moves a bar with the steps, and logs a line of at most 80 characters for each epoch.
+    """Shows a progress bar of the steps, and logs one line of at most 80 characters for each epoch.
 
     Args:
-        progress: started `rich.progress.Progress`.
+        progress: a started `rich.progress.Progress`.
     """
 
     async_safe = True  # see `FiniteLoss`
@@ -293,7 +293,7 @@ def histogram(values):
 def histogram_edges(scale, limit, bins=64):
     """Return the `bins` + 1 edges of a histogram up to ±`limit`, linear below `scale` and logarithmic beyond.
 
-    Gradients and weights are peaked at 0 with long tails: with bins of equal width, one holds nearly all values.
+    Gradients and weights peak at 0 and have long tails: of bins of equal width, one would hold nearly all.
     """
     edges = scale * np.sinh(np.linspace(-1, 1, bins + 1) * np.arcsinh(limit / scale))
     edges[[0, -1]] = -limit, limit  # exactly, so that no value is left out

@@ -1,4 +1,4 @@
-"""All that a training needs to go on after an epoch, in one file."""
+"""Checkpoints: everything that a training needs to continue after an epoch, in one file."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ LOGGER = logging.getLogger("fer_keras")
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes everything a continued training needs after each epoch: weights, optimizer state, epoch."""
+    """Writes weights, optimizer state and epoch after each epoch."""
 
     def __init__(self, path):
         super().__init__()
@@ -30,7 +30,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def restore(model, checkpoint):
-    """Load a `Checkpoint` file into the compiled `model`; return the epochs done, 0 where there is no file.
+    """Load a `Checkpoint` file into the compiled `model`; return the number of finished epochs, 0 without a file.
 
     Raises:
         InputError: if the file is damaged or of another model.
@@ -44,7 +44,7 @@ def restore(model, checkpoint):
 
 
 def epochs_done(checkpoint):
-    """Return the epochs that a `Checkpoint` file holds, 0 where there is no file.
+    """Return the number of finished epochs in a `Checkpoint` file, 0 without a file.
 
     Raises:
         InputError: if the file is damaged.
@@ -62,12 +62,12 @@ def _opened(checkpoint):
             yield arrays
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, AttributeError) as error:
         raise InputError(
-            f"{checkpoint} is damaged: {error}. Delete it and run again to train from the first epoch on."
+            f"{checkpoint} is damaged: {error}. Delete it and run again to train from the first epoch."
         ) from error
 
 
 def share(model, epochs_done):
-    """Give every process the state of process 0's model; return its number of epochs done."""
+    """Copy the state of process 0's model to every process; return its number of finished epochs."""
     if distribution.size() > 1:
         epochs_done, arrays = distribution.of_first((epochs_done, _arrays(model)))
         _assign(model, arrays)

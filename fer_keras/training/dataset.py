@@ -13,7 +13,7 @@ from fer_keras.experiment import Experiment
 from fer_keras.training.losses import uses_soft_targets
 from fer_keras.training.mixup import draw, mix, smooth
 
-SAM_SHARE = 4  # a SAM step climbs by the gradient of one in so many images of its batch; see Experiment.sam
+SAM_SHARE = 4  # a SAM step takes its ascent gradient from one in so many images of its batch
 DISTILLATION_DRAWS = 5  # draws of mixup and cutmix that teachers classify; the student's epochs repeat them
 
 
@@ -31,11 +31,11 @@ def targets_of(faces: Faces, experiment: Experiment, smoothing: float = 0.0) -> 
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of an epoch, with mixup and cutmix, in an order drawn from seed and epoch.
+    """The batches of an epoch, with mixup and CutMix, shuffled by seed and epoch.
 
-    With SAM, each batch follows its own first quarter, see `fer_keras.backend.optimizers.SharpnessAware`.
-    Processes that share a batch get a part of it each. With teachers, mixed batches repeat after `draws` epochs,
-    so that the teachers classify each image `draws` times only.
+    With SAM, each batch comes after its own first quarter, see `fer_keras.backend.optimizers.SharpnessAware`.
+    Each process gets a part of the batch. With teachers, mixed batches repeat after `draws` epochs, so that the
+    teachers classify each image only `draws` times.
 
     Args:
         train: `Faces` to train on.
@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):
         images: (n, 48, 48, 1) uint8, an array or a tensor of the backend.
         train: as given.
         targets: (n,) class numbers, or (n, classes) float32 with the experiment's label smoothing.
-        steps: batches of an epoch, those of SAM not counted twice.
+        steps: batches of an epoch; a pair of SAM counts once.
         draws: number of different draws of mixup and cutmix, if the experiment has teachers.
     """
 
@@ -87,12 +87,12 @@ class Batches(keras.utils.PyDataset):
         return count if second else math.ceil(count / SAM_SHARE)
 
     def rows(self, step: int) -> np.ndarray:
-        """Return the places of a step's images, in order."""
+        """Return the indices of a step's images, in order."""
         size = self.experiment.batch_size
         return self.order[step * size : (step + 1) * size]
 
     def mixed(self, step: int) -> tuple[Any, np.ndarray]:
-        """Return the images of a step and their targets after mixup or cutmix, without those of teachers."""
+        """Return the images of a step and their targets after mixup or CutMix, without soft targets."""
         rows = self.rows(step)
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         return mix(self.images[rows], self.targets[rows], self._generator(step), mixup=mixup, cutmix=cutmix)

@@ -34,10 +34,10 @@ def digests(paths: Sequence[str]) -> list[str]:
 
 
 def soft_targets(batches: Batches) -> np.ndarray | None:
-    """Return the teachers' mean probabilities for each training image, mixed as the student sees it, and mirrored.
+    """Return the teachers' mean probabilities for each training image and its mirror, mixed as for the student.
 
     Args:
-        batches: of the student; its experiment names the `.keras` files. It is shuffled.
+        batches: of the student; its experiment names the `.keras` files. It is reshuffled.
 
     Returns:
         (draws, n, classes) float32, for each draw of `batches`, images in their order; `None` without
@@ -76,7 +76,7 @@ def _teacher(path: str, class_names: tuple[str, ...]) -> keras.Model:
 
 
 def teacher(experiment, model, class_names):
-    """Return a function from augmented images to the teachers' mean probabilities, and the layer it looks at.
+    """Return a function from augmented images to the teachers' mean probabilities, and its input layer's name.
 
     Args:
         experiment: `Experiment` with `teachers`.

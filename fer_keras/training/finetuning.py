@@ -1,4 +1,4 @@
-"""From a trained network to one for other classes: its last layer first, then all of it at a low rate."""
+"""Fine-tuning for other classes: first the last layer, then the whole network at a low learning rate."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from fer_keras.models.augmentation import RandomAffine, RandomFlip
 from fer_keras.training import callbacks
 from fer_keras.training.fitting import stratified
 
-PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C of the logistic regression; the least validation loss chooses
+PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C of the logistic regression, chosen by validation loss
 EPOCHS = 12
 PATIENCE = 3  # epochs without a lower validation loss, after which training ends
 BATCH_SIZE = 32
-LEARNING_RATE = 2e-4  # a tenth of what AdamW takes for these networks from scratch; falls to 0 by a cosine
+LEARNING_RATE = 2e-4  # a tenth of AdamW's rate for training from scratch; cosine decay to 0
 WEIGHT_DECAY = 1e-3
 SHARES = (0.25, 0.5, 1.0)  # of the training images, for the learning curve
 FEATURE_BATCH = 256
@@ -29,7 +29,7 @@ FEATURE_BATCH = 256
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What the frozen body makes of the training images and their mirror images, and of the validation images.
+    """Features from the frozen body: of the training images, their mirror images and the validation images.
 
     Args:
         train, mirrored, validation: float32 (n, features).
@@ -45,7 +45,7 @@ class Features:
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """The last layer: logits are features @ kernel + bias. `loss` and `accuracy` are those on validation."""
+    """The last layer: logits are features @ kernel + bias. `loss` and `accuracy` are on the validation images."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -76,7 +76,7 @@ def body_of(model: keras.Model) -> keras.Model:
 
 
 def features_of(body: keras.Model, train: Faces, validation: Faces, advance: Callable[[float], None]) -> Features:
-    """Return the `Features` of the images; `advance` is called with each number of images that is done."""
+    """Return the `Features` of the images; `advance` is called with the number of images done."""
 
     def passed(images, turn=1):
         found = []
@@ -92,7 +92,7 @@ def features_of(body: keras.Model, train: Faces, validation: Faces, advance: Cal
 
 
 def fit_head(features: Features, rows: np.ndarray, classes: int) -> Head:
-    """Return the class-balanced logistic regression of least validation loss, of the training images `rows`."""
+    """Return the class-balanced logistic regression on the training images `rows` of least validation loss."""
     train = np.concatenate([features.train[rows], features.mirrored[rows]])
     labels = np.tile(features.labels[rows], 2)
     mean, spread = train.mean(axis=0), train.std(axis=0) + 1e-6
@@ -117,9 +117,9 @@ def _scored(kernel, bias, features):
 
 
 def learning_curve(features: Features, classes: int) -> tuple[list[dict[str, Any]], Head]:
-    """Return the validation accuracy of heads on shares of the training images, and the head on all of them.
+    """Return the validation accuracy of heads trained on shares of the training images, and the head of all.
 
-    Each row has `images`, `share`, `accuracy` and `loss`. A share in which a class has no image is left out.
+    Each row has `images`, `share`, `accuracy` and `loss`. Shares that lack a class are left out.
     """
     rows = []
     for share in SHARES:
@@ -132,20 +132,20 @@ def learning_curve(features: Features, classes: int) -> tuple[list[dict[str, Any
 
 
 def with_head(body: keras.Model, head: Head) -> keras.Model:
-    """Return `body` with `head` on it, from images to logits. Its normalizations keep their statistics."""
+    """Return `body` with `head` on top, from images to logits. Batch normalization keeps its statistics."""
     dense = keras.layers.Dense(head.kernel.shape[1], dtype="float32", name="logits")
     model = keras.Model(body.inputs[0], dense(body.outputs[0]), name=body.name)
     dense.set_weights([head.kernel.astype("float32"), head.bias.astype("float32")])
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):  # a few images would spoil its statistics
+        if isinstance(layer, keras.layers.BatchNormalization):  # statistics of few images are unreliable
             layer.trainable = False
     return model
 
 
 def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> list[dict[str, Any]]:
-    """Train all of `model` on mirrored and slightly moved images; return a row for each epoch.
+    """Train all layers of `model` with random flips and small affine moves; return a row for each epoch.
 
-    It ends with the weights of the least validation loss, which may be those that it came with.
+    The model ends with the weights of the lowest validation loss, which may be the initial ones.
 
     Args:
         model: as `with_head` returns it; its weights are changed.
@@ -191,10 +191,10 @@ def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> l
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Ends the training after `PATIENCE` epochs without a lower validation loss; puts the best weights back.
+    """Stops after `PATIENCE` epochs without a lower validation loss and restores the best weights.
 
     Args:
-        loss: on validation before the first epoch, which the training has to beat.
+        loss: validation loss before training.
     """
 
     def __init__(self, loss: float):

@@ -1,4 +1,4 @@
-"""Compile and fit; an interrupted training continues where it stopped, with the same numbers."""
+"""Compile and fit. An interrupted training continues from its last epoch and gives equal results."""
 
 import dataclasses
 import logging
@@ -27,9 +27,9 @@ OPTIMIZERS = {
     "rmsprop": fused(keras.optimizers.RMSprop),
     "sgd": fused(keras.optimizers.SGD),
 }
-OVERFIT_IMAGES = 128  # the overfit check's subset: one batch, so that an epoch is a step
+OVERFIT_IMAGES = 128  # of the overfit check: one batch, so one step per epoch
 OVERFIT_EPOCHS = 100
-PROBE = 128  # training images that the gradient histograms are taken from
+PROBE = 128  # training images for the gradient histograms
 INFERENCE_IMAGES = 2870  # training images scored in inference mode, as many as FER-2013's validation images
 
 
@@ -38,15 +38,15 @@ def build(experiment, train):
 
     Args:
         experiment: `Experiment`.
-        train: `Faces`; their images decide the normalization, their number the length of the schedule.
+        train: `Faces`; for the statistics of the normalization and the length of the schedule.
 
     Raises:
-        InputError: if the experiment names a model, an option or an augmentation that is not there, or teachers
-            without a share of the target, or a share without them.
+        InputError: if the model, an option or an augmentation is unknown, or only one of `teachers` and
+            `distillation` is set.
     """
     if bool(experiment.teachers) != bool(experiment.distillation):
         raise InputError(
-            "teachers and distillation, their share of the target, go together. Received "
+            "Set both teachers and distillation (their share of the target), or neither. Received "
             f"teachers={experiment.teachers!r}, distillation={experiment.distillation!r}."
         )
     keras.utils.set_random_seed(experiment.seed)
@@ -97,8 +97,8 @@ def fit(
 ):
     """Train `model` for the experiment's epochs, continuing from `checkpoint` if that file exists.
 
-    If `distribution` has joined several processes, all must call this; process 0 alone needs `on_epoch` and
-    the arguments after it.
+    In a group of processes (see `distribution.joined`) all must call this; only process 0 needs `on_epoch` and the
+    arguments after it.
 
     Args:
         model: from `build`.
@@ -111,7 +111,7 @@ def fit(
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`; `None` for none.
         checkpoint: path of an `.npz` file, rewritten whole after every epoch; `None` for none.
         capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`. If that is not possible,
-            the log says why and training goes on without.
+            the log says why and training continues without.
 
     Raises:
         InputError: if the loss becomes NaN or infinite.
@@ -206,7 +206,7 @@ def _step(model, experiment, batches, class_weight, capture):
 
 
 def stratified(labels, count):
-    """Return up to `count` places in `labels`, each class with its share, always the same ones."""
+    """Return up to `count` indices of `labels`, stratified by class and always the same."""
     by_class = np.argsort(labels, kind="stable")
     return np.sort(by_class[np.linspace(0, len(labels), min(count, len(labels)), endpoint=False).astype(int)])
 
@@ -215,7 +215,7 @@ def overfit_losses(experiment, train):
     """Return the losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
 
     Trains at the experiment's own learning rate, constant. Cross-entropy of each training step in nats, without
-    the L2 penalty, which never goes down to 0. Stops below 0.01, where nothing is left to see.
+    the L2 penalty, which never reaches 0. Stops below 0.01.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
     images = np.asarray(subset.images)

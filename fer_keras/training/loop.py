@@ -1,4 +1,4 @@
-"""Epochs of `fer_keras.backend.step`: what `Model.fit` does around its steps, without reading from the device."""
+"""A training loop around `fer_keras.backend.step`: `Model.fit` without reading from the device in each step."""
 
 import keras
 
@@ -6,10 +6,10 @@ VALIDATION_BATCH = 512
 
 
 def train(model, step, batches, *, epochs, initial_epoch, validation_data, callbacks):
-    """Train `model` by `step` for some epochs; the arguments are those of `Model.fit`.
+    """Train `model` with `step`; the arguments are those of `Model.fit`.
 
-    Callbacks meet every epoch as in `fit`. After a step their `logs` are empty, since metrics stay on the device
-    until the epoch ends.
+    Callbacks are called as by `fit`. After a step their `logs` are empty: metrics stay on the device until the
+    epoch ends.
 
     Args:
         model: compiled `keras.Model`.

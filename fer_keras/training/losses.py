@@ -1,4 +1,4 @@
-"""Losses by name. All take logits: on saturated softmax outputs, backends differ."""
+"""Losses by name. All take logits, because backends differ on saturated softmax outputs."""
 
 import keras
 from keras import ops
@@ -9,7 +9,7 @@ from fer_keras.experiment import Experiment
 class GeneralizedCrossEntropy(keras.losses.Loss):
     """(1 - p^q) / q for p the probability of the target; Zhang & Sabuncu 2018, arXiv:1805.07836.
 
-    Keras' class of that name takes class numbers and probabilities only: no soft targets, no logits.
+    Unlike Keras' class of that name it takes soft targets and logits.
     """
 
     def __init__(self, q: float = 0.7) -> None:
@@ -40,7 +40,7 @@ def uses_soft_targets(experiment: Experiment) -> bool:
 
 
 def loss_and_accuracy(experiment: Experiment) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
-    """Return the experiment's loss, and the metric `acc`, each for targets as `uses_soft_targets` says."""
+    """Return the experiment's loss and the metric `acc`, for targets as `uses_soft_targets` says."""
     if uses_soft_targets(experiment):
         return LOSSES[experiment.loss](), keras.metrics.CategoricalAccuracy(name="acc")
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -1,4 +1,4 @@
-"""Training images and labels blended: label smoothing, mixup, cutmix. Drawn by a given generator of NumPy."""
+"""Label smoothing, mixup and CutMix, drawn with a NumPy generator."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ def smooth(labels, num_classes, share):
 
 @dataclasses.dataclass(frozen=True)
 class Blend:
-    """How the images of one batch are blended in pairs.
+    """How mixup or CutMix blends the images of one batch in pairs.
 
     Attributes:
         partner: (n,) position in the batch of each image's partner.

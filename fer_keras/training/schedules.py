@@ -1,4 +1,4 @@
-"""How the learning rate goes; see `Experiment.schedule`."""
+"""Learning-rate schedules, see `Experiment.schedule`."""
 
 import math
 
@@ -13,7 +13,7 @@ PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls s
 
 
 def rate(name, learning_rate, steps):
-    """Return the learning rate, or Keras' schedule of it over so many `steps`, for an optimizer."""
+    """Return the learning rate, or a Keras schedule over `steps` steps, for an optimizer."""
     if name in ("constant", "plateau", "steps"):  # the last two by `callbacks`
         return learning_rate
     if name == "cosine":
@@ -22,10 +22,10 @@ def rate(name, learning_rate, steps):
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 up in a straight line to `highest`, then down to 0 along half a cosine, in `steps` steps together.
+    """Linear warm-up from 0 to `highest`, then cosine decay to 0, in `steps` steps together.
 
-    To rounding what Keras' `CosineDecay` with a warm-up gives. That one branches on the step: on torch, the
-    processor would wait for the GPU at each weight of each step.
+    Equal to Keras' `CosineDecay` with a warm-up, to rounding. That class branches on the step: on torch, the CPU
+    would wait for the GPU at every weight of every step.
     """
 
     def __init__(self, highest, steps):
@@ -59,7 +59,7 @@ def callbacks(model, experiment):
 
 
 class Plateau(keras.callbacks.ReduceLROnPlateau):
-    """Keras' own, by validation accuracy; it remembers in a variable of the optimizer, which checkpoints hold."""
+    """`ReduceLROnPlateau` by validation accuracy; its state is an optimizer variable, which checkpoints hold."""
 
     def __init__(self, model):
         super().__init__("val_acc", mode="max", **PLATEAU)

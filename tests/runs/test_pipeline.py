@@ -264,8 +264,8 @@ def test_other_settings_or_data_do_not_go_on_with_an_unfinished_run(tmp_path, cs
         ({"optimizer_options": {"beta": 1}}, "optimizer_options do not fit 'adam'"),
         ({"teachers": ("no.keras",), "distillation": 0.5}, "Cannot read no.keras: No such file"),
         ({"teachers": (__file__,), "distillation": 0.5}, "test_pipeline.py does not end in .keras"),
-        ({"teachers": (__file__,)}, r"go together. Received teachers=\('.*',\), distillation=0.0"),
-        ({"distillation": 0.5}, r"go together. Received teachers=\(\), distillation=0.5"),
+        ({"teachers": (__file__,)}, r"or neither. Received teachers=\('.*',\), distillation=0.0"),
+        ({"distillation": 0.5}, r"or neither. Received teachers=\(\), distillation=0.5"),
         ({"labels": "fer+"}, r"labels='fer\+' needs FER\+ votes, and there are none beside .*faces.csv"),
     ],
 )

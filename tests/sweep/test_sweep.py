@@ -86,7 +86,7 @@ def test_override(text, field, value):
         ("=1", "Received '=1'."),
         ("lerning_rate=1", "An experiment has no setting 'lerning_rate'. Did you mean 'learning_rate'?"),
         ("zzz.dropout=1", "no setting 'zzz'. Expected one of: name, model, model_options, "),
-        ("learning_rate.x=1", "The setting 'learning_rate' has no options in it. Received 'learning_rate.x=1'."),
+        ("learning_rate.x=1", "The setting 'learning_rate' has no options. Received 'learning_rate.x=1'."),
         ("learning_rate=fast", "learning_rate must be a number above 0. Received 'fast'."),
         ("normalization=no", "normalization must be True or False. Received 'no'."),
         ("model_options=3", "model_options must be a dict. Received 3."),
