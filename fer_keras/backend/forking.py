@@ -1,6 +1,6 @@
 """Predictions in processes that were forked, as `multiprocessing.Pool` does on Linux by default.
 
-A fork copies one thread only. A backend whose threads are gone waits for them for ever.
+A fork copies one thread only. A backend without its threads would wait for them forever.
 """
 
 import os
@@ -14,7 +14,7 @@ _forked = False
 
 
 def prepare() -> None:
-    """Let processes that are forked from now on predict: PyTorch computes in one thread there.
+    """Make prediction work in processes that are forked later: PyTorch uses one thread there.
 
     JAX and TensorFlow cannot be used after a fork; `check` reports that.
     """

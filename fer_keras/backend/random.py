@@ -1,4 +1,4 @@
-"""Random draws: without a read from the device, and for a whole batch that several processes share."""
+"""Random numbers: seeds without a read from the device, and draws for a batch that processes share."""
 
 import keras
 import numpy as np
@@ -8,13 +8,13 @@ from fer_keras.backend import distribution
 
 
 class SeedGenerator(keras.random.SeedGenerator):
-    """Keras' own, which on torch tells each seed without a look at the device, where a look waits for a GPU.
+    """Keras' own, but on torch it gives seeds without reading from the device, which would wait for a GPU.
 
-    The seeds after the first are counted here. PyTorch counts how often a tensor was written, so that a state that
-    somebody else has written is read again.
+    The seeds after the first are counted here. PyTorch counts the writes to a tensor: after a write from elsewhere
+    the state is read again.
     """
 
-    written, writes = None, None  # the tensor that `words` are of, and how often it was written by then
+    written, writes = None, None  # the tensor that `words` were read from, and its number of writes
 
     def next(self, ordered=True):
         if keras.backend.backend() != "torch" or not ordered:

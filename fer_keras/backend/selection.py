@@ -1,4 +1,4 @@
-"""Which backend of Keras is asked for, and whether it is there; told before Keras is loaded."""
+"""Which Keras backend is selected and whether it is installed, checked before Keras is loaded."""
 
 import importlib.util
 import os
@@ -7,7 +7,7 @@ PACKAGES = {"torch": "torch", "jax": "'fer-keras[jax]'", "tensorflow": "'fer-ker
 
 
 def installed():
-    """Return the names of the backends whose packages are there."""
+    """Return the names of the installed backends."""
     return [name for name in PACKAGES if importlib.util.find_spec(name)]
 
 

@@ -1,8 +1,8 @@
-"""A training step of Keras as a function of tensors that stay where they are, and its replay as a CUDA graph.
+"""A training step on tensors that stay on the device, and its replay as a CUDA graph.
 
-`Step` computes what `Model.fit` does in a step, to rounding. It also takes the batch and blends it, by tables that
-are copied to the device once an epoch: nothing passes between processor and device during one. `GraphedStep`
-captures that function once and replays it, which is one launch a step.
+`Step` computes a step of `Model.fit`, to rounding. It also selects and blends the batch, by tables that are copied
+to the device once per epoch, so that no data moves between CPU and device within one. `GraphedStep` captures the
+step once and replays it with one launch per step.
 """
 
 import collections
@@ -29,12 +29,12 @@ WARM_UP = 3  # steps before the capture: libraries are loaded and kernels are ch
 
 
 class Plan(typing.NamedTuple):
-    """What the steps of an epoch take and how they blend it.
+    """The images of an epoch's steps and how they are blended.
 
     Attributes:
-        rows: (n,) training image at each place of the epoch.
-        partners: (n,) training image that it is blended with; `None` without mixup and cutmix.
-        shares: (steps, 2) float32, what remains of the images' pixels outside the box, and of their targets.
+        rows: (n,) index of the training image at each position of the epoch.
+        partners: (n,) index of the image it is blended with; `None` without mixup and CutMix.
+        shares: (steps, 2) float32, weights of an image's own pixels outside the box, and of its own target.
         boxes: (steps, 4), top, bottom, left and right of the pixels taken from the partners.
         soft_targets: (n, num_classes) probabilities of the teachers for each training image; `None` without them.
     """
@@ -47,13 +47,13 @@ class Plan(typing.NamedTuple):
 
 
 class Step:
-    """A training step on tensors that stay in place. On a GPU, random numbers are those of torch's own generator.
+    """A training step on tensors that stay in place. On a GPU, random numbers come from torch's own generator.
 
     Args:
         model: built and compiled `keras.Model` whose optimizer is built.
         images: (n, height, width, channels) uint8, the training images.
         targets: (n,) class numbers or (n, num_classes) shares.
-        batch_size: images a step; the last one of an epoch may take fewer.
+        batch_size: images per step; the last of an epoch may have fewer.
         class_weight: {class: weight in the loss}, or `None`.
         distillation: the teachers' share of the targets.
         teacher: function from the images as the network sees them, after augmentation, to the targets of the
@@ -76,7 +76,7 @@ class Step:
         self.plan, self.on_device, self.constants = None, self.images.is_cuda, _Constants()
 
     def start(self, plan):
-        """Begin an epoch: copy its `Plan` to where the last one was."""
+        """Begin an epoch: copy its `Plan` over the last one."""
         tensors = Plan(
             *(None if array is None else torch.from_numpy(np.ascontiguousarray(array)) for array in plan)
         )
@@ -116,7 +116,7 @@ class Step:
         return ((rows >= top) & (rows < bottom))[:, None, None] & ((columns >= left) & (columns < right))[:, None]
 
     def _train(self, images, targets):
-        """What `keras.Model.train_step` does, with the teachers' targets for the images as they are augmented."""
+        """`keras.Model.train_step` with the teachers' targets for the augmented images."""
         model = self.model
         outputs = self.network(images, training=True)
         if self.teacher:
@@ -138,7 +138,7 @@ class Step:
 class GraphedStep:
     """Replays `step` as a CUDA graph, one for each number of images, after it ran `WARM_UP` times.
 
-    Where it cannot be captured, the log says why and every step runs as it is.
+    If it cannot be captured, the log says why and every step runs without a graph.
 
     Args:
         step: `Step` on a CUDA device.

@@ -5,13 +5,13 @@ import logging
 import os
 import pathlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import writing
+from fer_keras.core.files import StrPath, writing
 
 LOG = logging.getLogger("fer_keras")
 MARK = "drawn by fer-keras"
@@ -35,11 +35,14 @@ class Outputs:
         InputError: if a folder cannot be made or written to.
     """
 
-    def __init__(self, inputs, *, annotate=None, saliency=None):
+    def __init__(
+        self, inputs: Iterable[str], *, annotate: StrPath | None = None, saliency: StrPath | None = None
+    ) -> None:
         self.annotate, self.saliency = annotate, saliency
         self._kept = {identity(path) for path in inputs}
-        for folder in filter(None, (annotate, saliency)):
-            make(folder)
+        for folder in (annotate, saliency):
+            if folder:
+                make(folder)
 
     def save(self, image: Image.Image, folder: str | os.PathLike, path: str, ending: str) -> None:
         """Write the PIL `image`, drawn for the input `path`, as PNG into `folder`."""
@@ -57,7 +60,7 @@ class Outputs:
             yield temporary
         self._kept.add(identity(target))
 
-    def _free(self, folder, path, ending):
+    def _free(self, folder: StrPath, path: str, ending: str) -> pathlib.Path:
         stem = "stdin" if path == "-" else shortened(pathlib.Path(path).stem)
         first = target = pathlib.Path(folder, f"{stem}{ending}")
         number = 1
@@ -68,18 +71,18 @@ class Outputs:
             LOG.info("%s was not drawn by fer-keras and is kept; drawing to %s.", first, target.name)
         return target
 
-    def _may_replace(self, target):
+    def _may_replace(self, target: pathlib.Path) -> bool:
         if not os.path.lexists(target):
             return True
         return not target.is_symlink() and is_drawn(target) and identity(target) not in self._kept
 
 
-def shortened(stem):
+def shortened(stem: str) -> str:
     encoded = os.fsencode(stem)
     return stem if len(encoded) <= LONGEST else encoded[:LONGEST].decode(errors="ignore")
 
 
-def identity(path):
+def identity(path: StrPath) -> tuple[int, int] | None:
     """Return device and inode of the file, None if there is none."""
     try:
         status = os.stat(path)
@@ -88,7 +91,7 @@ def identity(path):
     return status.st_dev, status.st_ino
 
 
-def make(folder):
+def make(folder: StrPath) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

@@ -1,12 +1,14 @@
 """A photograph in any form to an upright RGB array. Files are not trusted: they may come from strangers."""
 
 import os
-from typing import BinaryIO, TypeAlias
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 from fer_keras.data import bit_depth
 from fer_keras.recognition import decode_worker, decoding
 from fer_keras.recognition.headers import FORMATS
@@ -24,9 +26,9 @@ def read(
 
     Args:
         image: path, encoded `bytes`, binary file such as `io.BytesIO`, PIL image, or array: uint8 or uint16,
-            (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright as their EXIF
-            says, of an animation the first frame is taken, transparency is laid over white, more than 8
-            bits are cut to 8.
+            (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright by their EXIF
+            data. Of an animation the first frame is read, transparency becomes white, more than 8 bits are
+            reduced to 8.
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images know their own order.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
@@ -54,7 +56,7 @@ def read(
     )
 
 
-def _read_file(path):
+def _read_file(path: StrPath) -> bytes:
     """Return the bytes of a file of at most `MAX_FILE_BYTES`."""
     try:
         with open(path, "rb") as file:
@@ -65,7 +67,7 @@ def _read_file(path):
         raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.") from error
 
 
-def _read_stream(file, name):
+def _read_stream(file: Any, name: StrPath) -> bytes:
     """Return the bytes of a binary file of at most `MAX_FILE_BYTES`, from its start where it can be rewound."""
     if file.seekable():
         file.seek(0)
@@ -77,38 +79,39 @@ def _read_stream(file, name):
     return data
 
 
-def _explained(decode, name, max_pixels):
+def _explained(decode: Callable[[], np.ndarray], name: StrPath, max_pixels: int) -> np.ndarray:
     """Return what `decode` returns; its errors become an `InputError` that names the image."""
     try:
         return decode()
     except decode_worker.TooLargeError as error:
-        raise InputError(_too_large(*error.args, name, max_pixels)) from error
+        width, height = error.args
+        raise InputError(_too_large(width, height, name, max_pixels)) from error
     except decoding.CostError as error:
         raise InputError(f"{name} {error}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a readable image. Expected {', '.join(FORMATS)}.") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
+    except Exception as error:  # Pillow raises many kinds of errors on damaged files
         reason = str(error) or type(error).__name__
         raise InputError(f"{name} cannot be decoded ({reason}): it is damaged or cut short.") from error
 
 
-def check_size(width: int, height: int, name, max_pixels: int) -> None:
+def check_size(width: int, height: int, name: StrPath, max_pixels: int) -> None:
     """Raise `InputError` if the image or video `name` has more pixels."""
     if width * height > max_pixels:
         raise InputError(_too_large(width, height, name, max_pixels))
 
 
-def _too_large(width, height, name, max_pixels):
+def _too_large(width: int, height: int, name: StrPath, max_pixels: int) -> str:
     return f"{name} has {width} x {height} pixels, more than {max_pixels:,}. Make it smaller."
 
 
-def _eight_bits(values):
+def _eight_bits(values: np.ndarray) -> np.ndarray:
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"The image has values {values.min()} to {values.max()}. Expected 8 or 16 bits.")
     return bit_depth.to_eight_bits(values, bit_depth.smallest_depth(int(values.max())))
 
 
-def _from_array(array, bgr, max_pixels):
+def _from_array(array: np.ndarray, bgr: bool, max_pixels: int) -> np.ndarray:
     values = array[..., None] if array.ndim == 2 else array
     fits = values.ndim == 3 and values.shape[2] in (1, 3, 4) and values.size
     if not fits or values.dtype not in (np.uint8, np.uint16):

@@ -3,9 +3,10 @@
 import collections
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -57,16 +58,18 @@ def write(figure: Figure, path: str | os.PathLike) -> None:
         figure.savefig(path, metadata={"Software": None} | PNG_TEXT)
 
 
-def likeliest_classes(probabilities):
+def likeliest_classes(probabilities: Sequence[Mapping[str, float]]) -> list[str]:
     """Return the `MOST_CLASSES` names with the highest mean, in their own order."""
     if not probabilities:
         return []
     totals = {name: sum(values[name] for values in probabilities) for name in probabilities[0]}
-    most = sorted(totals, key=totals.get, reverse=True)[:MOST_CLASSES]
+    most = sorted(totals, key=totals.__getitem__, reverse=True)[:MOST_CLASSES]
     return [name for name in totals if name in most]
 
 
-def draw(axes, number, points, names):
+def draw(
+    axes: Axes, number: int, points: Sequence[tuple[float, Mapping[str, float]]], names: Sequence[str]
+) -> None:
     times = [time for time, _ in points]
     palette = colors(points[0][1]) | DARKER
     for name in names:
