@@ -26,7 +26,7 @@ FOLDER = pathlib.Path(__file__).with_name("weights")
 
 
 def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model":
-    """Return a trained network: images (n, 48, 48, 1) of values [0, 255] to probabilities (n, 7).
+    """Return a trained network: images (n, 48, 48, 1) of values [0, 255] to probabilities (n, classes).
 
     Args:
         name: `"best"`, or `"tiny"` for one under 1 MB.

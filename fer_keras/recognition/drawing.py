@@ -2,7 +2,8 @@
 
 import colorsys
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -56,19 +57,19 @@ def annotate(rgb: np.ndarray, faces: Sequence[Face]) -> Image.Image:
     return image
 
 
-def letter_size(image, faces):
+def letter_size(image: Sequence[int], faces: Sequence[Face]) -> int:
     """Return the pixels of letters that fit faces of the usual size in this picture."""
     face = statistics.median(max(face.box[2:]) for face in faces)
     return max(SMALLEST, min(int(face / 7), min(image) // 20, LARGEST))
 
 
-def labels(faces):
+def labels(faces: Sequence[Face]) -> list[list[str]]:
     """Return the labels of each face, the longest first."""
     numbers = layout.reading_order([face.box for face in faces])
     return [label_texts(face, number, len(faces)) for face, number in zip(faces, numbers, strict=True)]
 
 
-def label_texts(face, number, count):
+def label_texts(face: Face, number: int, count: int) -> list[str]:
     number = face.track or number
     percent = f"{face.emotion} {100 * face.probabilities[face.emotion]:.0f} %"
     if face.answer != face.emotion:
@@ -78,15 +79,15 @@ def label_texts(face, number, count):
     return [f"{number}: {percent}", f"{number}: {face.emotion}", str(number)]
 
 
-def label(draw, place, text, color, font):
+def label(draw: ImageDraw.ImageDraw, place: Sequence[float], text: str, color: str, font: Any) -> None:
     x, y, width, height = place
     draw.rectangle((x, y, x + width, y + height), fill=color)
     draw.text((x + width / 2, y + height / 2), text, fill=ink(color), font=font, anchor="mm")
 
 
-def ink(color):
+def ink(color: str) -> str:
     """Return the color of letters that can be read on `color`: black or white."""
-    return "black" if ImageColor.getcolor(color, "L") > 110 else "white"
+    return "black" if cast(int, ImageColor.getcolor(color, "L")) > 110 else "white"
 
 
 def colors(names: Iterable[str]) -> dict[str, str]:
@@ -95,14 +96,14 @@ def colors(names: Iterable[str]) -> dict[str, str]:
     return {name: COLORS.get(name) or other_color(others.index(name)) for name in names}
 
 
-def other_color(i):
+def other_color(i: int) -> str:
     if i < len(OTHER_COLORS):
         return OTHER_COLORS[i]
     hue = 0.618 * i % 1  # the golden ratio spreads hues evenly, however many there are
     return "#" + "".join(f"{round(255 * value):02X}" for value in colorsys.hsv_to_rgb(hue, 0.6, 0.85))
 
 
-def bars_size(probabilities, size):
+def bars_size(probabilities: Mapping[str, float], size: int) -> tuple[int, int]:
     """Return (width, height) of a panel of bars in letters of `size` pixels."""
     names = [shortened(name) for name in probabilities]
     font = ImageFont.load_default(round(0.9 * size))
@@ -110,13 +111,13 @@ def bars_size(probabilities, size):
     return round(max(map(font.getlength, names)) + 6.5 * size), round(1.25 * size * rows) + size // 2
 
 
-def bars(draw, left, top, face, size):
+def bars(draw: ImageDraw.ImageDraw, left: float, top: float, face: Face, size: int) -> None:
     """Draw the probabilities of `face` as bars, in letters of `size` pixels."""
     font = ImageFont.load_default(round(0.9 * size))
     width, height = bars_size(face.probabilities, size)
     palette = colors(face.probabilities)
     draw.rectangle((left, top, left + width, top + height), fill=PAPER, outline=palette[face.emotion])
-    likeliest = sorted(face.probabilities, key=face.probabilities.get, reverse=True)[:MOST_BARS]
+    likeliest = sorted(face.probabilities, key=face.probabilities.__getitem__, reverse=True)[:MOST_BARS]
     start = left + width - 6 * size
     for i, name in enumerate(name for name in face.probabilities if name in likeliest):
         middle = top + size // 4 + (i + 0.5) * 1.25 * size
@@ -125,7 +126,7 @@ def bars(draw, left, top, face, size):
         draw.rectangle((start, middle - 0.4 * size, end, middle + 0.4 * size), fill=palette[name])
 
 
-def shortened(name):
+def shortened(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
@@ -152,12 +153,12 @@ def saliency_map(face: Face, heat: np.ndarray) -> Image.Image:
     return image
 
 
-def tinted(grey, heat):
+def tinted(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Return `grey` (48, 48, 3) with the positive `heat` in orange and the negative in blue."""
     strength = (np.abs(heat) / max(np.abs(heat).max(), 1e-6))[..., None]
     color = np.where(heat[..., None] > 0, (230, 90, 0), (0, 90, 200))
     return (grey + 0.7 * strength * (color - grey.astype(float))).round().astype(np.uint8)
 
 
-def enlarged(pixels):
+def enlarged(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels).resize((ENLARGED, ENLARGED), Image.Resampling.BICUBIC)
