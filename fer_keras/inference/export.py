@@ -58,7 +58,7 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
             counterpart for a layer, or the difference is above 1e-4. No file is written then.
     """
     output = pathlib.Path(output)
-    _check(output, form)
+    check(output, form)
     images = _images()
     metadata = _metadata(getattr(model, "class_names", EMOTIONS))
     conformal = getattr(model, "conformal", None) or {}
@@ -103,7 +103,13 @@ def _calibrated(model):
     return keras.Model(network.inputs[0], ops.softmax(logits), name=model.name)
 
 
-def _check(output, form):
+def check(output: pathlib.Path, form: str) -> None:
+    """Check that `export` can write `output` in the format `form` here.
+
+    Raises:
+        InputError: if packages are missing, Keras runs on another backend than the format needs, or the name has
+            another ending.
+    """
     missing = [package for package in PACKAGES[form] if importlib.util.find_spec(package) is None]
     if missing:
         raise InputError(f"Format {form} needs the package {', '.join(missing)}: pip install 'fer-keras[{form}]'.")

@@ -13,8 +13,7 @@ from fer_keras.core.choices import TTA
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
 from fer_keras.data import Faces, leak_free, split
-from fer_keras.inference import conformal
-from fer_keras.inference.export import export
+from fer_keras.inference import conformal, export
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.model_files.pretrained import class_names, pack, pretrained
@@ -46,14 +45,15 @@ def release(
         Paths of the card as JSON and as Markdown.
 
     Raises:
-        InputError: if the run is not finished, or was trained on other data or on synthetic faces; if packages
-            that write ONNX are missing; with `refit`, as `pipeline.refit`.
+        InputError: if the run is not finished, or was trained on other data or on synthetic faces; if ONNX
+            cannot be written here (it needs its packages and the backend torch); with `refit`, as `pipeline.refit`.
     """
     record, faces = pipeline.finished(run, data)
     if record["data"]["synthetic"]:
         raise InputError(
             f"{run} was trained on synthetic faces, which is no network to release. Train it on FER-2013."
         )
+    export.check(pathlib.Path(folder, f"{name}.onnx"), "onnx")
     parts = split(faces, record["experiment"]["seed"])
     model = saving.load(pathlib.Path(run, "model.keras"), trusted=True)
     unseen = parts["validation"].take(leak_free(parts["validation"], parts["train"]))
@@ -78,7 +78,7 @@ def release(
     seen = parts["train"], parts["validation"]
     with tempfile.TemporaryDirectory() as trial:
         onnx = pathlib.Path(trial, f"{name}.onnx")
-        export(model, onnx, "onnx", half=True)
+        export.export(model, onnx, "onnx", half=True)
         ours = plain(model)
         pack(ours, onnx, about, "trial", trial)
         released = pretrained("trial", folder=trial)

@@ -39,6 +39,10 @@ TINY = Experiment(
 )
 
 
+ON_TORCH = keras.backend.backend() == "torch"
+on_torch = pytest.mark.skipif(not ON_TORCH, reason="ONNX files are written on torch")
+
+
 @pytest.fixture
 def small_faces(tmp_path):
     return write_csv(tmp_path / "faces.csv", tiny((30, 7, 7)))
@@ -50,6 +54,8 @@ def array(value):
 
 @pytest.fixture
 def packed(tmp_path):
+    if not ON_TORCH:
+        pytest.skip("ONNX files are written on torch")
     keras.utils.set_random_seed(0)
     normalization = keras.layers.Normalization(mean=120.0, variance=4000.0)
     model = plain(publish(models.build("cnn", {"filters": (4,), "units": (8,)}, [normalization])))
@@ -130,6 +136,7 @@ def test_temperature_of_probabilities_that_are_too_sure():
     assert temperature(answers, np.array([0, 0, 0, 1])) == pytest.approx(2.0, abs=1e-3)
 
 
+@on_torch
 def test_release_of_a_run(tmp_path, small_faces):
     run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
     text, told = release(run, "tiny", tmp_path / "weights", data=small_faces)
@@ -154,6 +161,7 @@ def test_release_of_a_run(tmp_path, small_faces):
     assert "FER-2013" not in told.read_text() and "`faces.csv`" in told.read_text()
 
 
+@on_torch
 def test_refit_learns_from_half_of_the_validation_images_and_calibrates_on_the_others(tmp_path, small_faces):
     run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
     chosen = json.loads(release(run, "chosen", tmp_path / "weights", data=small_faces)[0].read_text())
@@ -184,6 +192,7 @@ def test_refit_learns_from_half_of_the_validation_images_and_calibrates_on_the_o
     assert about["scores"]["test"]["none"]["loss"] == pytest.approx(found["loss"])
 
 
+@on_torch
 def test_calibration_images_that_were_trained_on_are_refused(tmp_path, small_faces, monkeypatch):
     run, _ = pipeline.run(TINY, data=small_faces, output=tmp_path / "runs", tracking="disabled")
 
