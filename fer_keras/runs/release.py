@@ -46,7 +46,7 @@ def release(
 
     Raises:
         InputError: if the run is not finished, or was trained on other data or on synthetic faces; if ONNX
-            cannot be written here (it needs its packages and the backend torch); with `refit`, as `pipeline.refit`.
+            cannot be written, which takes its packages and the backend torch; with `refit`, as `pipeline.refit`.
     """
     record, faces = pipeline.finished(run, data)
     if record["data"]["synthetic"]:
