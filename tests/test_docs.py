@@ -86,6 +86,7 @@ def test_best_trial_of_the_sweep_page_is_the_experiment_of_that_name():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # trains and sweeps
 def test_every_command_of_the_tutorial_works(tmp_path):
     pytest.importorskip("cv2", reason="needs fer-keras[faces]")
     blocks = re.findall(r"^```(bash|python)\n(.*?)^```", (ROOT / "docs/tutorial.md").read_text(), re.M | re.S)

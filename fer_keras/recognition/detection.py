@@ -65,6 +65,9 @@ def whole(rgb: np.ndarray) -> list[Box]:
     return [Box(0, 0, rgb.shape[1], rgb.shape[0])]
 
 
+KEPT_PIXELS = 1 << 20  # a cascade keeps 15 bytes and more for each pixel of the largest image that it searched
+
+
 class Haar:
     """OpenCV's Viola-Jones detector of frontal faces, which FER-2013 was cut with. May be shared by threads.
 
@@ -87,13 +90,16 @@ class Haar:
                 "Install one that has them: pip install 'opencv-python-headless<5'."
             )
         self.min_face = min_face
-        self.cascade = cv2.CascadeClassifier(str(path))
+        self.path = str(path)
+        self.cascade = cv2.CascadeClassifier(self.path)
         self.lock = threading.Lock()
 
     def __call__(self, rgb: np.ndarray) -> list[Box]:
         small, scale = reduced(Image.fromarray(rgb).convert("L"), self.min_face / self.WINDOW)
+        large = small.width * small.height > KEPT_PIXELS
         with self.lock:
-            found, _, scores = self.cascade.detectMultiScale3(
+            cascade = opencv().CascadeClassifier(self.path) if large else self.cascade
+            found, _, scores = cascade.detectMultiScale3(
                 np.asarray(small), scaleFactor=1.1, minNeighbors=5, outputRejectLevels=True
             )
         rows = [(*box * scale, score) for box, score in zip(found, scores, strict=True) if score >= LEAST_SCORE]
