@@ -72,7 +72,7 @@ class Bench:
         self.file.write_text(EXPERIMENT)
         self.log = self.home / "log.txt"
         fitting.OVERFIT_EPOCHS = 5
-        pipeline.pictures.draw = lambda record, folder: {}
+        pipeline.plots.draw = lambda record, folder: {}
         begin = time.monotonic()
         self.expect(self.wait(self.start(self.home / "whole")), {0})
         self.seconds = time.monotonic() - begin

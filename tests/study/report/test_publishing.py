@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+import wandb
 from helpers.report_results import found
 
 from fer_keras.core.errors import InputError
@@ -123,6 +124,7 @@ def serving():
 @pytest.mark.parametrize("project, entity", [("fer-keras", "team"), ("others/fer-keras", "others")])
 def test_it_is_saved_in_the_project(monkeypatch, project, entity):
     pytest.importorskip("wandb_workspaces")
+    wandb.teardown()  # settings that another test left, such as an offline mode
     with serving() as server:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
