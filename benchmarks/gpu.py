@@ -1,7 +1,7 @@
 """All that one lease of a GPU can show, by one command and within its time.
 
     python benchmarks/gpu.py --data fer2013.csv --output runs/gpu
-    python benchmarks/gpu.py --dry-run --output /tmp/gpu          on a processor, in toy sizes
+    python benchmarks/gpu.py --dry-run --output gpu_results       on a processor, in toy sizes
 
 Phases, each with a deadline: the data are read; the captured step is compared with `Model.fit` over 20 steps;
 images a second are measured beside hand-written PyTorch; `experiments/resnet_wide.py` is trained seed by seed;

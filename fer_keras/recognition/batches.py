@@ -108,7 +108,7 @@ def draw_film(result, video, outputs, meter):
 
 
 def held(frames, analyzed):
-    """Yield (seconds, image, faces) for each of `frames`: the faces of the last analyzed frame by then."""
+    """Yield (seconds, image, faces) for each of `frames`, with the faces of the latest analyzed frame."""
     analyzed = collections.deque(analyzed)
     faces = []
     for time, image in frames:
