@@ -17,7 +17,7 @@ from fer_keras.core.errors import InputError
 
 OPTIMIZERS = ("adam", "adamw", "muon", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau", "steps")
-LABELS = ("original", "fer+")
+LABELS = ("original", "fer+", "fer+8")
 TEACHER_VIEWS = ("blended", "augmented")
 LOSSES = ("cross_entropy", "focal", "generalized_cross_entropy")
 LAST_EPOCHS = 3  # a run is evaluated by their mean
@@ -51,8 +51,10 @@ class Experiment:
         name: name of the run in wandb and in the records: letters, digits, `-`, `_` and `.`.
         model: architecture, a key of `fer_keras.models.MODELS`.
         model_options: keyword arguments of that architecture's function.
-        labels: `"original"`, or `"fer+"` for the majority of the FER+ votes, which must be next to the data.
-            Images without a majority are left out of every split, see `fer_keras.data.votes.majority`.
+        labels: `"original"`, or by the FER+ votes, which must be next to the data: `"fer+"` for the majority over
+            seven classes, `"fer+8"` for eight with contempt, where the target of a training image is the
+            distribution of its votes. Images without such a label are left out of every split, see
+            `fer_keras.data.votes.relabel`.
         deduplicate: remove training images that are also in another split, duplicates with different labels, and
             all but one of the other duplicates, see `fer_keras.data.deduplicate`.
         normalization: standardize by mean and variance of the training images; otherwise only scale to [0, 1].

@@ -145,6 +145,7 @@ RECIPES = {  # published ones: their trainable parameters, those of batch normal
 }
 BEYOND = {
     "resnet_fine",
+    "resnet_fine_ferplus",
     "resnet_fine_long",
     "resnet_fine_matched",
     "resnet_fine_mixed",

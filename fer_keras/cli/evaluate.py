@@ -26,7 +26,7 @@ from fer_keras.experiment import LABELS
 @click.option(
     "--labels",
     type=click.Choice(LABELS),
-    help="FER-2013's own, or FER+'s majority. [default: that of the run MODEL is of, else original]",
+    help="FER-2013's own, or FER+'s majority over seven classes or eight. [default: those MODEL was trained on]",
 )
 @click.option(
     "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
@@ -61,7 +61,7 @@ def evaluate(models, data, split, output, **options):
     name = pathlib.Path(result.models[0]).name if len(models) < 2 else f"ensemble of {len(models)}"
     title = f"{name} on the {split} split{synthetic_note(result.data)}"
     title += f", test-time augmentation: {result.tta}" if result.tta != "none" else ""
-    click.echo(title + (", FER+ labels" if result.labels == "fer+" else ""))
+    click.echo(title + ("" if result.labels == "original" else ", FER+ labels"))
     click.echo(result.table())
     folder = output or _folder(result)
     write_json(folder / "scores.json", result.as_dict())
@@ -73,7 +73,7 @@ def evaluate(models, data, split, output, **options):
 def _folder(result):
     """Return where the figures go: beside a model file, else into the working directory."""
     path = pathlib.Path(result.models[0] if len(result.models) == 1 else "ensemble")
-    kind = result.split + ("_ferplus" if result.labels == "fer+" else "")
+    kind = result.split + ("" if result.labels == "original" else "_ferplus")
     return path.with_name(f"{path.stem}_{kind}" + (f"_{result.tta}" if result.tta != "none" else ""))
 
 

@@ -19,7 +19,7 @@ from fer_keras.data import EMOTIONS, Faces
 from fer_keras.evaluation import metrics
 from fer_keras.evaluation.groups import by_group, groups_table, read_groups
 from fer_keras.inference import conformal
-from fer_keras.model_files.pretrained import is_name
+from fer_keras.model_files.pretrained import card, is_name
 
 if TYPE_CHECKING:
     import keras
@@ -44,7 +44,7 @@ class Evaluation:
         split: that was scored.
         tta: test-time augmentation.
         seed: of the split.
-        labels: of the images, "original" or "fer+".
+        labels: of the images, "original", "fer+" or "fer+8".
         scores: as `fer_keras.evaluation.scores` returns them.
         groups: as `fer_keras.evaluation.groups.by_group` returns them; empty if none were given.
     """
@@ -92,7 +92,8 @@ def evaluate(
         split: "train", "validation" or "test".
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
         seed: of the split; default: that of the run that a model file is of, else 0.
-        labels: "original", or "fer+" for FER+'s majority; default: those of the run, else "original".
+        labels: "original", or of FER+'s majority "fer+" with seven classes or "fer+8" with contempt; default:
+            those that the network was trained on, else "original".
         class_order: names of the outputs, see `fer_keras.model_files.saving.load`.
         input_scale: the pixel values that the networks expect; default: what their layers show, else what is
             clearly best on 40 training images of each class.
@@ -123,7 +124,9 @@ def evaluate(
     runs = {name: run for name in loaded if (run := _run_of(name))}
     if seed is None:  # another seed would have trained on images of this validation split
         seed = int(_common("seed", runs, 0))
-    labels = labels or str(_common("labels", runs, "original"))
+    if labels is None:
+        cards = {name: card(name) for name in loaded if is_name(name)}
+        labels = str(_common("labels", runs | cards, "original"))
     faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels, classes=_classes(loaded))
     numbers = np.arange(len(faces)).astype(str).astype(object)
     faces = dataclasses.replace(faces, names=numbers if faces.names is None else faces.names)

@@ -237,7 +237,7 @@ def _sets(about):
 
 
 def _by(settings):
-    return " by FER+ labels" if settings.get("labels") == "fer+" else ""
+    return "" if settings.get("labels", "original") == "original" else " by FER+ labels"
 
 
 def _before(about):

@@ -18,16 +18,18 @@ DISTILLATION_DRAWS = 5  # draws of mixup and cutmix that teachers classify; the 
 
 
 def targets_of(faces: Faces, experiment: Experiment, smoothing: float = 0.0) -> np.ndarray:
-    """Return the targets of the experiment's loss: class numbers (n,), or (n, classes) float32 one-hot.
+    """Return the targets of the experiment's loss: class numbers (n,), or distributions (n, classes) float32.
 
     Args:
-        faces: labelled images.
+        faces: labelled images; a distribution is its one of `soft_labels` where they have some, else one-hot.
         experiment: see `fer_keras.training.losses.uses_soft_targets`.
-        smoothing: share of each one-hot target that is spread evenly over the classes.
+        smoothing: share of each distribution that is spread evenly over the classes.
     """
-    if uses_soft_targets(experiment):
-        return smooth(faces.labels, len(faces.class_names), smoothing)
-    return faces.labels
+    if not uses_soft_targets(experiment):
+        return faces.labels
+    if faces.soft_labels is None:
+        return smooth(np.eye(len(faces.class_names), dtype="float32")[faces.labels], smoothing)
+    return smooth(faces.soft_labels, smoothing)
 
 
 class Batches(keras.utils.PyDataset):

@@ -221,7 +221,7 @@ def overfit_losses(experiment, train):
     images = np.asarray(subset.images)
     plainly = {
         **{"schedule": "constant", "augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0},
-        **{"loss": "cross_entropy", "sam": 0.0, "teachers": (), "distillation": 0.0},
+        **{"loss": "cross_entropy", "sam": 0.0, "teachers": (), "distillation": 0.0, "labels": "original"},
     }
     model = build(dataclasses.replace(experiment, **plainly), subset)
     cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)

@@ -36,6 +36,7 @@ def uses_soft_targets(experiment: Experiment) -> bool:
         or experiment.cutmix
         or experiment.loss != "cross_entropy"
         or experiment.teachers
+        or experiment.labels == "fer+8"
     )
 
 

@@ -5,13 +5,12 @@ import dataclasses
 import numpy as np
 
 
-def smooth(labels, num_classes, share):
-    """Return one-hot rows (n, num_classes) float32 of which `share` is spread evenly over all classes.
+def smooth(targets, share):
+    """Return the distributions `targets` (n, classes), `share` of each spread evenly over all classes, in float32.
 
     Szegedy et al. 2016, arXiv:1512.00567, equation for q'(k) in section 7.
     """
-    one_hot = np.eye(num_classes, dtype="float32")[labels]
-    return one_hot * np.float32(1 - share) + np.float32(share / num_classes)
+    return targets * np.float32(1 - share) + np.float32(share / targets.shape[1])
 
 
 @dataclasses.dataclass(frozen=True)

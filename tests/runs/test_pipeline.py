@@ -19,12 +19,13 @@ from helpers.wandb_reader import read_run
 
 from fer_keras import Experiment, evaluation, run
 from fer_keras.core.errors import InputError
-from fer_keras.data import load, split
+from fer_keras.data import EMOTIONS, load, split
 from fer_keras.data.votes import ORDER
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.runs import pipeline, records
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 
 TINY = Experiment(
     name="tiny",
@@ -201,6 +202,7 @@ import os, signal, sys
 from fer_keras import Experiment
 from fer_keras.runs import pipeline, records
 from fer_keras.training import fitting
+from fer_keras.training.dataset import Batches
 fitting.OVERFIT_EPOCHS = 3
 append = records.append
 def killed(path, row):
@@ -350,6 +352,20 @@ def test_run_on_ferplus_labels(tmp_path):
     found = probabilities(saving.load(folder / "model.keras"), faces.images[51:59])
     expected = evaluation.scores((faces.labels[51:59] + 1) % 7, found)
     assert record["scores"]["confusion"] == expected["confusion"]
+
+
+def test_run_on_distributions_of_votes(tmp_path):
+    faces = tiny((42, 9, 9))
+    votes = np.zeros((60, 10), int)
+    votes[:] = np.eye(10, dtype=int)[7] * 6 + np.eye(10, dtype=int)[0] * 4  # contempt and neutral, 6 to 4
+    write_votes(tmp_path / "fer2013new.csv", faces, votes)
+    csv = write_csv(tmp_path / "faces.csv", faces)
+    folder, record = go(changed(TINY, labels="fer+8", epochs=1), csv, tmp_path / "runs")
+    assert record["data"]["class_names"] == [*EMOTIONS, "contempt"]
+    assert saving.load(folder / "model.keras").class_names == (*EMOTIONS, "contempt")
+    targets = Batches(split(load(csv, labels="fer+8"))["train"], changed(TINY, labels="fer+8")).targets
+    np.testing.assert_allclose(targets[0], [0, 0, 0, 0, 0, 0, 0.4, 0.6])
+    assert evaluation.evaluate(folder / "model.keras", csv).labels == "fer+8"
 
 
 def test_drawn_faces_are_kept_apart(tmp_path):

@@ -30,9 +30,9 @@ class Drawn:
 
 def test_smoothing_spreads_a_share_over_all_classes():
     np.testing.assert_allclose(
-        smooth(np.array([1, 0]), 4, 0.2), [[0.05, 0.85, 0.05, 0.05], [0.85, 0.05, 0.05, 0.05]]
+        smooth(np.eye(4, dtype="float32")[[1, 0]], 0.2), [[0.05, 0.85, 0.05, 0.05], [0.85, 0.05, 0.05, 0.05]]
     )
-    np.testing.assert_array_equal(smooth(np.array([2]), 3, 0.0), [[0, 0, 1]])
+    np.testing.assert_array_equal(smooth(np.array([[0.0, 0.25, 0.75]]), 0.0), [[0, 0.25, 0.75]])
 
 
 def test_without_options_nothing_changes():
