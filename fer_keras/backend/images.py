@@ -33,4 +33,4 @@ def resample(images, angle, scale, shift_x, shift_y):
     offset_y = center * (1 - sin - cos) + shift_y * size
     zero = ops.zeros_like(cos)
     transforms = ops.stack([cos, -sin, offset_x, sin, cos, offset_y, zero, zero], axis=-1)
-    return ops.image.affine_transform(images, transforms, fill_mode="nearest")
+    return ops.image.affine_transform(images, transforms, fill_mode="nearest", data_format="channels_last")

@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers
 
 from fer_keras.backend import distribution
+from fer_keras.backend.keras_defaults import keras_defaults
 
 if keras.backend.backend() == "torch":
     import torch
@@ -222,6 +223,7 @@ OWN = (*FAST, "ReLU")
 TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST}
 
 
+@keras_defaults()
 def _copy(model, classes):
     copy = keras.saving.deserialize_keras_object(_renamed(keras.saving.serialize_keras_object(model), classes))
     # Through a file, because `set_weights` leaves a Normalization layer with its old mean.

@@ -70,7 +70,10 @@ class KerasEngine:
         self.model = folding.serving_model(with_scale(model, input_scale))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        return _in_batches(self.model.predict_on_batch, images, self)
+        from fer_keras.backend.keras_defaults import keras_defaults
+
+        with keras_defaults():
+            return _in_batches(self.model.predict_on_batch, images, self)
 
 
 class OnnxEngine:

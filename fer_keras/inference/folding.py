@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from fer_keras.backend import private
+from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.backend.layers import fast
 from fer_keras.inference.outputs import give_logits
 from fer_keras.inference.prediction import fed
@@ -36,6 +37,7 @@ def inference_copy(model):
     return keras.models.clone_model(copy, clone_function=lambda layer: layer, call_function=call)
 
 
+@keras_defaults()
 def serving_model(model):
     """Return a `keras.Model` from images (n, 48, 48, 1) uint8 to probabilities (n, classes) float32.
 

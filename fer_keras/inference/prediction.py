@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from fer_keras.backend import private
+from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.core.choices import TTA, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.inference import input_scale, outputs
@@ -14,6 +15,7 @@ MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as la
 SMALLEST = np.float32(1e-30)  # probability, whose logarithm is taken
 
 
+@keras_defaults()
 def probabilities(model, images, *, tta: Tta = "none"):
     """Return the probability of each class.
 

@@ -42,13 +42,15 @@ def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model"
     """
     import keras
 
+    from fer_keras.backend.keras_defaults import keras_defaults
     from fer_keras.backend.layers import fast_config
 
     about = card(name, folder=folder)
     path = pathlib.Path(folder, about["weights"])
     data = path.read_bytes()
     check_digest(data, about["sha256"], path)
-    model = keras.saving.deserialize_keras_object(fast_config(about["architecture"]))
+    with keras_defaults():
+        model = keras.saving.deserialize_keras_object(fast_config(about["architecture"]))
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         for variable in model.weights:
             variable.assign(arrays[variable.path].astype("float32"))

@@ -8,6 +8,7 @@ import zipfile
 import keras
 
 from fer_keras.backend import layers
+from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.core import limited
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import check_digest, writing
@@ -19,6 +20,7 @@ from fer_keras.models.augmentation import Crop
 from fer_keras.models.preprocessing import AUGMENTATIONS
 
 
+@keras_defaults()
 def publish(model: keras.Model) -> keras.Model:
     """Return `model`, from images to logits, as a float32 model from images to probabilities.
 
@@ -71,6 +73,7 @@ def save(
                 archive.writestr(name, content)
 
 
+@keras_defaults()
 def load(
     path: str | os.PathLike,
     *,

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.core.errors import InputError, one_line
 from fer_keras.core.files import plain
 from fer_keras.experiment import Experiment
@@ -18,6 +19,7 @@ from fer_keras.models.vgg import vgg
 MODELS = {"cnn": cnn, "nn": nn, "resnet": resnet, "resnet_v1": resnet_v1, "vgg": vgg}
 
 
+@keras_defaults()
 def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=7):
     """Return the functional model that maps raw images to logits.
 

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import layers
 
+from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.core.errors import InputError
 from fer_keras.data.rows import chunks
 from fer_keras.models.augmentation import Crop, RandomAffine, RandomContrast, RandomErasing, RandomFlip
@@ -21,6 +22,7 @@ AUGMENTATIONS = {
 }
 
 
+@keras_defaults()
 def preprocessing(images, *, normalization, augmentation, seed):
     """Return the layers to apply, in order, to images of values [0, 255].
 

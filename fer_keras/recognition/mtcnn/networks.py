@@ -88,7 +88,10 @@ class _KerasNetwork:
     """
 
     def __init__(self, name, arrays):
-        self.model = build(name)
+        from fer_keras.backend.keras_defaults import keras_defaults
+
+        with keras_defaults():
+            self.model = build(name)
         for variable in self.model.weights:
             variable.assign(arrays[f"{name}/{variable.path}"].astype("float32"))
         self.lock = threading.Lock()
