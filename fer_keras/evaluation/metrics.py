@@ -14,6 +14,7 @@ from fer_keras.inference.outputs import ROUNDING
 SMALLEST_PROBABILITY = 1e-7  # keeps the loss of a certain mistake finite: at most 16.1 nats
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
 MOST_MISTAKES = 24
+CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | None = None) -> dict[str, Any]:
@@ -58,6 +59,26 @@ def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | N
         result["leak_free_images"] = int(mask.sum())
         result["leak_free_accuracy"] = float(right[mask].mean()) if mask.any() else None
     return result
+
+
+def risk_coverage(labels: ArrayLike, probabilities: ArrayLike) -> list[dict[str, float | None]]:
+    """Return how accuracy grows as a classifier abstains below a confidence (El-Yaniv & Wiener 2010, JMLR 11).
+
+    Args:
+        labels, probabilities: as for `scores`.
+
+    Returns:
+        For each minimum confidence 0, 0.5, 0.6, 0.7, 0.8 and 0.9: `min_confidence`, the share `answered` of
+        images whose highest probability reaches it, and their `accuracy` (`None` if there are none).
+    """
+    true, shares = _checked(labels, probabilities)
+    confidence, right = shares.max(axis=1), shares.argmax(axis=1) == true
+    rows: list[dict[str, float | None]] = []
+    for least in CONFIDENCES:
+        answered = confidence >= least
+        accuracy = float(right[answered].mean()) if answered.any() else None
+        rows.append({"min_confidence": least, "answered": float(answered.mean()), "accuracy": accuracy})
+    return rows
 
 
 def table(result: dict[str, Any], class_names: Sequence[str] = EMOTIONS) -> str:

@@ -91,8 +91,11 @@ def prediction_set(probabilities: Mapping[str, float], limit: float | None) -> t
 
 def coverage_figures(
     probabilities: np.ndarray, labels: np.ndarray, calibration: Mapping[str, Any], coverages: Sequence[float]
-) -> list[dict[str, float]]:
-    """Return `coverage`, the share `covered` and the mean `set_size` for each of `coverages`.
+) -> list[dict[str, Any]]:
+    """Return the share that sets cover and their size, for each of `coverages`.
+
+    Each has `coverage`, `covered`, `by_class` (the share covered of each class, None for one without images) and
+    the mean `set_size`.
 
     Args:
         probabilities: (n, classes) of images that were neither trained nor calibrated on.
@@ -103,7 +106,9 @@ def coverage_figures(
     figures = []
     for coverage in coverages:
         chosen = in_set(probabilities, threshold(calibration, coverage, "The network"))
-        covered = chosen[np.arange(len(labels)), labels].mean()
-        size = chosen.sum(axis=1).mean()
-        figures.append({"coverage": coverage, "covered": float(covered), "set_size": float(size)})
+        covered, size = chosen[np.arange(len(labels)), labels], float(chosen.sum(axis=1).mean())
+        own = [covered[labels == code] for code in range(chosen.shape[1])]
+        by_class = [float(found.mean()) if len(found) else None for found in own]
+        shares = {"covered": float(covered.mean()), "by_class": by_class}
+        figures.append({"coverage": coverage, **shares, "set_size": size})
     return figures

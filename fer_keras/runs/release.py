@@ -84,7 +84,7 @@ def release(
         released = pretrained("trial", folder=trial)
         test = _figures(released, parts, "test")
         fair = parts["test"].take(leak_free(parts["test"], *seen))
-        about |= {"coverage": _coverage(released, fair)} if len(fair) else {}
+        about |= _answers(released, fair) if len(fair) else {}
         about["scores"] = {"validation": validation, "test": test}
         card = pack(ours, onnx, about, name, folder)
     text = card.with_suffix(".md")
@@ -113,13 +113,15 @@ def _calibrated(model, images: Faces, train: Faces) -> dict[str, Any]:
     return {"temperatures": dict(model.temperatures), "conformal": found, "calibration": about}
 
 
-def _coverage(model, images: Faces) -> dict[str, list[dict[str, float]]]:
-    """Return what the prediction sets of `model` cover of the test images, by view."""
+def _answers(model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return by view what prediction sets of `model` cover of the test images, and what abstention gains there."""
+    shares = {tta: probabilities(model, images.images, tta=tta) for tta in TTA}
     return {
-        tta: conformal.coverage_figures(
-            probabilities(model, images.images, tta=tta), images.labels, model.conformal[tta], COVERAGES
-        )
-        for tta in TTA
+        "coverage": {
+            tta: conformal.coverage_figures(found, images.labels, model.conformal[tta], COVERAGES)
+            for tta, found in shares.items()
+        },
+        "risk_coverage": {tta: evaluation.risk_coverage(images.labels, found) for tta, found in shares.items()},
     }
 
 
@@ -233,6 +235,26 @@ def _sets(about):
         "trained on, scored on\nleak-free test images. Coverage is an average over images like these, no promise "
         "for a class or for photographs.\n\n"
         f"| view | asked for | covered | mean classes |\n|---|---|---|---|\n{chr(10).join(rows)}\n\n"
+        f"{_served_answers(about)}"
+    )
+
+
+def _served_answers(about):
+    """Return the coverage by class and the risk-coverage curve of the view that is served, as tables."""
+    served = about["served"]["tta"]
+    at_90 = next(row for row in about["coverage"][served] if row["coverage"] == 0.9)
+    names = class_names(about)
+    covered = ["-" if share is None else f"{share:.3f}" for share in at_90["by_class"]]
+    curve = [
+        f"| {row['min_confidence']:.1f} | {row['answered']:.3f} | {1 - row['accuracy']:.3f} |"
+        for row in about["risk_coverage"][served]
+        if row["accuracy"] is not None
+    ]
+    return (
+        f"Of these for 0.90, view {served}, covered by class:\n\n| {' | '.join(names)} |\n"
+        f"|{'---|' * len(names)}\n| {' | '.join(covered)} |\n\n"
+        "Abstaining below a confidence (`--min-confidence`), on the same images and in the same view:\n\n"
+        f"| confidence from | answered | wrong of these |\n|---|---|---|\n{chr(10).join(curve)}\n\n"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.evaluation import chance_loss, overfit_verdict, scores, table, zero_loss
+from fer_keras.evaluation import chance_loss, overfit_verdict, risk_coverage, scores, table, zero_loss
 
 # True 0, 0, 1, 3; predicted 0, 1, 1, 0, each with the confidence in the row.
 LABELS = [0, 0, 1, 3]
@@ -41,6 +41,14 @@ def test_scores_worked_out_by_hand():
         none,
     ]
     assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_abstention_worked_out_by_hand():
+    rows = risk_coverage(LABELS, PROBABILITIES)  # confidences 0.8 (right), 0.7 (wrong), 1.0 (right), 0.5 (wrong)
+    assert [row["min_confidence"] for row in rows] == [0, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert [row["answered"] for row in rows] == [1, 1, 0.75, 0.75, 0.5, 0.25]
+    assert [row["accuracy"] for row in rows] == [0.5, 0.5, pytest.approx(2 / 3), pytest.approx(2 / 3), 1, 1]
+    assert risk_coverage([0], [[0.5, 0.5]])[-1] == {"min_confidence": 0.9, "answered": 0, "accuracy": None}
 
 
 def test_calibration_averages_within_a_bin():

@@ -47,7 +47,8 @@ def test_figures_count_what_sets_cover():
     probabilities = np.array([[0.6, 0.4], [0.45, 0.55], [0.05, 0.95]])
     # Threshold 0.6: sets {0, 1}, {0, 1} and {1}; class 0 is covered in two of three.
     (figures,) = conformal.coverage_figures(probabilities, np.zeros(3, int), calibration, [0.51])
-    assert figures == {"coverage": 0.51, "covered": pytest.approx(2 / 3), "set_size": pytest.approx(5 / 3)}
+    shares = {"covered": pytest.approx(2 / 3), "by_class": [pytest.approx(2 / 3), None]}
+    assert figures == {"coverage": 0.51, **shares, "set_size": pytest.approx(5 / 3)}
 
 
 def test_coverage_of_exchangeable_images_is_what_was_asked_for():

@@ -189,6 +189,8 @@ def test_refit_learns_from_half_of_the_validation_images_and_calibrates_on_the_o
     assert about["conformal"]["flip"]["thresholds"]["75"] == pytest.approx(worst, abs=3e-3)  # rank 3 of 3
     assert about["conformal"]["flip"]["thresholds"]["76"] is None
     assert shipped.conformal == about["conformal"]
+    rows = about["risk_coverage"]["flip"]
+    assert rows[0]["answered"] == 1 and "| confidence from | answered | wrong of these |" in told.read_text()
     assert about["scores"]["test"]["none"]["loss"] == pytest.approx(found["loss"])
 
 
