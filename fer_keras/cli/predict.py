@@ -83,8 +83,11 @@ def predict(paths, as_json, as_csv, annotate, saliency, every, camera, **fer_set
             results.append(result)
             if result.error:
                 show_error(result.error)
-    form = batches.as_json if as_json else tables.as_csv if as_csv else tables.as_text
-    click.echo(form(results), nl=False)
+    if as_json:
+        text = batches.as_json(results)
+    else:
+        text = tables.as_csv(results, fer.class_names) if as_csv else tables.as_text(results)
+    click.echo(text, nl=False)
     if any(result.error for result in results):
         sys.exit(1 if any(result.answered for result in results) else 2)
 

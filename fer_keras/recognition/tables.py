@@ -1,5 +1,6 @@
 """Faces as rows, as a table of pandas, as CSV and as text to read."""
 
+import collections
 import csv
 import io
 import os
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     import pandas
 
 FIXED = ("image", "time", "track", "number", "x", "y", "width", "height", "score", "emotion")
+ASKED = ("prediction_set", "abstains")
 POINTS = tuple(f"{name}_{axis}" for name in Landmarks._fields for axis in Point._fields)
 
 
 def rows(name: str, faces: Sequence[Face], time: float | None = None) -> list[dict]:
     """Return a flat dict for each face of an image: `FIXED`, a probability for each class, `POINTS`.
 
-    A value that a face lacks is None.
+    A value that a face lacks is None. See `class_columns` for the names of the probabilities.
 
     Args:
         name: of the image or video.
@@ -30,13 +32,29 @@ def rows(name: str, faces: Sequence[Face], time: float | None = None) -> list[di
         time: seconds from the start of the video.
     """
     numbers = reading_order([face.box for face in faces]) if time is None else [None] * len(faces)
+    names = class_columns(tuple(faces[0].probabilities)) if faces else []
     return [
         dict(zip(FIXED, (name, time, face.track, number, *face.box, face.score, face.emotion), strict=True))
         | asked(face)
-        | face.probabilities
+        | dict(zip(names, face.probabilities.values(), strict=True))
         | dict(zip(POINTS, coordinates(face), strict=True))
         for face, number in zip(faces, numbers, strict=True)
     ]
+
+
+def class_columns(class_names: Sequence[str]) -> list[str]:
+    """Return the column of each class: its name, after "class_" where another column has that name.
+
+    Columns that differ in letter case only count as the same, because not every program tells them apart.
+    """
+    taken = {name.casefold() for name in (*FIXED, *ASKED, *POINTS)}
+    columns: list[str] = []
+    for name in class_names:
+        column = name
+        while column.casefold() in taken or column != name and column in class_names:
+            column = f"class_{column}"
+        columns.append(column)
+    return columns
 
 
 def asked(face: Face) -> dict[str, Any]:
@@ -50,7 +68,9 @@ def coordinates(face: Face) -> list[float | None]:
     return [value for point in face.landmarks or [(None, None)] * 5 for value in point]
 
 
-def table(results: Mapping[str | os.PathLike[str], Iterable[Face | Frame]]) -> "pandas.DataFrame":
+def table(
+    results: Mapping[str | os.PathLike[str], Iterable[Face | Frame]], class_names: Sequence[str] = EMOTIONS
+) -> "pandas.DataFrame":
     """Return a table with one row for each face: `FIXED`, a probability for each class, `POINTS`.
 
         fer = FER()
@@ -62,26 +82,27 @@ def table(results: Mapping[str | os.PathLike[str], Iterable[Face | Frame]]) -> "
 
     Args:
         results: `{name: list of Face, or iterable of Frame}`. Names without a face have no row.
+        class_names: of the columns where there is no face at all, such as `FER.class_names`.
     """
     import pandas
 
     found = [row for name, found in results.items() for row in all_rows(printable(name), found)]
-    return pandas.DataFrame(found, columns=columns_of(found))
+    return pandas.DataFrame(found, columns=columns_of(found, class_names))
 
 
-def as_csv(results: Sequence[Result]) -> str:
+def as_csv(results: Sequence[Result], class_names: Sequence[str] = EMOTIONS) -> str:
     """Return the `faces.Result`s as CSV, with the rows and columns of `table`."""
     found = [row for r in results for row in all_rows(printable(r.path), r.frames or r.faces or [])]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns_of(found), lineterminator="\n")
+    writer = csv.DictWriter(text, columns_of(found, class_names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(found)
     return text.getvalue()
 
 
-def columns_of(found: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """Return the columns of these rows; the classes are FER-2013's if there are no rows."""
-    return tuple(found[0]) if found else (*FIXED, *EMOTIONS, *POINTS)
+def columns_of(found: Sequence[dict[str, Any]], class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of these rows, or of the classes if there are no rows."""
+    return tuple(found[0]) if found else (*FIXED, *class_columns(class_names), *POINTS)
 
 
 def all_rows(name: str, found: Iterable[Face | Frame]) -> Iterator[dict[str, Any]]:
@@ -134,21 +155,23 @@ def tracks(frames: Iterable[Frame]) -> dict[int | None, list[tuple[float, Face]]
 
 
 def filmed(number: int | None, seen: list[tuple[float, Face]]) -> tuple[str, str]:
+    """Return (where, answer) of a track: its commonest answer, if sets or abstentions are asked for, and its mean."""
     times = [time for time, _ in seen]
     mean = {
         name: sum(face.probabilities[name] for _, face in seen) / len(seen) for name in seen[0][1].probabilities
     }
     count = "1 frame" if len(seen) == 1 else f"mean of {len(seen)} frames"
-    return f"face {number}, {times[0]:.1f}-{times[-1]:.1f} s", f"{likeliest(mean)} ({count})"
+    text = f"{likeliest(mean)} ({count})"
+    if asked(seen[0][1]):
+        answer, frames = collections.Counter(face.answer for _, face in seen).most_common(1)[0]
+        text = f"{answer} in {frames} of {len(seen)} frames: {text}"
+    return f"face {number}, {times[0]:.1f}-{times[-1]:.1f} s", text
 
 
 def described_answer(face: Face) -> str:
     """Return the likeliest classes, after the answer in words where that is more than the first of them."""
-    return (
-        likeliest(face.probabilities)
-        if face.answer == face.emotion
-        else (f"{face.answer} ({likeliest(face.probabilities)})")
-    )
+    text = likeliest(face.probabilities)
+    return text if face.answer == face.emotion else f"{face.answer} ({text})"
 
 
 def likeliest(probabilities: Mapping[str, float]) -> str:

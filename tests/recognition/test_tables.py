@@ -29,6 +29,18 @@ def test_a_table_without_faces_has_the_columns_of_fer2013():
     assert list(tables.table({"a.png": []}).columns) == [*tables.FIXED, *EMOTIONS, *tables.POINTS]
 
 
+def test_classes_named_like_another_column_keep_their_probabilities():
+    classes = {"time": 0.1, "X": 0.2, "class_time": 0.3, "abstains": 0.1, "nose_x": 0.3}
+    columns = ["class_class_time", "class_X", "class_time", "class_abstains", "class_nose_x"]
+    table = tables.table({"a.png": [face(7, classes)]})
+    assert list(table.columns) == [*tables.FIXED, *columns, *tables.POINTS]
+    assert table[columns].values.tolist() == [[0.1, 0.2, 0.3, 0.1, 0.3]]
+    assert table["x"].tolist() == [7] and table["time"].isna().all()
+    assert tables.as_csv([], tuple(classes)) == ",".join(table.columns) + "\n"
+    row = tables.as_csv([Result("a.png", faces=[face(7, classes)])]).splitlines()[1]
+    assert row == "a.png,,,1,7,0,10,10,0.5,class_time,0.1,0.2,0.3,0.1,0.3,,,,,,,,,,"
+
+
 def test_frames_have_times_and_tracks():
     table = tables.table({"clip.mp4": iter([Frame(0.0, [], None), Frame(0.5, [face(track=3)], None)])})
     assert table[["time", "track"]].values.tolist() == [[0.5, 3]] and table["number"].isna().all()
@@ -65,6 +77,18 @@ def test_text_lines_up():
     )
     assert tables.as_text([Result("a.png", [])]) == "a.png  no face\n"
     assert tables.as_text([bad]) == ""
+
+
+def test_text_of_a_video_shows_the_commonest_answer_of_each_track():
+    def seen(names, abstains, time):
+        return Frame(time, [Face((0, 0, 10, 10), 0.5, CALM, None, 1, None, names, abstains)], None)
+
+    both, one = ("tense", "calm"), ("tense",)
+    clip = Result("a.mp4", frames=[seen(one, None, 0.0), seen(both, None, 0.5), seen(both, None, 1.0)])
+    mean = "tense 75.0 %, calm 25.0 % (mean of 3 frames)"
+    assert tables.as_text([clip]) == f"a.mp4  face 1, 0.0-1.0 s  tense or calm in 2 of 3 frames: {mean}\n"
+    unsure = Result("a.mp4", frames=[seen(None, True, 0.0)])
+    assert tables.as_text([unsure]).endswith("unsure in 1 of 1 frames: tense 75.0 %, calm 25.0 % (1 frame)\n")
 
 
 def test_faces_of_a_group_are_numbered_from_left_to_right():
