@@ -19,7 +19,7 @@ from fer_keras.data.sources import Source, open_file
 
 log = logging.getLogger("fer_keras")
 # Part of every key: raise it when a reader gives other arrays for the same files.
-VERSION = 2
+VERSION = 3
 CHUNK = 1 << 20
 META = "meta.json"
 LARGEST_META = 256 << 20

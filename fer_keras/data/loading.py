@@ -11,7 +11,7 @@ import numpy as np
 from fer_keras.core.errors import InputError
 from fer_keras.core.progress import bar
 from fer_keras.core.renames import VALUES
-from fer_keras.data import cache, formats, sources, synthetic
+from fer_keras.data import cache, formats, official, sources, synthetic
 from fer_keras.data.faces import Faces, make_faces
 from fer_keras.data.reading import Options
 from fer_keras.data.skipped import skipped_text
@@ -129,11 +129,12 @@ def _entry(rows, table, reading):
     labels, class_names = reading.labels.finish(list(rows.labels))
     faces = make_faces(rows.images, labels, rows.usages, "", class_names)
     arrays = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
+    short = official.shortfall(faces.usages)
     about = {
         "digest": faces.digest,
         "class_names": list(class_names),
         "skipped": dict(reading.skipped),
-        "notes": reading.notes,
+        "notes": [*reading.notes, *([short] if short else [])],
         "names": None if rows.names is None else list(rows.names),
     }
     return cache.Entry(arrays | ({} if table is None else {"votes": table}), about)

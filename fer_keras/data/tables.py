@@ -14,7 +14,8 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import CODES, TEST, TRAINING, split_code, split_codes
+from fer_keras.data import official
+from fer_keras.data.aliases import CODES, PRIVATE, PUBLIC, TEST, TRAINING, split_code, split_codes
 from fer_keras.data.faces import EMOTIONS, SIDE, USAGES
 from fer_keras.data.labels import LEFT_OUT
 from fer_keras.data.reading import Reading, Rows
@@ -26,7 +27,6 @@ DELIMITERS = (",", ";", "\t", "|")
 # Names of one data set in several files, as the competition serves it, the one to read first.
 OFFICIAL = ("fer2013.csv", "icml_face_data.csv")
 OFFICIAL_PARTS = ("train.csv", "test.csv")
-OFFICIAL_ROWS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 
 
 class Dialect(NamedTuple):
@@ -185,20 +185,18 @@ def usage_codes(words: list[str], where: object) -> list[int]:
 
 
 def check_not_cut(counts: Mapping[str, int], where: str) -> None:
-    """Refuse a table whose last usages are missing, as in a file that was cut at the end of a line."""
-    codes = {word: split_code(word) for word in counts}
-    official = range(len(OFFICIAL_ROWS))
-    sizes = {USAGES[code]: counts[word] for word, code in codes.items() if code is not None and code in official}
+    """Refuse a table that lacks rows of a single test usage, or all, as in a file cut at the end of a line."""
     if set(counts) == {"Training"}:
         raise InputError(
             f"{where} has a Usage column but only Training rows, {counts['Training']:,} of FER-2013's 28,709. The "
             "file was probably cut short: fetch it again. To use these rows alone, remove the Usage column."
         )
-    names = [name for name in OFFICIAL_ROWS if name in sizes]
-    whole = all(sizes[name] == OFFICIAL_ROWS[name] for name in names[:-1])
-    if len(names) > 1 and names[0] == "Training" and whole and sizes[names[-1]] < OFFICIAL_ROWS[names[-1]]:
+    codes = {word: split_code(word) for word in counts}
+    sizes = {USAGES[code]: counts[word] for word, code in codes.items() if code in (TRAINING, PUBLIC, PRIVATE)}
+    short = [name for name, size in sizes.items() if size < official.SIZES[name]]
+    if len(short) == 1 and short != ["Training"] and sizes.get("Training") == official.SIZES["Training"]:
         raise InputError(
-            f"{where} has {sizes[names[-1]]:,} {names[-1]} rows, expected {OFFICIAL_ROWS[names[-1]]:,}. The file "
+            f"{where} has {sizes[short[0]]:,} {short[0]} rows, expected {official.SIZES[short[0]]:,}. The file "
             "was probably cut short: fetch it again."
         )
 

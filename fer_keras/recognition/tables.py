@@ -155,7 +155,8 @@ def tracks(frames: Iterable[Frame]) -> dict[int | None, list[tuple[float, Face]]
 
 
 def filmed(number: int | None, seen: list[tuple[float, Face]]) -> tuple[str, str]:
-    """Return (where, answer) of a track: its commonest answer, if sets or abstentions are asked for, and its mean."""
+    """Return (where, answer) of a track: its commonest answer, if sets or abstentions were asked for, and its
+    mean."""
     times = [time for time, _ in seen]
     mean = {
         name: sum(face.probabilities[name] for _, face in seen) / len(seen) for name in seen[0][1].probabilities

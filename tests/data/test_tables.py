@@ -87,6 +87,11 @@ def test_what_is_refused(tmp_path, how, complaint):
         ({"Training": 28_709, "PublicTest": 3_589}, True),
         ({"Training": 28_709, "PublicTest": 100}, False),
         ({"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 100}, False),
+        ({"Training": 28_709, "PrivateTest": 3_589, "PublicTest": 1_200}, False),
+        (
+            {"PrivateTest": 3_589, "PublicTest": 3_589, "Training": 15_000},
+            True,
+        ),  # possibly on purpose
         ({"Training": 28_708}, False),
         ({"Training": 20, "PublicTest": 100}, True),  # a set of the user's own
         ({"Training": 28_709, "PrivateTest": 3_000}, False),
