@@ -19,7 +19,7 @@ from fer_keras.training.fitting import stratified
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0)  # C of the logistic regression, chosen by validation loss
 EPOCHS = 12
-PATIENCE = 3  # epochs without a lower validation loss, after which training ends
+PATIENCE = 3
 BATCH_SIZE = 32
 LEARNING_RATE = 2e-4  # a tenth of AdamW's rate for training from scratch; cosine decay to 0
 WEIGHT_DECAY = 1e-3
@@ -142,7 +142,16 @@ def with_head(body: keras.Model, head: Head) -> keras.Model:
     return model
 
 
-def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> list[dict[str, Any]]:
+def fit_all(
+    model: keras.Model,
+    train: Faces,
+    validation: Faces,
+    seed: int,
+    *,
+    learning_rate: float = LEARNING_RATE,
+    epochs: int = EPOCHS,
+    patience: int = PATIENCE,
+) -> list[dict[str, Any]]:
     """Train all layers of `model` with random flips and small affine moves; return a row for each epoch.
 
     The model ends with the weights of the lowest validation loss, which may be the initial ones.
@@ -151,6 +160,9 @@ def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> l
         model: as `with_head` returns it; its weights are changed.
         train, validation: `Faces` of the classes of its logits.
         seed: of shuffling, dropout and augmentation.
+        learning_rate: of AdamW at the start; it decays to 0 by half a cosine.
+        epochs: at most.
+        patience: epochs without a lower validation loss, after which training ends.
 
     Raises:
         InputError: if the loss becomes NaN or infinite.
@@ -159,10 +171,10 @@ def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> l
     images = keras.Input((48, 48, 1), name="image")
     moved = RandomAffine(seed=seed + 1, name="affine")(RandomFlip("horizontal", seed=seed, name="flip")(images))
     trained = keras.Model(images, model(moved))
-    steps = EPOCHS * -(-len(train) // BATCH_SIZE)
+    steps = epochs * -(-len(train) // BATCH_SIZE)
     trained.compile(
         keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps), weight_decay=WEIGHT_DECAY
+            keras.optimizers.schedules.CosineDecay(learning_rate, steps), weight_decay=WEIGHT_DECAY
         ),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")],
@@ -175,12 +187,12 @@ def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> l
             np.asarray(train.images, "float32"),
             train.labels,
             batch_size=BATCH_SIZE,
-            epochs=EPOCHS,
+            epochs=epochs,
             validation_data=scored,
             class_weight=dict(enumerate(weights.tolist())),
             callbacks=[
                 callbacks.FiniteLoss(),
-                BestWeights(trained.evaluate(*scored, verbose=0)[0]),
+                BestWeights(trained.evaluate(*scored, verbose=0)[0], patience),
                 callbacks.EpochTime(),
                 callbacks.EpochRows(rows.append),
                 callbacks.ProgressBar(bars),
@@ -191,15 +203,16 @@ def fit_all(model: keras.Model, train: Faces, validation: Faces, seed: int) -> l
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Stops after `PATIENCE` epochs without a lower validation loss and restores the best weights.
+    """Stops after `patience` epochs without a lower validation loss and restores the best weights.
 
     Args:
         loss: validation loss before training.
+        patience: as above.
     """
 
-    def __init__(self, loss: float):
+    def __init__(self, loss: float, patience: int):
         super().__init__()
-        self.loss, self.waited = loss, 0
+        self.loss, self.patience, self.waited = loss, patience, 0
 
     def on_train_begin(self, logs=None):
         self.best = self.model.get_weights()
@@ -208,7 +221,7 @@ class BestWeights(keras.callbacks.Callback):
         self.waited += 1
         if logs["val_loss"] < self.loss:
             self.loss, self.waited, self.best = logs["val_loss"], 0, self.model.get_weights()
-        self.model.stop_training = self.waited >= PATIENCE
+        self.model.stop_training = self.waited >= self.patience
 
     def on_train_end(self, logs=None):
         self.model.set_weights(self.best)
