@@ -8,7 +8,7 @@ import ctypes
 SMALL_BLOCK = 1 << 23  # bytes; Pillow decodes large pictures into blocks of twice as much
 
 
-def keep_freed(largest=None):
+def keep_freed(largest: int | None = None) -> None:
     """Let glibc keep freed blocks for the next step instead of mapping every large tensor anew, from here on.
 
     Without it, a training step of a convolutional network spends a fifth of its time in page faults, and a

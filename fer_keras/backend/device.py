@@ -3,13 +3,15 @@
 import contextlib
 import math
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 
 
 @contextlib.contextmanager
-def training_in(precision=None):
+def training_in(precision: str | None = None) -> Iterator[None]:
     """Within the block, new layers compute in `precision`, a Keras dtype policy, by default the device's fast."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision or fast_precision())
@@ -19,7 +21,7 @@ def training_in(precision=None):
         keras.config.set_dtype_policy(before)
 
 
-def fast_precision():
+def fast_precision() -> str:
     """Return Keras' dtype policy for training: `"mixed_bfloat16"` where that type is native, else `"float32"`.
 
     Only torch gains from it, through `fer_keras.backend.layers`: NVIDIA GPUs from compute capability 8.0 on,
@@ -38,7 +40,7 @@ def fast_precision():
     return "mixed_bfloat16" if native else "float32"
 
 
-def resident(images):
+def resident(images: Any) -> Any:
     """Return `images` as a tensor on the GPU, copied there once, where torch has one with room; else as they are.
 
     Args:

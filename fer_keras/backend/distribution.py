@@ -11,6 +11,8 @@ import dataclasses
 import datetime
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import keras
 
@@ -23,10 +25,12 @@ if keras.backend.backend() == "torch":
 else:
     torch = None  # type: ignore[assignment]
 
+T = TypeVar("T")
+
 WAIT = datetime.timedelta(minutes=10)  # for a process that does not answer, before the others stop
 
 _rank, _size = 0, 1
-running = None  # the `Part` of the training step under way in this process, where there are several
+running: Any = None  # the `Part` of the training step under way in this process, where there are several
 
 
 class Lost(InputError):
@@ -42,16 +46,16 @@ class Part:
     whole: int
 
     @property
-    def rows(self):
+    def rows(self) -> slice:
         return slice(self.start, self.stop)
 
     @property
-    def share(self):
+    def share(self) -> float:
         return (self.stop - self.start) / self.whole
 
 
 @contextlib.contextmanager
-def joined():
+def joined() -> Iterator[None]:
     """Within the block, this process is one of `torchrun`'s, or JAX uses all devices of this machine.
 
     A single process, or one on TensorFlow, trains alone.
@@ -78,7 +82,7 @@ def joined():
 
 
 @contextlib.contextmanager
-def _process_group():
+def _process_group() -> Iterator[None]:
     global _rank, _size
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -103,7 +107,7 @@ def _process_group():
 
 
 @contextlib.contextmanager
-def alone():
+def alone() -> Iterator[None]:
     """Within the block, batches are computed whole, on one of JAX's devices."""
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
@@ -120,32 +124,32 @@ class _Devices(keras.distribution.DataParallel):
     device to get all of it; what the scaling layer makes of it is cut, by XLA, which pads an uneven end.
     """
 
-    def get_data_layout(self, data_shape):
+    def get_data_layout(self, data_shape: Sequence[int | None]) -> keras.distribution.TensorLayout:
         return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
 
-    def get_tensor_layout(self, path):
+    def get_tensor_layout(self, path: str) -> keras.distribution.TensorLayout | None:
         if path.endswith(("normalization/output", "rescaling/output")):
             return keras.distribution.TensorLayout([self.batch_dim_name, None, None, None], self.device_mesh)
         return None
 
 
-def size():
+def size() -> int:
     """Return the number of processes."""
     return _size
 
 
-def rank():
+def rank() -> int:
     """Return the rank of this process, from 0. Only process 0 writes files and logs."""
     return _rank
 
 
-def replicas():
+def replicas() -> int:
     """Return the number of model replicas that share each batch: processes, or JAX's devices."""
     distribution = keras.distribution.distribution()
     return distribution.num_model_replicas if distribution else _size
 
 
-def part(count):
+def part(count: int) -> Part:
     """Return this process's `Part` of `count` images; parts differ by at most one image.
 
     Raises:
@@ -159,29 +163,29 @@ def part(count):
     return Part(count * _rank // _size, count * (_rank + 1) // _size, count)
 
 
-def start_step(count):
+def start_step(count: int) -> None:
     """Set `running`: layers and optimizer get this process's part of a batch of `count` images."""
     global running
     running = part(count) if _size > 1 else None
 
 
-def end_step():
+def end_step() -> None:
     """Reset `running`: layers and optimizer get whole batches."""
     global running
     running = None
 
 
-def whole(count):
+def whole(count: int) -> int:
     """Return the size of the whole batch, of which this process has `count` images."""
     return running.whole if running else count
 
 
-def rows():
+def rows() -> slice:
     """Return the `slice` of the whole batch that this process has."""
     return running.rows if running else slice(None)
 
 
-def average(gradients):
+def average(gradients: list[Any]) -> list[Any]:
     """Return the gradients of the whole batch's mean loss from those of this process's part, as a `list`."""
     if running is None:
         return gradients
@@ -190,30 +194,30 @@ def average(gradients):
     return [values.view(g.shape) for values, g in zip(parts, gradients, strict=True)]
 
 
-def batch_sum(tensor):
+def batch_sum(tensor: Any) -> Any:
     """Return the sum of the processes' tensors, differentiable: the gradient is that of the whole batch's loss."""
     return _BatchSum.apply(tensor)
 
 
 class _BatchSum(torch.autograd.Function if torch else object):  # type: ignore[misc]
     @staticmethod
-    def forward(context, tensor):
+    def forward(context: Any, tensor: Any) -> Any:
         return _summed(tensor.clone())
 
     @staticmethod
-    def backward(context, gradient):
+    def backward(context: Any, gradient: Any) -> Any:
         # Each process differentiates the mean over its own images, which `average` weights by their share.
         return _summed(gradient * running.share) / running.share
 
 
-def sum_of(values):
+def sum_of(values: Mapping[str, float]) -> dict[str, float]:
     """Return {name: sum over the processes} of {name: number}, equal names in equal order in each."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sums = _summed(torch.tensor(list(values.values()), dtype=torch.float64, device=device))
     return dict(zip(values, sums.tolist(), strict=True))
 
 
-def of_first(value):
+def of_first(value: T) -> T:
     """Return process 0's `value`, which must be picklable; a single process returns its own."""
     if _size == 1:
         return value
@@ -223,7 +227,7 @@ def of_first(value):
     return box[0]
 
 
-def agree(values):
+def agree(values: Mapping[str, Any]) -> None:
     """Check that every process has the same {what: value} as process 0.
 
     Raises:
@@ -237,14 +241,14 @@ def agree(values):
             )
 
 
-def _summed(tensor):
+def _summed(tensor: Any) -> Any:
     with _reporting_lost_processes():
         distributed.all_reduce(tensor)
     return tensor
 
 
 @contextlib.contextmanager
-def _reporting_lost_processes():
+def _reporting_lost_processes() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # the base class of torch.distributed's errors

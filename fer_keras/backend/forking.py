@@ -24,7 +24,7 @@ def prepare() -> None:
         _prepared = True
 
 
-def _in_child():
+def _in_child() -> None:
     global _forked
     if keras.backend.backend() == "torch":
         import torch

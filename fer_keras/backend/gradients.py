@@ -6,14 +6,19 @@ variables, which a callback reads and resets at the end of an epoch.
 """
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from fer_keras.backend import distribution
 
+_Optimizer: Any = keras.optimizers.Optimizer if TYPE_CHECKING else object  # what the mixin is added to
 
-class GradientStatistics:
+
+class GradientStatistics(_Optimizer):
     """Mixin for a Keras optimizer: sums ‖gradient‖ / ‖weights‖ over the steps, for each kernel and for all.
 
     Kernels are the variables of two or more dimensions: biases and normalization offsets start at 0, where the
@@ -26,13 +31,13 @@ class GradientStatistics:
         kernel_paths: path of each kernel's variable, such as `"dense_1/kernel"`.
     """
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Any]) -> None:
         super().build(variables)
         self.kernel_paths = [v.path for v in variables if len(v.shape) > 1]
         self.ratio_sum = self.add_variable((len(self.kernel_paths) + 1,), name="ratio_sum")
         self.ratio_steps = self.add_variable((), name="ratio_steps")
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: list[Any], trainable_variables: Sequence[Any] | None = None) -> Any:
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         if not self.built:
             with keras.name_scope(self.name):
@@ -45,7 +50,7 @@ class GradientStatistics:
         self.ratio_steps.assign(ops.convert_to_tensor(self.ratio_steps) + 1.0)  # `assign_add` would copy the 1
         return super().apply(grads, trainable_variables)
 
-    def read_ratios(self):
+    def read_ratios(self) -> dict[str, float]:
         """Return {kernel path or "total": mean ratio since the last call}, as fractions, and reset the sums."""
         steps = max(float(ops.convert_to_numpy(self.ratio_steps)), 1.0)
         means = ops.convert_to_numpy(self.ratio_sum) / steps
@@ -54,21 +59,22 @@ class GradientStatistics:
         return dict(zip([*self.kernel_paths, "total"], map(float, means), strict=True))
 
 
-def tracked(optimizer_class):
+def tracked(optimizer_class: Any) -> Any:
     """Return `optimizer_class` with `GradientStatistics`: `tracked(keras.optimizers.Adam)(1e-3)`.
 
     On torch, Keras creates a fused implementation for its own optimizer classes, but not for their subclasses.
     So this subclasses the class of an instance.
     """
-    return _tracked(type(optimizer_class()))
+    implementation: Any = type(optimizer_class())
+    return _tracked(implementation)
 
 
 @functools.cache
-def _tracked(implementation):
+def _tracked(implementation: Any) -> Any:
     return type(f"Tracked{implementation.__name__}", (GradientStatistics, implementation), {})
 
 
-def _norms(tensors):
+def _norms(tensors: Sequence[Any]) -> Any:
     """Return the L2 norm of each tensor, (len(tensors),) float32."""
     if keras.backend.backend() == "torch":
         import torch
@@ -77,13 +83,13 @@ def _norms(tensors):
     return ops.stack([ops.norm(ops.reshape(ops.cast(t, "float32"), [-1])) for t in tensors])
 
 
-def _ratios(gradient_norms, weight_norms):
+def _ratios(gradient_norms: Any, weight_norms: Any) -> Any:
     """Return each gradient norm over its weight norm, then that of all together."""
     numerators = ops.append(gradient_norms, ops.norm(gradient_norms))
     return numerators / ops.append(weight_norms, ops.norm(weight_norms))
 
 
-def batch_gradients(model, images, labels):
+def batch_gradients(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Return the gradients of the training loss on one batch, without changing the model.
 
     Args:
@@ -96,7 +102,7 @@ def batch_gradients(model, images, labels):
     """
     frozen = [v.value for v in model.non_trainable_variables]
 
-    def loss(weights):
+    def loss(weights: list[Any]) -> Any:
         logits, _, penalties = model.stateless_call(
             weights, frozen, ops.convert_to_tensor(images), training=True, return_losses=True
         )
@@ -110,7 +116,7 @@ def batch_gradients(model, images, labels):
     }
 
 
-def _differentiate(function, tensors):
+def _differentiate(function: Callable[[list[Any]], Any], tensors: list[Any]) -> Sequence[Any]:
     backend = keras.backend.backend()
     if backend == "jax":
         import jax

@@ -1,5 +1,7 @@
 """Resampling of images, on PyTorch's own kernel if the backend is torch."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,7 +9,7 @@ if keras.backend.backend() == "torch":
     from torch.nn import functional
 
 
-def resample(images, angle, scale, shift_x, shift_y):
+def resample(images: Any, angle: Any, scale: Any, shift_x: Any, shift_y: Any) -> Any:
     """Return (n, size, size, channels) images sampled bilinearly around their centers.
 
     Output position p, from the center and in units of half the size, shows input position

@@ -4,6 +4,7 @@ import gc
 import importlib
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 EXTRAS = {"IPython", "matplotlib", "pandas", "sklearn"}  # of Keras
@@ -45,10 +46,10 @@ class LazyCompiler(types.ModuleType):
     unchanged. Any other attribute imports the real module.
     """
 
-    def disable(self, function=None, *args, **kwargs):
+    def disable(self, function: Callable | None = None, *args: Any, **kwargs: Any) -> Callable:
         return function or (lambda decorated: decorated)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__path__":  # `inspect` and others ask every module for these
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:

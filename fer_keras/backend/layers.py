@@ -9,6 +9,8 @@ memory layout (channels last) in the forward and backward pass, and an operation
 import math
 import pathlib
 import tempfile
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,25 +26,25 @@ else:
     torch = None  # type: ignore[assignment]
 
 
-def _fused(x):
+def _fused(x: Any) -> bool:
     """Whether `x` is a PyTorch tensor with values, not a symbolic one of a model that is being built."""
     return torch is not None and isinstance(x, torch.Tensor) and not x.is_meta
 
 
-def _value(variable):
+def _value(variable: keras.Variable | None) -> Any:
     return None if variable is None else variable.value
 
 
-def _channels_first(x):
+def _channels_first(x: Any) -> Any:
     """View (n, h, w, c) as (n, c, h, w) without a copy; PyTorch calls that memory format `channels_last`."""
     return x.permute(0, 3, 1, 2)
 
 
-def _channels_last(x):
+def _channels_last(x: Any) -> Any:
     return x.permute(0, 2, 3, 1)
 
 
-def _same_padding(size, kernel, stride, dilation=1):
+def _same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Zeros before and after one axis for `padding="same"`: Keras puts an odd one after."""
     total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
@@ -56,16 +58,16 @@ class Conv2D(layers.Conv2D):
     with the optimizers of `fer_keras.backend.optimizers`, their state.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         super().build(input_shape)
         if torch is not None:
             kernel = self.kernel.value
             kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         if not _fused(inputs) or self.data_format != "channels_last":
             return super().call(inputs)
-        padding = 0
+        padding: int | tuple[int, int] = 0
         if self.padding == "same":
             sizes = zip(inputs.shape[1:3], self.kernel_size, self.strides, self.dilation_rate, strict=True)
             height, width = (_same_padding(*size) for size in sizes)
@@ -91,7 +93,7 @@ class Conv2D(layers.Conv2D):
 class MaxPooling2D(layers.MaxPooling2D):
     """`keras.layers.MaxPooling2D` without copies between layouts."""
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         if not _fused(inputs) or self.data_format != "channels_last" or self.padding != "valid":
             return super().call(inputs)
         return _channels_last(functional.max_pool2d(_channels_first(inputs), self.pool_size, self.strides))
@@ -104,7 +106,7 @@ class BatchNormalization(layers.BatchNormalization):
     If several processes share a batch, the statistics are those of the whole batch.
     """
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         last = self.axis in (-1, inputs.ndim - 1)
         if not (_fused(inputs) and last and self.dtype == "float32" and mask is None and not self.renorm):
             return super().call(inputs, training=training, mask=mask)
@@ -129,7 +131,7 @@ class BatchNormalization(layers.BatchNormalization):
         return _channels_last(outputs).reshape(inputs.shape)
 
 
-def _shared_batch_norm(rows, gamma, beta, epsilon):
+def _shared_batch_norm(rows: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
     """`torch.native_batch_norm` with the statistics of all processes' rows, (1, channels, 1, m)."""
     x, over = rows.float(), (0, 2, 3)
     share = distribution.running.share / (x.numel() // x.shape[1])
@@ -149,7 +151,7 @@ class Dropout(layers.Dropout):
     or the number of threads or processes. So a run can be repeated and resumed. `rate` is rounded to 1/65536.
     """
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         drops = training and 0 < self.rate < 1
         # On a GPU, reading the seed would synchronize, and PyTorch's dropout is fast.
         if not (drops and self.noise_shape is None and _fused(inputs) and inputs.device.type == "cpu"):
@@ -172,7 +174,7 @@ class ReLU(layers.ReLU):
     raises an error.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         plainly = self.max_value is None and not (self.negative_slope or self.threshold)
         return _RectifiedInPlace.apply(inputs) if _fused(inputs) and plainly else super().call(inputs)
 
@@ -183,18 +185,18 @@ if torch is not None:
         """`relu_` that also takes a view, without a copy of its gradient."""
 
         @staticmethod
-        def forward(ctx, x):
+        def forward(ctx: Any, x: Any) -> Any:
             rectified = x.detach().clamp_min_(0)
             ctx.save_for_backward(rectified)
             return rectified
 
         @staticmethod
-        def backward(ctx, gradient):
+        def backward(ctx: Any, gradient: Any) -> Any:
             (rectified,) = ctx.saved_tensors
             return torch.ops.aten.threshold_backward(gradient, rectified, 0)
 
 
-def plain(model):
+def plain(model: keras.Model) -> keras.Model:
     """Return the model in Keras' own classes and in float32. Its files load without this package.
 
     Args:
@@ -206,14 +208,14 @@ def plain(model):
     return _copy(model, {(__name__, name): ("keras.layers", None) for name in OWN})
 
 
-def fast(model):
+def fast(model: keras.Model) -> keras.Model:
     """Return the model with this module's layers instead of Keras' own; other than layer graphs as they are."""
     if type(model).__name__ not in ("Functional", "Sequential"):
         return model
     return _copy(model, TO_FAST)
 
 
-def fast_config(config):
+def fast_config(config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of a model with this module's layers instead of Keras' own, in float32."""
     return _renamed(config, TO_FAST)
 
@@ -224,7 +226,7 @@ TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in F
 
 
 @keras_defaults()
-def _copy(model, classes):
+def _copy(model: keras.Model, classes: Mapping[tuple[Any, Any], tuple[str, str | None]]) -> keras.Model:
     copy = keras.saving.deserialize_keras_object(_renamed(keras.saving.serialize_keras_object(model), classes))
     # Through a file, because `set_weights` leaves a Normalization layer with its old mean.
     with tempfile.TemporaryDirectory() as folder:
@@ -234,7 +236,7 @@ def _copy(model, classes):
     return copy
 
 
-def _renamed(config, classes):
+def _renamed(config: Any, classes: Mapping[tuple[Any, Any], tuple[str, str | None]]) -> Any:
     """Return `config` with the (module, class) in `classes` replaced, in float32, not compiled."""
     if isinstance(config, list | tuple):
         return [_renamed(value, classes) for value in config]

@@ -4,6 +4,7 @@ import importlib
 import pathlib
 import platform
 import subprocess
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ import fer_keras
 from fer_keras.core import jobs
 
 
-def environment():
+def environment() -> dict[str, Any]:
     """Return what a run depends on beside its settings: versions, processor, device, threads, git commit."""
     backend = keras.backend.backend()
     return {
@@ -32,14 +33,14 @@ def environment():
     }
 
 
-def _processor():
+def _processor() -> str:
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _device(backend):
+def _device(backend: str) -> str:
     if backend == "torch":
         import torch
 
@@ -51,7 +52,7 @@ def _device(backend):
     return keras.distribution.list_devices()[0]
 
 
-def _threads(backend):
+def _threads(backend: str) -> int | None:
     if backend != "torch":
         return None
     import torch
@@ -59,7 +60,7 @@ def _threads(backend):
     return torch.get_num_threads()
 
 
-def _commit():
+def _commit() -> str | None:
     """Return the git commit of the working directory, with "+dirty" if tracked files differ, or `None`."""
     command = [
         "git",

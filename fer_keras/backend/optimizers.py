@@ -8,6 +8,8 @@ PyTorch offers operations on lists of tensors, `torch._foreach_*`, under private
 import functools
 import math
 import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
@@ -24,10 +26,11 @@ else:
 LISTS = tuple(
     f"_foreach_{name}" for name in ("add", "add_", "div_", "lerp_", "mul", "mul_", "norm", "sqrt", "sub_")
 )
+_Optimizer: Any = keras.optimizers.Optimizer if TYPE_CHECKING else object  # what the mixins are added to
 HOOKS = ("_backend_apply_gradients", "_clip_gradients", "_get_current_learning_rate", "_get_variable_index")
 
 
-def fused(optimizer_class):
+def fused(optimizer_class: Any) -> Any:
     """Return `optimizer_class`, `keras.optimizers.Adam`, `AdamW`, `RMSprop` or `SGD`, in few operations a step."""
     use = "fused optimizer steps"
     if torch is None or not (has_all(torch, LISTS, use) and has_all(keras.optimizers.Optimizer, HOOKS, use)):
@@ -39,7 +42,7 @@ def fused(optimizer_class):
     return type(f"Fused{implementation.__name__}", bases, {})
 
 
-class _FewOperations:
+class _FewOperations(_Optimizer):
     """Mixin for a Keras optimizer: one learning rate a step, clipping and averaging of all weights at once.
 
     The state of each weight lies in memory as the weight itself does.
@@ -47,13 +50,15 @@ class _FewOperations:
 
     step_rate = None  # of the step under way, a tensor ()
 
-    def add_variable_from_reference(self, reference_variable, *args, **kwargs):
+    def add_variable_from_reference(
+        self, reference_variable: keras.Variable, *args: Any, **kwargs: Any
+    ) -> keras.Variable:
         variable = super().add_variable_from_reference(reference_variable, *args, **kwargs)
         if torch is not None:
             variable.value.data = torch.empty_like(reference_variable.value).copy_(variable.value)
         return variable
 
-    def _backend_apply_gradients(self, grads, trainable_variables):
+    def _backend_apply_gradients(self, grads: list[Any], trainable_variables: Sequence[Any]) -> None:
         if torch is None:
             super()._backend_apply_gradients(grads, trainable_variables)
             return
@@ -64,16 +69,16 @@ class _FewOperations:
             finally:
                 self.step_rate = None
 
-    def _get_current_learning_rate(self):
+    def _get_current_learning_rate(self) -> Any:
         return super()._get_current_learning_rate() if self.step_rate is None else self.step_rate
 
-    def _clip_gradients(self, grads):
+    def _clip_gradients(self, grads: list[Any]) -> Any:
         if torch is None or self.clipnorm or not self.global_clipnorm:
             return super()._clip_gradients(grads)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
         return torch._foreach_mul(grads, self.global_clipnorm / norm.clamp(min=self.global_clipnorm))
 
-    def _update_model_variables_moving_average(self, trainable_variables):
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
         if torch is None:
             super()._update_model_variables_moving_average(trainable_variables)
             return
@@ -89,7 +94,7 @@ class _AdamUpdate(_FewOperations):
     Keras adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
     """
 
-    def _parallel_update_step(self, grads, variables, learning_rate):
+    def _parallel_update_step(self, grads: list[Any], variables: Sequence[Any], learning_rate: Any) -> None:
         weights = _values(variables)
         if any(w.device.type != "cpu" or w.dtype != torch.float32 for w in weights):
             super()._parallel_update_step(grads, variables, learning_rate)
@@ -97,7 +102,9 @@ class _AdamUpdate(_FewOperations):
         index = [self._get_variable_index(v) for v in variables]
         orders = [w.dim_order() if w.ndim > 2 else range(w.ndim) for w in weights]
 
-        def in_memory(tensors):  # the kernel goes through memory as if all were contiguous
+        def in_memory(
+            tensors: Iterable[Any],
+        ) -> list[Any]:  # the kernel goes through memory as if all were contiguous
             return [t.permute(*order).contiguous() for t, order in zip(tensors, orders, strict=True)]
 
         step = int(self.iterations)
@@ -122,8 +129,9 @@ class _AdamUpdate(_FewOperations):
 class _SGDUpdate(_FewOperations):
     """Keras' own, which reads the learning rate back from the device, without that."""
 
-    def _parallel_update_step(self, grads, variables, learning_rate):
-        weights, moves = _values(variables), torch._foreach_mul(grads, -learning_rate)
+    def _parallel_update_step(self, grads: list[Any], variables: Sequence[Any], learning_rate: Any) -> None:
+        weights = _values(variables)
+        moves: Any = torch._foreach_mul(grads, -learning_rate)
         if self.momentum:
             momenta = _values(self.momentums[self._get_variable_index(v)] for v in variables)
             torch._foreach_mul_(momenta, self.momentum)
@@ -135,21 +143,22 @@ class _SGDUpdate(_FewOperations):
         torch._foreach_add_(weights, moves)
 
 
-def _values(variables):
+def _values(variables: Iterable[Any]) -> list[Any]:
     return [v.value for v in variables]
 
 
-def sharpness_aware(optimizer_class):
+def sharpness_aware(optimizer_class: Any) -> Any:
     """Return `optimizer_class` with `SharpnessAware`: `sharpness_aware(keras.optimizers.Adam)(1e-3)`."""
-    return _sharpness_aware(type(optimizer_class()))
+    implementation: Any = type(optimizer_class())
+    return _sharpness_aware(implementation)
 
 
 @functools.cache
-def _sharpness_aware(implementation):
+def _sharpness_aware(implementation: Any) -> Any:
     return type(f"SharpnessAware{implementation.__name__}", (SharpnessAware, implementation), {})
 
 
-class SharpnessAware:
+class SharpnessAware(_Optimizer):
     """Mixin for a Keras optimizer: of each two calls of `apply`, the first climbs and the second descends.
 
     Sharpness-aware minimization, Foret et al. 2021, arXiv:2010.01412, algorithm 1. The first call moves the
@@ -164,12 +173,12 @@ class SharpnessAware:
 
     radius = 0.05
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Any]) -> None:
         super().build(variables)
         self.away = self.add_variable((), name="away")
         self.homes = [self.add_variable_from_reference(v, name="home") for v in variables]
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: list[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         if not self.built:
             with keras.name_scope(self.name):
@@ -192,7 +201,7 @@ class SharpnessAware:
         for variable, value in zip(everything, climbed, strict=True):
             variable.assign(ops.where(away, ops.convert_to_tensor(variable), value))
 
-    def _climb(self, grads, variables):
+    def _climb(self, grads: list[Any], variables: Sequence[Any]) -> None:
         squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in grads]
         scale = self.radius / (ops.sqrt(sum(squares)) + 1e-12)
         for gradient, variable, home in zip(grads, variables, self.homes, strict=True):
@@ -200,7 +209,7 @@ class SharpnessAware:
             variable.assign_add(scale * ops.cast(gradient, variable.dtype))
         self.away.assign(1.0)
 
-    def _descend(self, grads, variables):
+    def _descend(self, grads: list[Any], variables: Sequence[Any]) -> None:
         for variable, home in zip(variables, self.homes, strict=True):
             variable.assign(home)
         self.away.assign(0.0)
@@ -215,26 +224,26 @@ class Muon(_FewOperations, keras.optimizers.Muon):
     that of Keras' dtype policy where the optimizer is made. On PyTorch, matrices of equal shape are stacked.
     """
 
-    def __init__(self, *args, **options):
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.matrix_dtype = _compute_dtype()
 
-    def _should_use_adamw(self, variable):
+    def _should_use_adamw(self, variable: keras.Variable) -> bool:
         if len(variable.shape) != 4:
             return super()._should_use_adamw(variable)
         return any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
 
-    def zeropower_via_newtonschulz5(self, x, steps):
+    def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         matrix = ops.cast(ops.reshape(x, (-1, x.shape[-1])), self.matrix_dtype)
         return ops.cast(ops.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape), x.dtype)
 
-    def lr_adjust(self, x):
+    def lr_adjust(self, x: Any) -> Any:
         return ops.reshape(super().lr_adjust(ops.reshape(x, (-1, x.shape[-1]))), x.shape)
 
-    def _uses_adam(self, variable):
+    def _uses_adam(self, variable: keras.Variable) -> bool:
         return self.adam_velocities[self._get_variable_index(variable)] is not None
 
-    def _apply_weight_decay(self, variables):
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         if torch is None:
             super()._apply_weight_decay(variables)
             return
@@ -243,20 +252,23 @@ class Muon(_FewOperations, keras.optimizers.Muon):
             if decay and decayed:
                 torch._foreach_mul_(_values(decayed), 1 - decay * self.step_rate)
 
-    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+    def _backend_update_step(
+        self, grads: list[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
         if torch is None:
             super()._backend_update_step(grads, trainable_variables, learning_rate)
             return
-        kinds = {True: [], False: []}
+        kinds: dict[bool, list[tuple[Any, Any, Any]]] = {True: [], False: []}
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             momentum = self.momentums[self._get_variable_index(variable)].value
             kinds[self._uses_adam(variable)].append((variable, gradient, momentum))
         if kinds[True]:
-            self._update_by_adam(*zip(*kinds[True], strict=True), learning_rate * self.adam_lr_ratio)
+            self._update_by_adam(kinds[True], learning_rate * self.adam_lr_ratio)
         if kinds[False]:
-            self._update_matrices(*zip(*kinds[False], strict=True), learning_rate)
+            self._update_matrices(kinds[False], learning_rate)
 
-    def _update_by_adam(self, variables, grads, momenta, learning_rate):
+    def _update_by_adam(self, updates: list[tuple[Any, Any, Any]], learning_rate: Any) -> None:
+        variables, grads, momenta = map(list, zip(*updates, strict=True))
         velocities = _values(self.adam_velocities[self._get_variable_index(v)] for v in variables)
         step = (self.iterations.value + 1).float()
         rate = learning_rate * torch.sqrt(1 - self.adam_beta_2**step) / (1 - self.adam_beta_1**step)
@@ -268,11 +280,12 @@ class Muon(_FewOperations, keras.optimizers.Muon):
         torch._foreach_div_(moves, scales)
         torch._foreach_sub_(_values(variables), moves)
 
-    def _update_matrices(self, variables, grads, momenta, learning_rate):
+    def _update_matrices(self, updates: list[tuple[Any, Any, Any]], learning_rate: Any) -> None:
+        variables, grads, momenta = map(list, zip(*updates, strict=True))
         torch._foreach_mul_(momenta, self.momentum)
         torch._foreach_add_(momenta, grads)
-        directions = torch._foreach_add(grads, momenta, alpha=self.momentum) if self.nesterov else momenta
-        groups = {}
+        directions: Any = torch._foreach_add(grads, momenta, alpha=self.momentum) if self.nesterov else momenta
+        groups: dict[tuple[int, ...], list[tuple[Any, Any]]] = {}
         for variable, direction in zip(variables, directions, strict=True):
             # (out, height, width, in) is how a kernel lies in memory: no copy.
             rows = direction.movedim(-1, 0).flatten(1)
@@ -286,7 +299,7 @@ class Muon(_FewOperations, keras.optimizers.Muon):
                 moves.append(rows.unflatten(1, weight.shape[:-1]).movedim(0, -1))
         torch._foreach_sub_(weights, moves)
 
-    def _orthogonalized(self, stack):
+    def _orthogonalized(self, stack: Any) -> Any:
         """Return `zeropower_via_newtonschulz5` of each matrix of (count, n, m), float32."""
         x = stack.to(getattr(torch, self.matrix_dtype))
         upright = x.shape[1] > x.shape[2]
@@ -299,6 +312,6 @@ class Muon(_FewOperations, keras.optimizers.Muon):
         return (x.mT if upright else x).float()
 
 
-def _compute_dtype():
+def _compute_dtype() -> str:
     dtype = keras.config.dtype_policy().compute_dtype
     return "float32" if dtype == "float16" else dtype

@@ -1,5 +1,7 @@
 """Random numbers: seeds without a read from the device, and draws for a batch that processes share."""
 
+from typing import TYPE_CHECKING, Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -14,9 +16,10 @@ class SeedGenerator(keras.random.SeedGenerator):
     the state is read again.
     """
 
-    written, writes = None, None  # the tensor that `words` were read from, and its number of writes
+    written: Any = None  # the tensor that `words` were read from, and its number of writes then
+    writes: Any = None
 
-    def next(self, ordered=True):
+    def next(self, ordered: bool = True) -> Any:
         if keras.backend.backend() != "torch" or not ordered:
             return super().next(ordered)
         state = self.state.value
@@ -29,14 +32,19 @@ class SeedGenerator(keras.random.SeedGenerator):
         return seed
 
 
-class DrawnForWholeBatch:
+_Layer: Any = keras.Layer if TYPE_CHECKING else object  # what the mixin is added to
+
+
+class DrawnForWholeBatch(_Layer):
     """Mixin for Keras' random layers of images."""
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.generator.__class__ = SeedGenerator  # a second one would be a second state in every model file
 
-    def get_random_transformation(self, data, training=True, seed=None):
+    def get_random_transformation(
+        self, data: Any, training: bool = True, seed: int | None = None
+    ) -> dict[str, Any] | None:
         if not (training and distribution.running):
             return super().get_random_transformation(data, training, seed)
         whole = data[:1].expand(distribution.whole(len(data)), *data.shape[1:])

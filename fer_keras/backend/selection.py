@@ -6,12 +6,12 @@ import os
 PACKAGES = {"torch": "torch", "jax": "'fer-keras[jax]'", "tensorflow": "'fer-keras[tensorflow]'"}
 
 
-def installed():
+def installed() -> list[str]:
     """Return the names of the installed backends."""
     return [name for name in PACKAGES if importlib.util.find_spec(name)]
 
 
-def fault():
+def fault() -> str | None:
     """Return in one line what is wrong with the backend that `KERAS_BACKEND` names, or `None`."""
     name = os.environ["KERAS_BACKEND"]
     if name not in PACKAGES:

@@ -9,6 +9,8 @@ import collections
 import contextlib
 import logging
 import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,7 +31,7 @@ WARM_UP = 3  # steps before the capture: libraries are loaded and kernels are ch
 
 
 class Plan(typing.NamedTuple):
-    """The images of an epoch's steps and how they are blended.
+    """The images of an epoch's steps and how they are blended, as NumPy arrays or as tensors on the device.
 
     Attributes:
         rows: (n,) index of the training image at each position of the epoch.
@@ -39,11 +41,11 @@ class Plan(typing.NamedTuple):
         soft_targets: (n, num_classes) probabilities of the teachers for each training image; `None` without them.
     """
 
-    rows: np.ndarray
-    partners: np.ndarray | None = None
-    shares: np.ndarray | None = None
-    boxes: np.ndarray | None = None
-    soft_targets: np.ndarray | None = None
+    rows: Any
+    partners: Any = None
+    shares: Any = None
+    boxes: Any = None
+    soft_targets: Any = None
 
 
 class Step:
@@ -62,20 +64,30 @@ class Step:
     """
 
     def __init__(
-        self, model, images, targets, batch_size, *, class_weight=None, distillation=0.0, teacher=None, view=None
-    ):
+        self,
+        model: keras.Model,
+        images: Any,
+        targets: np.ndarray,
+        batch_size: int,
+        *,
+        class_weight: Mapping[int, float] | None = None,
+        distillation: float = 0.0,
+        teacher: Callable[[Any], Any] | None = None,
+        view: str | None = None,
+    ) -> None:
         self.model, self.batch_size = model, batch_size
         self.images, self.targets = ops.convert_to_tensor(images), ops.convert_to_tensor(targets)
         self.distillation, self.teacher, self.class_weight = distillation, teacher, None
         if class_weight:
             weights = [class_weight.get(i, 1.0) for i in range(model.output_shape[-1])]
-            self.class_weight = ops.convert_to_tensor(np.float32(weights))
+            self.class_weight = ops.convert_to_tensor(np.array(weights, "float32"))
         self.network = keras.Model(model.input, [model.get_layer(view).output, model.output]) if teacher else model
         self.places = torch.arange(batch_size, device=self.images.device)
         self.done = torch.zeros(1, dtype=torch.long, device=self.images.device)  # steps of the epoch
-        self.plan, self.on_device, self.constants = None, self.images.is_cuda, _Constants()
+        self.plan: Any = None  # a `Plan` on the device, from the first epoch on
+        self.on_device, self.constants = self.images.is_cuda, _Constants()
 
-    def start(self, plan):
+    def start(self, plan: Plan) -> None:
         """Begin an epoch: copy its `Plan` over the last one."""
         tensors = Plan(
             *(None if array is None else torch.from_numpy(np.ascontiguousarray(array)) for array in plan)
@@ -88,13 +100,13 @@ class Step:
                     here.copy_(there)
         self.done.zero_()
 
-    def __call__(self, count):
+    def __call__(self, count: int) -> None:
         """Train on the next `count` images of the epoch."""
         with _on_device(self.constants) if self.on_device else contextlib.nullcontext():
             self._train(*self._batch(count))
             self.done.add_(1)
 
-    def _batch(self, count):
+    def _batch(self, count: int) -> tuple[Any, Any]:
         plan, places = self.plan, self.done * self.batch_size + self.places[:count]
         rows = plan.rows[places]
         images, targets = self.images[rows], self.targets[rows]
@@ -109,13 +121,13 @@ class Step:
             targets = torch.lerp(targets, plan.soft_targets[rows], self.distillation)
         return images, targets
 
-    def _inside(self, box, size):
+    def _inside(self, box: Any, size: Sequence[int]) -> Any:
         """Return whether each pixel is in the box, (height, width, 1)."""
         top, bottom, left, right = box
         rows, columns = (torch.arange(length, device=box.device) for length in size)
         return ((rows >= top) & (rows < bottom))[:, None, None] & ((columns >= left) & (columns < right))[:, None]
 
-    def _train(self, images, targets):
+    def _train(self, images: Any, targets: Any) -> None:
         """`keras.Model.train_step` with the teachers' targets for the augmented images."""
         model = self.model
         outputs = self.network(images, training=True)
@@ -144,15 +156,17 @@ class GraphedStep:
         step: `Step` on a CUDA device.
     """
 
-    def __init__(self, step):
+    def __init__(self, step: Step) -> None:
         self.step, self.stream = step, torch.cuda.Stream()
-        self.graphs, self.ran, self.capturable = {}, collections.Counter(), True
+        self.graphs: dict[int, Any] = {}  # by number of images
+        self.ran: collections.Counter[int] = collections.Counter()
+        self.capturable = True
 
-    def start(self, plan):
+    def start(self, plan: Plan) -> None:
         """Begin an epoch, see `Step.start`."""
         self.step.start(plan)
 
-    def __call__(self, count):
+    def __call__(self, count: int) -> None:
         """Train on the next `count` images of the epoch."""
         if self.capturable and count not in self.graphs and self.ran[count] == WARM_UP:
             self._capture(count)
@@ -165,7 +179,7 @@ class GraphedStep:
         torch.cuda.current_stream().wait_stream(self.stream)
         self.ran[count] += 1
 
-    def _capture(self, count):
+    def _capture(self, count: int) -> None:
         graph = torch.cuda.CUDAGraph()
         try:
             # Other threads, such as a data loader's, may go on using the device.
@@ -181,7 +195,7 @@ class GraphedStep:
             self.graphs[count] = graph
 
 
-def obstacle(*, sam=0.0):
+def obstacle(*, sam: float = 0.0) -> str | None:
     """Return why a training step cannot be captured here, a clause, or `None` if it can be tried."""
     if keras.backend.backend() != "torch":
         return f"the {keras.backend.backend()} backend compiles its steps itself"
@@ -195,11 +209,17 @@ def obstacle(*, sam=0.0):
 class _Constants(TorchFunctionMode):
     """Keeps the numbers and arrays that a step copies to the device: from the second time on nothing is copied."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.kept = {}
+        self.kept: dict[tuple, Any] = {}
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self,
+        function: Callable,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         kwargs = kwargs or {}
         if function not in (torch.as_tensor, torch.tensor) or isinstance(args[0], torch.Tensor):
             return function(*args, **kwargs)
@@ -211,7 +231,7 @@ class _Constants(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def _on_device(constants):
+def _on_device(constants: "_Constants") -> Iterator[None]:
     """Within the block, constants stay on the device and random numbers come from torch's own generator.
 
     Keras seeds a generator for each draw, and a graph would draw the same in every replay.
@@ -227,7 +247,7 @@ def _on_device(constants):
         random.torch_seed_generator = seeded
 
 
-def _autocast(model):
+def _autocast(model: keras.Model) -> Any:
     """Within the block, float32 models compute in the precision of `model`."""
     half = any(layer.compute_dtype == "bfloat16" for layer in model.layers)
     device = model.trainable_variables[0].value.device.type

@@ -1,9 +1,11 @@
 """The command line. Commands parse, call the library and print; what is slow to import is imported in them."""
 
 import errno
+import io
 import logging
 import os
 import sys
+from typing import IO, Any
 
 import click
 
@@ -38,7 +40,7 @@ class Failure(click.ClickException):
 
     exit_code = 2
 
-    def show(self, file=None):
+    def show(self, file: IO[Any] | None = None) -> None:
         if logs.as_json():
             LOG.error(self.message)
         else:
@@ -51,12 +53,14 @@ class Commands(click.Group):
     With `--log-json`, every error is a line of JSON, those of click and tracebacks included.
     """
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] in OTHER_WORDS and not ctx.resilient_parsing:
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {OTHER_WORDS[args[0]]!r}?", ctx)
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:
         if not ctx.params["log_json"]:
             return self._invoke(ctx)
         logs.start(as_json=True)  # before click looks at the words of the command
@@ -73,7 +77,7 @@ class Commands(click.Group):
             LOG.exception("Unexpected error")
             sys.exit(1)
 
-    def _invoke(self, ctx):
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
@@ -92,14 +96,14 @@ class Commands(click.Group):
             raise
 
 
-def _other_option(error):
+def _other_option(error: click.NoSuchOption) -> str | None:
     """Return what to write instead of an option of an earlier version, or of one that is a setting of `run`."""
     name = error.option_name
     if name in OPTIONS:
         return f"{name} is now {OPTIONS[name]}."
     word = name.lstrip("-").replace("-", "_")
     setting = ABBREVIATIONS.get(word, word)
-    if error.ctx.command.name != "run" or setting not in Experiment.__dataclass_fields__:
+    if error.ctx is None or error.ctx.command.name != "run" or setting not in Experiment.__dataclass_fields__:
         return None
     return f"No such option {name!r}. Give settings of the experiment after its file: {setting}=VALUE."
 
@@ -111,7 +115,7 @@ def _other_option(error):
 @click.option(
     "--log-json", is_flag=True, help="Write events and errors as JSON, one object per line, to standard error."
 )
-def cli(level, log_json):
+def cli(level: int | None, log_json: bool) -> None:
     """Study, train and evaluate facial-expression classifiers on FER-2013.
 
     \b
@@ -125,7 +129,8 @@ def cli(level, log_json):
     jobs.follow_parent()
     shows = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
     logs.start((level or logging.INFO) if shows else logging.ERROR, as_json=log_json)
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no terminal can show
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no terminal can show
     if click.get_current_context().invoked_subcommand in COMPUTING:
         from fer_keras.backend import allocator
 
@@ -134,7 +139,7 @@ def cli(level, log_json):
 
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell):
+def completion(shell: str) -> None:
     """Print the script that completes commands and options in SHELL.
 
     \b
@@ -142,7 +147,9 @@ def completion(shell):
     """
     from click.shell_completion import get_completion_class
 
-    click.echo(get_completion_class(shell)(cli, {}, "fer-keras", "_FER_KERAS_COMPLETE").source())
+    complete = get_completion_class(shell)
+    assert complete is not None, "click knows each of the choices"
+    click.echo(complete(cli, {}, "fer-keras", "_FER_KERAS_COMPLETE").source())
 
 
 for command in (

@@ -1,6 +1,7 @@
 """Commands on the data."""
 
 import pathlib
+from typing import Any
 
 import click
 
@@ -8,12 +9,12 @@ from fer_keras.cli.options import bit_depth_option, classes_option, data_option,
 
 
 @click.group()
-def data():
+def data() -> None:
     """Download FER-2013, and audit a face set."""
 
 
 @data.command()
-def fetch():
+def fetch() -> None:
     """Download FER-2013 from Kaggle with your own login, to where every command finds it.
 
     \b
@@ -33,7 +34,14 @@ def fetch():
 @click.option(
     "--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder of the JSON and the picture."
 )
-def audit(data, classes, label_codes, bit_depth, votes, output):
+def audit(
+    data: str | None,
+    classes: Any,
+    label_codes: str | None,
+    bit_depth: int | None,
+    votes: pathlib.Path | None,
+    output: pathlib.Path,
+) -> None:
     """Count classes, duplicates, conflicting labels, blank images, skipped files and disagreement with FER+.
 
     \b

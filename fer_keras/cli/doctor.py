@@ -1,5 +1,6 @@
 """The command that looks at the machine."""
 
+import pathlib
 import sys
 
 import click
@@ -9,7 +10,7 @@ from fer_keras.cli.options import output_option
 
 @click.command()
 @output_option
-def doctor(output):
+def doctor(output: pathlib.Path) -> None:
     """Tell what is installed and found here, and what to do where something is wrong; exit code 1 then.
 
     \b

@@ -1,6 +1,7 @@
 """Commands on a trained model: judge it, release it."""
 
 import pathlib
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +13,11 @@ from fer_keras.cli.options import (
     synthetic_note,
     tta_option,
 )
-from fer_keras.core.choices import SPLITS
+from fer_keras.core.choices import SPLITS, Split
 from fer_keras.experiment import LABELS
+
+if TYPE_CHECKING:
+    from fer_keras import evaluation
 
 
 @click.command()
@@ -42,7 +46,9 @@ from fer_keras.experiment import LABELS
     type=click.Path(path_type=pathlib.Path),
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
-def evaluate(models, data, split, output, **options):
+def evaluate(
+    models: tuple[pathlib.Path, ...], data: str | None, split: Split, output: pathlib.Path | None, **options: Any
+) -> None:
     """Score the Keras model MODEL: a .keras file, or best or tiny, which come with the package.
 
     Several are scored as an ensemble, whose answer is the mean of their probabilities.
@@ -65,12 +71,12 @@ def evaluate(models, data, split, output, **options):
     click.echo(result.table())
     folder = output or _folder(result)
     write_json(folder / "scores.json", result.as_dict())
-    record = {"experiment": {"name": name}, "data": result.data, "history": [], "overfit": None}
+    record: dict[str, Any] = {"experiment": {"name": name}, "data": result.data, "history": [], "overfit": None}
     plots.draw(record | {"scores": result.scores}, folder)
     click.echo(f"written: {folder}")
 
 
-def _folder(result):
+def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
     """Return where the figures go: beside a model file, else into the working directory."""
     path = pathlib.Path(result.models[0] if len(result.models) == 1 else "ensemble")
     kind = result.split + ("" if result.labels == "original" else "_ferplus")
@@ -89,7 +95,7 @@ def _folder(result):
     help="Folder of the released networks.",
 )
 @click.option("--refit", is_flag=True, help="Train it anew first, on training and validation images together.")
-def release(run, name, data, output, refit):
+def release(run: pathlib.Path, name: str, data: str | None, output: pathlib.Path, refit: bool) -> None:
     """Release the model of the run directory RUN as the network NAME: calibrated, half precision, with its card.
 
     \b

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any
 
 import click
 
@@ -34,7 +35,18 @@ from fer_keras.experiment import files_in, load, override
     "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
 )
 @click.option("--capture", is_flag=True, help="Replay each training step as one CUDA graph.")
-def run(file, settings, data, classes, seed, epochs, output, wandb, precision, capture):
+def run(
+    file: pathlib.Path,
+    settings: tuple[str, ...],
+    data: str | None,
+    classes: Any,
+    seed: int | None,
+    epochs: int | None,
+    output: pathlib.Path,
+    wandb: str,
+    precision: str | None,
+    capture: bool,
+) -> None:
     """Train and evaluate the experiment in FILE; run it again to continue an interrupted training.
 
     KEY=VALUE changes a setting of the experiment, as in the last line:
@@ -49,11 +61,11 @@ def run(file, settings, data, classes, seed, epochs, output, wandb, precision, c
     from fer_keras.core import jobs
     from fer_keras.runs import pipeline
 
-    data = read_faces(data, experiment.labels, classes)
+    faces = read_faces(data, experiment.labels, classes)
     try:
         with jobs.exit_on_sigterm():  # which ends wandb's run too
             folder, record = pipeline.run(
-                experiment, data=data, output=output, tracking=wandb, precision=precision, capture=capture
+                experiment, data=faces, output=output, tracking=wandb, precision=precision, capture=capture
             )
     except KeyboardInterrupt:
         end_interrupted()
@@ -66,7 +78,7 @@ def run(file, settings, data, classes, seed, epochs, output, wandb, precision, c
 
 @click.command("list")
 @click.argument("folder", type=click.Path(path_type=pathlib.Path), default="experiments")
-def list_(folder):
+def list_(folder: pathlib.Path) -> None:
     """List the experiments in FOLDER with the question that each asks.
 
     \b
@@ -79,7 +91,7 @@ def list_(folder):
 
 @click.command()
 @file_argument
-def show(file):
+def show(file: pathlib.Path) -> None:
     """Print every setting of the experiment in FILE, defaults included, as JSON.
 
     \b
@@ -95,7 +107,7 @@ def show(file):
 @data_option
 @classes_option
 @seed_option
-def overfit(file, data, classes, seed):
+def overfit(file: pathlib.Path, data: str | None, classes: Any, seed: int | None) -> None:
     """Check that the experiment in FILE can overfit one batch, before training it.
 
     \b
@@ -113,6 +125,6 @@ def overfit(file, data, classes, seed):
     click.echo(evaluation.overfit_verdict(losses, len(train.class_names))["text"])
 
 
-def _question(file):
+def _question(file: pathlib.Path) -> str:
     lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     return next((line.removeprefix("Question").strip() for line in lines if line.startswith("Question")), "")

@@ -8,6 +8,7 @@ import sys
 import click
 
 from fer_keras.cli.options import class_order_option, input_scale_option, parse_classes
+from fer_keras.core.choices import InputScale
 
 
 @click.command()
@@ -25,7 +26,13 @@ from fer_keras.cli.options import class_order_option, input_scale_option, parse_
 )
 @class_order_option
 @input_scale_option
-def export(model, form, output, class_order, input_scale):
+def export(
+    model: pathlib.Path,
+    form: str,
+    output: pathlib.Path | None,
+    class_order: str | None,
+    input_scale: InputScale | None,
+) -> None:
     """Write MODEL, a .keras file or best or tiny, for programs that have no Keras.
 
     The file takes grey images (n, 48, 48, 1) of whole numbers from 0 to 255, any number of them, and gives the

@@ -22,7 +22,9 @@ from fer_keras.core import jobs
     "[default: file names before the first _, where each class has 5 different ones]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def finetune(folder, base, output, persons, seed):
+def finetune(
+    folder: pathlib.Path, base: str, output: pathlib.Path, persons: pathlib.Path | None, seed: int
+) -> None:
     """Train a network for the classes in FOLDER, which has a folder of images for each of 2 to 50 classes.
 
     Images are crops of faces, or photographs, of which the largest face is cut. Splits (folders train, val, test)

@@ -3,12 +3,19 @@
 import dataclasses
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from fer_keras.core.choices import ENGINES, INPUT_SCALES, TTA
-from fer_keras.experiment import load
+from fer_keras.experiment import Experiment, load
 
+if TYPE_CHECKING:
+    from fer_keras import data as data_room
+    from fer_keras import recognition
+
+Command = TypeVar("Command", bound=Callable)
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
 
 
@@ -21,7 +28,9 @@ data_option = click.option(
 )
 
 
-def _parse_data_classes(context, parameter, text):
+def _parse_data_classes(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> str | list[str] | None:
     """Return what `data.load` takes as `classes`."""
     return text if text in (None, "own") else text.split(",")
 
@@ -54,7 +63,7 @@ output_option = click.option(
 )
 
 
-def wandb_option(default):
+def wandb_option(default: str) -> Callable[[Command], Command]:
     return click.option(
         "--wandb",
         type=click.Choice(["auto", "online", "offline", "disabled"]),
@@ -135,7 +144,7 @@ min_confidence_option = click.option(
 )
 
 
-def fer_options(command):
+def fer_options(command: Command) -> Command:
     """Add what `open_fer` takes."""
     detecting = min_face_option, detector_option
     classifying = view_option, engine_option, input_scale_option, class_order_option, model_option
@@ -145,26 +154,26 @@ def fer_options(command):
     return command
 
 
-def open_fer(class_order, **settings):
+def open_fer(class_order: str | None, **settings: Any) -> "recognition.FER":
     """Return the `FER` of the values of `fer_options`, and of more of its arguments."""
     from fer_keras.recognition import FER
 
     return FER(classes=parse_classes(class_order), **settings)
 
 
-def read_experiment(file, **changes):
+def read_experiment(file: pathlib.Path, **changes: Any) -> Experiment:
     given = {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(load(file), **given)
 
 
-def read_faces(data, labels, classes):
+def read_faces(data: str | None, labels: str, classes: Any) -> "data_room.Faces":
     """Return the `Faces` at the path `data`, see `data.load`."""
     from fer_keras.data import load as load_data
 
     return load_data(data, labels=labels, classes=classes)
 
 
-def parse_classes(class_order):
+def parse_classes(class_order: str | None) -> tuple[str, ...] | None:
     """Return what `saving.load` takes as `classes`: the names in their order, or None without the option."""
     if class_order is None:
         return None
@@ -173,10 +182,10 @@ def parse_classes(class_order):
     return class_names.parse_order(class_order)
 
 
-def end_interrupted():
+def end_interrupted() -> NoReturn:
     click.echo("\nInterrupted. Run the same command again to continue after the last whole epoch.", err=True)
     sys.exit(INTERRUPTED)
 
 
-def synthetic_note(about):
+def synthetic_note(about: dict[str, Any]) -> str:
     return " of the SYNTHETIC faces" if about["synthetic"] else ""

@@ -4,6 +4,7 @@ import logging
 import os
 import pathlib
 import sys
+from typing import Any
 
 import click
 
@@ -48,7 +49,16 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 @click.option(
     "--camera", is_flag=False, flag_value="0", metavar="[NUMBER]", help="Show this camera live in a window."
 )
-def predict(paths, as_json, as_csv, annotate, saliency, every, camera, **fer_settings):
+def predict(
+    paths: tuple[str, ...],
+    as_json: bool,
+    as_csv: bool,
+    annotate: pathlib.Path | None,
+    saliency: pathlib.Path | None,
+    every: float,
+    camera: str | None,
+    **fer_settings: Any,
+) -> None:
     """Name the expressions of the faces in PATHS: pictures, videos, folders, patterns, - for standard input.
 
     Ends with 1 if some of the files could not be read, or not to their end; with 2 if none could.
@@ -68,7 +78,8 @@ def predict(paths, as_json, as_csv, annotate, saliency, every, camera, **fer_set
     if camera is not None:
         from fer_keras.recognition import camera as cameras
 
-        return cameras.show(open_fer(**fer_settings), camera)
+        cameras.show(open_fer(**fer_settings), camera)
+        return
     found = inputs.expand(paths)
     if found.skipped:
         LOG.info(inputs.summary(found.skipped))
@@ -92,7 +103,7 @@ def predict(paths, as_json, as_csv, annotate, saliency, every, camera, **fer_set
         sys.exit(1 if any(result.answered for result in results) else 2)
 
 
-def show_error(message):
+def show_error(message: str) -> None:
     if logs.as_json():
         LOG.error(message)
     else:

@@ -1,5 +1,7 @@
 """The command that answers on a web page and to programs."""
 
+from typing import Any
+
 import click
 
 from fer_keras.cli.options import fer_options, open_fer
@@ -17,7 +19,7 @@ from fer_keras.core.errors import InputError
     help="Take the client's address from X-Forwarded-For of this proxy (address or network; may be repeated).",
 )
 @fer_options
-def serve(host, port, proxies, **fer_settings):
+def serve(host: str, port: int, proxies: tuple[str, ...], **fer_settings: Any) -> None:
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
     \b

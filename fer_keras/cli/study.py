@@ -2,6 +2,8 @@
 
 import pathlib
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +15,9 @@ from fer_keras.cli.options import (
     output_option,
     wandb_option,
 )
+
+if TYPE_CHECKING:
+    from fer_keras.study import running
 
 
 @click.command()
@@ -27,7 +32,17 @@ from fer_keras.cli.options import (
 @click.option("--workers", type=click.IntRange(1), help="Processes at a time. [default: one for each core]")
 @output_option
 @wandb_option("disabled")
-def study(names, data, step, seeds, decide, epochs, workers, output, wandb):
+def study(
+    names: tuple[str, ...],
+    data: str | None,
+    step: int | None,
+    seeds: int | None,
+    decide: bool,
+    epochs: int | None,
+    workers: int | None,
+    output: pathlib.Path,
+    wandb: str,
+) -> None:
     """Run what is missing of the study: all of it, or the runs NAMES.
 
     Small results go to experiments/results, which `fer-keras report` reads. What is recorded with the same
@@ -42,7 +57,7 @@ def study(names, data, step, seeds, decide, epochs, workers, output, wandb):
 
     if decide and (names or seeds):
         raise click.UsageError("--decide chooses runs and seeds itself. Give it neither NAMES nor --seeds.")
-    options = {"step": step, "epochs": epochs, "workers": workers, "data": data, "output": output}
+    options: dict[str, Any] = {"step": step, "epochs": epochs, "workers": workers, "data": data, "output": output}
     options |= {"seeds": seeds} if seeds else {}
     try:
         if decide:
@@ -55,7 +70,7 @@ def study(names, data, step, seeds, decide, epochs, workers, output, wandb):
     sys.exit(1 if failed else 0)
 
 
-def _decide(looks):
+def _decide(looks: "Iterable[running.Look]") -> "list[running.Job]":
     """Print each look as it ends; return the failed jobs of the last."""
     for look in looks:
         count = len(look.decided) + len(look.inconclusive)
@@ -79,7 +94,9 @@ def _decide(looks):
 )
 @output_option
 @wandb_option("disabled")
-def sweep(file, data, workers, storage, output, wandb):
+def sweep(
+    file: pathlib.Path, data: str | None, workers: int, storage: str | None, output: pathlib.Path, wandb: str
+) -> None:
     """Search the settings of an experiment as FILE says, in the format of `wandb sweep`.
 
     Run it again to continue; on other machines with the same --storage to take part.
@@ -119,7 +136,7 @@ def sweep(file, data, workers, storage, output, wandb):
     metavar="PROJECT",
     help="Also save it as a report in this wandb project, or ENTITY/PROJECT. Needs fer-keras[report] and a login.",
 )
-def report(results, output, update, data, wandb):
+def report(results: pathlib.Path, output: pathlib.Path, update: bool, data: str | None, wandb: str | None) -> None:
     """Write report.html, one page that opens offline, report.md and report.csv.
 
     \b

@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -31,14 +31,16 @@ STYLE = {
 }
 
 
-def write(
-    name: str, drawings: Mapping[str, tuple[Callable[..., Figure], *tuple[Any, ...]]], folder: StrPath
-) -> dict[str, pathlib.Path]:
+# A function that returns a `Figure`, and its arguments.
+Drawing: TypeAlias = tuple[Callable[..., Figure], *tuple[Any, ...]]
+
+
+def write(name: str, drawings: Mapping[str, Drawing], folder: StrPath) -> dict[str, pathlib.Path]:
     """Draw pictures of `name` in the project's style, as PNG files in `folder`.
 
     Args:
         name: what they are of, for their titles.
-        drawings: {title: (function that returns a `Figure`, its arguments …)}.
+        drawings: {title: `Drawing`}.
         folder: `str` or `Path`.
 
     Returns:

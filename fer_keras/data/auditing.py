@@ -1,9 +1,12 @@
 """What is wrong with a data set: duplicates, conflicting labels, blank images, disagreement with FER+."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from fer_keras.data.faces import USAGES, Faces, fingerprints
-from fer_keras.data.rows import chunks
+from fer_keras.data.rows import Images, chunks
 from fer_keras.data.skipped import skipped_text
 from fer_keras.data.votes import COLUMNS, column_of
 
@@ -58,22 +61,22 @@ def audit(faces: Faces) -> dict:
     }
 
 
-def usage_name(code):
+def usage_name(code: int) -> str:
     return USAGES[code] if code >= 0 else "unknown"
 
 
-def class_counts(labels, class_names):
+def class_counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
     counts = {name: int((labels == code).sum()) for code, name in enumerate(class_names)}
     unlabelled = int((labels < 0).sum())
     return counts | ({"unlabelled": unlabelled} if unlabelled else {})
 
 
-def duplicates(group):
+def duplicates(group: np.ndarray) -> dict[str, int]:
     sizes = np.unique(group, return_counts=True)[1]
     return {"unique": len(sizes), "surplus": int((sizes - 1).sum()), "groups": int((sizes > 1).sum())}
 
 
-def across(group, labels, usages):
+def across(group: np.ndarray, labels: np.ndarray, usages: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     """Return the copies of each usage's images in every earlier one."""
     labelled = group * (labels.max(initial=0) + 2) + labels
     names, found = list(usages), {}
@@ -90,7 +93,7 @@ def across(group, labels, usages):
     return found
 
 
-def conflicting(group, labels, mask):
+def conflicting(group: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> list[list[int]]:
     """Return the rows of each group of equal images, among `mask`, that has two labels or more."""
     rows = np.flatnonzero(mask & (labels >= 0))
     pairs = np.unique(np.stack([group[rows], labels[rows]]), axis=1)
@@ -102,14 +105,14 @@ def conflicting(group, labels, mask):
     return sorted(groups)
 
 
-def deviations(images):
+def deviations(images: Images) -> np.ndarray:
     """Return the standard deviation of each image's pixels, in grey levels."""
     return np.concatenate(
         [chunk.astype(np.float32).reshape(len(chunk), -1).std(axis=1) for chunk in chunks(images)]
     )
 
 
-def agreement(labels, votes, class_names):
+def agreement(labels: np.ndarray, votes: np.ndarray, class_names: Sequence[str]) -> dict[str, Any] | None:
     """Return how often the label is the emotion that most of FER+'s annotators chose, as fractions.
 
     Counted are labelled images with votes; a choice is the first largest of FER+'s eight emotions.
@@ -137,11 +140,11 @@ def agreement(labels, votes, class_names):
     }
 
 
-def share(values):
+def share(values: np.ndarray) -> float | None:
     return round(float(values.mean()), 4) if len(values) else None
 
 
-def instead(votes, column):
+def instead(votes: np.ndarray, column: int) -> str:
     chosen = np.bincount(votes.argmax(axis=1), minlength=8)
     chosen[column] = -1
     return COLUMNS[chosen.argmax()]

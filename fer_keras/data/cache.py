@@ -8,6 +8,8 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Mapping
+from typing import IO, Any
 
 import numpy as np
 import platformdirs
@@ -76,7 +78,7 @@ def read(key: str) -> Entry | None:
         return None
 
 
-def _read(folder, key):
+def _read(folder: pathlib.Path, key: str) -> Entry:
     with open_file(folder / META) as file:
         meta = json.loads(file.read(LARGEST_META))
     if meta["key"] != key or meta["about_digest"] != _about_digest(meta["about"]):
@@ -94,7 +96,7 @@ def _read(folder, key):
     return Entry(arrays, meta["about"])
 
 
-def _check(arrays, about):
+def _check(arrays: Mapping[str, np.ndarray], about: dict[str, Any]) -> None:
     count = len(arrays["labels"])
     shapes = {"images": (count, SIDE, SIDE, 1), "labels": (count,), "usages": (count,)}
     types = {"images": np.uint8, "labels": np.int64, "usages": np.int8, "votes": np.int16}
@@ -105,11 +107,11 @@ def _check(arrays, about):
         raise ValueError("its arrays do not fit together")
 
 
-def _about_digest(about):
+def _about_digest(about: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _remove(folder):
+def _remove(folder: pathlib.Path) -> None:
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -135,7 +137,7 @@ def write(key: str, entry: Entry) -> None:
         log.warning("The parsed data is not cached: %s. The next run reads the files again.", error)
 
 
-def _save(folder, key, entry):
+def _save(folder: pathlib.Path, key: str, entry: Entry) -> None:
     digests = {}
     for name, array in entry.arrays.items():
         with open(folder / f"{name}.npy", "w+b") as file:
@@ -149,6 +151,6 @@ def _save(folder, key, entry):
         _flush(file)
 
 
-def _flush(file):
+def _flush(file: IO) -> None:
     file.flush()
     os.fsync(file.fileno())

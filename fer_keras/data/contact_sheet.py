@@ -1,6 +1,8 @@
 """The picture of an audit."""
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +34,7 @@ def audit_picture(report: dict, faces: Faces, path: str | os.PathLike) -> None:
         figure.savefig(temporary, dpi=110)
 
 
-def draw_counts(axes, counts):
+def draw_counts(axes: Any, counts: Mapping[str, Mapping[str, int]]) -> None:
     width = 0.8 / len(counts)
     names = [name for name in next(iter(counts.values())) if name != "unlabelled"]
     for i, (usage, classes) in enumerate(counts.items()):
@@ -46,7 +48,7 @@ def draw_counts(axes, counts):
     axes.legend()
 
 
-def draw_agreement(axes, agreement):
+def draw_agreement(axes: Any, agreement: Mapping[str, Any] | None) -> None:
     axes.set_title("Label = FER+'s choice, fraction of images")
     if agreement is None:
         axes.text(0.5, 0.5, "no FER+ votes", ha="center", va="center", transform=axes.transAxes)
@@ -60,7 +62,7 @@ def draw_agreement(axes, agreement):
     axes.legend()
 
 
-def draw_samples(axes, faces):
+def draw_samples(axes: Any, faces: Faces) -> None:
     rows = [spread(np.flatnonzero(faces.labels == code), COLUMNS) for code in range(len(faces.class_names))]
     axes.imshow(np.concatenate([strip(faces.images, indices) for indices in rows]), cmap="gray", vmin=0, vmax=255)
     axes.set_yticks((np.arange(len(rows)) + 0.5) * SIDE, faces.class_names)
@@ -68,7 +70,7 @@ def draw_samples(axes, faces):
     axes.set_title("Evenly spaced samples of each class")
 
 
-def draw_conflicts(axes, conflicts, faces):
+def draw_conflicts(axes: Any, conflicts: Mapping[str, Any], faces: Faces) -> None:
     groups = conflicts["examples"][:COLUMNS]
     total = conflicts["all"]
     axes.set_title(
@@ -81,7 +83,7 @@ def draw_conflicts(axes, conflicts, faces):
         axes.text((i + 0.5) * SIDE, SIDE * 1.05, "\n".join(names), ha="center", va="top", fontsize=8)
 
 
-def draw_blanks(axes, blank, near, faces):
+def draw_blanks(axes: Any, blank: Sequence[int], near: Sequence[int], faces: Faces) -> None:
     axes.set_title(f"Blank images: {len(blank):,}, near-blank: {len(near):,}; some, with their rows:")
     indices = [*near[: COLUMNS // 2], *blank][:COLUMNS]
     show_strip(axes, faces, indices)
@@ -89,17 +91,17 @@ def draw_blanks(axes, blank, near, faces):
         axes.text((i + 0.5) * SIDE, SIDE * 1.05, f"{row:,}", ha="center", va="top", fontsize=8)
 
 
-def spread(rows, count):
+def spread(rows: np.ndarray, count: int) -> np.ndarray:
     """Return up to `count` of `rows`, evenly spaced."""
     return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
 
 
-def strip(images, indices):
+def strip(images: Any, indices: np.ndarray) -> np.ndarray:
     """Return uint8 `(48, 48 * COLUMNS)`: these images side by side, then white."""
     blank = np.full((COLUMNS - len(indices), SIDE, SIDE), 255, np.uint8)
     return np.concatenate([*images[indices][..., 0], *blank], axis=1)
 
 
-def show_strip(axes, faces, indices):
+def show_strip(axes: Any, faces: Faces, indices: Sequence[int]) -> None:
     axes.imshow(strip(faces.images, np.asarray(indices, int)), cmap="gray", vmin=0, vmax=255)
     axes.set_axis_off()

@@ -4,10 +4,12 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fer_keras.data.rows import chunks, select
+from fer_keras.data.rows import Images, chunks, select
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
@@ -35,7 +37,7 @@ class Faces:
         names: `(n,)` `str`, the file of each image inside the source; None where images have no files.
     """
 
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
     usages: np.ndarray
     source: str
@@ -51,7 +53,7 @@ class Faces:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices) -> "Faces":
+    def take(self, indices: Any) -> "Faces":
         """Return the rows of `indices` (integers, a slice or a boolean mask), with their own digest.
 
         The images are not copied: they are a view where the rows follow each other, else `Rows`.
@@ -70,11 +72,17 @@ class Faces:
         )
 
 
-def _rows(array, rows):
+def _rows(array: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     return None if array is None else array[rows]
 
 
-def make_faces(images, labels, usages, source, class_names: tuple[str, ...] = EMOTIONS) -> Faces:
+def make_faces(
+    images: ArrayLike,
+    labels: ArrayLike,
+    usages: ArrayLike,
+    source: object,
+    class_names: tuple[str, ...] = EMOTIONS,
+) -> Faces:
     """Return `Faces` of arrays in any layout of 2,304 pixels a row, with the right dtypes and the digest."""
     images = np.ascontiguousarray(images, np.uint8).reshape(-1, SIDE, SIDE, 1)
     labels, usages = np.asarray(labels, np.int64), np.asarray(usages, np.int8)
@@ -82,11 +90,11 @@ def make_faces(images, labels, usages, source, class_names: tuple[str, ...] = EM
     return Faces(images, labels, usages, str(source), hashed, class_names=class_names)
 
 
-def digest(images, labels, usages, class_names: tuple[str, ...] = EMOTIONS) -> str:
+def digest(images: Images, labels: np.ndarray, usages: np.ndarray, class_names: tuple[str, ...] = EMOTIONS) -> str:
     """Return the SHA-256 of a data set in hex, the same on every machine; of FER-2013's classes without names."""
     content = hashlib.sha256()
     for chunk in chunks(images):
-        content.update(chunk)
+        content.update(chunk.data)
     content.update(np.ascontiguousarray(labels, "<i8").tobytes())
     content.update(np.ascontiguousarray(usages, np.int8).tobytes())
     if class_names != EMOTIONS:
@@ -94,7 +102,7 @@ def digest(images, labels, usages, class_names: tuple[str, ...] = EMOTIONS) -> s
     return content.hexdigest()
 
 
-def fingerprints(images) -> np.ndarray:
+def fingerprints(images: Images) -> np.ndarray:
     """Return uint64 `(n,)`, equal for equal images.
 
     64 bits of BLAKE2b: two different images among FER-2013's 35,887 share one with probability 4e-11.

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.data.aliases import CODES, SPLIT_NAMES, split_code, split_codes
 from fer_keras.data.faces import USAGES
 from fer_keras.data.images import LARGEST_FILE, Stack
-from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES
+from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES, Labels
 from fer_keras.data.reading import Reading, Rows
 from fer_keras.data.sources import UNREAD_PICTURES, Source, is_picture, whole_path
 
@@ -59,7 +59,7 @@ class Place(NamedTuple):
 class Tree:
     """The pictures of a source by the folder they lie in."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source) -> None:
         self.source = source
         names: dict[str, list[str]] = collections.defaultdict(list)
         for name in filter(is_picture, source.sizes):
@@ -103,7 +103,7 @@ def find(source: Source, reading: Reading) -> list[Picture]:
     return sorted(pictures, key=lambda picture: (picture.usage, _number(picture.name), picture.name))
 
 
-def _matches(tree, labels):
+def _matches(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.PurePosixPath]]:
     """Return the `Match` of each folder of pictures in a class folder, and the other folders."""
     if labels.own:
         return _own_classes(tree, labels)
@@ -115,13 +115,21 @@ def _matches(tree, labels):
             names = " and ".join(path.parts[i] for i in depths)
             raise InputError(f"{tree.example(path)} lies in folders of two classes, {names}. Move it to one.")
         if depths:
-            matches.append(Match(path, depths[-1], known[depths[-1]], path.parts[depths[-1]]))
+            matches.append(_match(path, depths[-1], labels))
         else:
             loose.append(path)
     return (matches, loose) if matches else _numbered(tree, labels)
 
 
-def _numbered(tree, labels):
+def _match(path: pathlib.PurePosixPath, depth: int, labels: Labels, word: str | None = None) -> Match:
+    """Return the `Match` of a folder that is known to name a class, by default with its own name."""
+    word = word or path.parts[depth]
+    label = labels.find(word)
+    assert label is not None, f"{word!r} was found before"
+    return Match(path, depth, label, word)
+
+
+def _numbered(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.PurePosixPath]]:
     """Return the same for folders 0, 1, 2 …, whose meaning is given, or is RAF-DB's by its file names."""
     numbered = [path for path in tree.folders if re.fullmatch(r"[0-9]{1,3}", path.name)]
     numbers = sorted({path.name for path in numbered}, key=int)
@@ -138,11 +146,11 @@ def _numbered(tree, labels):
     if unknown:
         raise InputError(f"{tree.source.path} has the class folder {unknown[0]!r}, which {codes} does not have.")
     words = {path: CODES[codes][int(path.name)] for path in numbered}
-    matches = [Match(path, len(path.parts) - 1, labels.find(word), word) for path, word in words.items()]
+    matches = [_match(path, len(path.parts) - 1, labels, word) for path, word in words.items()]
     return matches, [path for path in tree.folders if path not in words]
 
 
-def _own_classes(tree, labels):
+def _own_classes(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.PurePosixPath]]:
     """Return the same where every name is a class: the first folder below those that all pictures share."""
     inside = {path: [i for i, word in enumerate(path.parts) if split_code(word) is None] for path in tree.folders}
     words = [[path.parts[i] for i in kept] for path, kept in inside.items() if kept]
@@ -150,11 +158,11 @@ def _own_classes(tree, labels):
     while words and all(len(rest) > shared + 1 and rest[shared] == words[0][shared] for rest in words):
         shared += 1
     found = {path: kept[shared] for path, kept in inside.items() if len(kept) > shared}
-    matches = [Match(path, i, labels.find(path.parts[i]), path.parts[i]) for path, i in found.items()]
+    matches = [_match(path, i, labels) for path, i in found.items()]
     return matches, [path for path in inside if path not in found]
 
 
-def _place(match):
+def _place(match: Match) -> Place:
     """Return the `Place` of a folder; the innermost split name counts."""
     before = match.path.parts[: match.depth]
     after = [word for word in match.path.parts[match.depth + 1 :] if split_code(word) is not None]
@@ -169,7 +177,9 @@ def _place(match):
     return Place(match, pathlib.PurePosixPath(*folders[:first]), folders[last])
 
 
-def _check_loose(tree, matches, loose, reading):
+def _check_loose(
+    tree: Tree, matches: Sequence[Match], loose: Sequence[pathlib.PurePosixPath], reading: Reading
+) -> None:
     """Count pictures outside the class folders, or refuse them where they could be a split or a class."""
     homes = {pathlib.PurePosixPath(*match.path.parts[: match.depth]) for match in matches}
     for path in loose:
@@ -192,7 +202,7 @@ def _check_loose(tree, matches, loose, reading):
             reading.skipped.add("not in a class folder", tree.example(path), len(tree.folders[path]))
 
 
-def _one_set(tree, places, reading):
+def _one_set(tree: Tree, places: Sequence[Place], reading: Reading) -> list[Place]:
     """Return the places of one data set; a nested copy of the same files is left out and counted.
 
     Kaggle serves some sets as `images/…` and again as `images/images/…`.
@@ -214,7 +224,7 @@ def _one_set(tree, places, reading):
     return homes[first]
 
 
-def _contents(tree, places):
+def _contents(tree: Tree, places: Sequence[Place]) -> dict[pathlib.PurePosixPath, bytes]:
     """Return the hash of each file by its path below the home of its data set."""
     paths = {
         name: pathlib.PurePosixPath(name).relative_to(place.home)
@@ -224,11 +234,11 @@ def _contents(tree, places):
     return {paths[name]: hashlib.sha256(file.read()).digest() for name, file in tree.source.stream(paths)}
 
 
-def _shown(home):
+def _shown(home: pathlib.PurePosixPath) -> str:
     return repr(str(home)) if home.parts else "the folder itself"
 
 
-def _check_splits(tree, places):
+def _check_splits(tree: Tree, places: Sequence[Place]) -> None:
     """Refuse a set of which some pictures lie in a split and others in none."""
     split = next((place.split for place in places if place.split), None)
     outside = [name for place in places if not place.split for name in tree.folders[place.match.path]]
@@ -240,19 +250,19 @@ def _check_splits(tree, places):
         )
 
 
-def _count_unread(source, matches, reading):
+def _count_unread(source: Source, matches: Sequence[Match], reading: Reading) -> None:
     folders = {pathlib.PurePosixPath(*match.path.parts[: match.depth + 1]) for match in matches}
     for name in source.sizes:
         if name.lower().endswith(UNREAD_PICTURES) and folders & set(pathlib.PurePosixPath(name).parents):
             reading.skipped.add("format that is not read", whole_path(source, name))
 
 
-def _prefix(name):
+def _prefix(name: str) -> int | None:
     prefix = name.rpartition("/")[2].partition("_")[0]
     return USAGES.index(prefix) if prefix in USAGES[:3] else None
 
 
-def _number(name):
+def _number(name: str) -> int:
     digits = re.search(r"\d{1,18}", name.rpartition("/")[2])
     return int(digits[0]) if digits else -1
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,28 +90,30 @@ def recognize(source: sources.Source, options: Options) -> Format:
     )
 
 
-def _archives(source, heads):
+def _archives(
+    source: sources.Source, heads: Mapping[str, bytes]
+) -> dict[str, type[sources.Zip] | type[sources.Tar]]:
     if not isinstance(source, sources.Folder):
         return {}
     kinds = {name: sources.archive_kind(source.path / name) for name in heads}
     return {name: kind for name, kind in kinds.items() if kind}
 
 
-def _hint(source):
+def _hint(source: sources.Source) -> str:
     pictures = sum(map(sources.is_picture, source.sizes))
     if pictures:
         return f"No folder of its {pictures:,} pictures is named like an emotion. {HOW} "
     return f"Looked for {LOOKED_FOR}. "
 
 
-def _contents(source, heads, headers):
+def _contents(source: sources.Source, heads: Mapping[str, bytes], headers: Mapping[str, tuple[str, ...]]) -> str:
     names = list(source.sizes)
     described = [_describe(name, heads.get(name), headers.get(name)) for name in names[:5]]
     more = f" and {len(names) - 5:,} files more" if len(names) > 5 else ""
     return ", ".join(described) + more if described else "no files"
 
 
-def _describe(name, head, header):
+def _describe(name: str, head: bytes | None, header: tuple[str, ...] | None) -> str:
     if head == b"":
         return f"{name} (empty)"
     if any(re.fullmatch(r"[\d\s]{100,}", column) for column in header or ()):

@@ -2,6 +2,8 @@
 
 import collections
 import io
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -11,6 +13,7 @@ from fer_keras.data import bit_depth
 from fer_keras.data.faces import SIDE
 from fer_keras.data.skipped import Skipped
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom
 PIXELS = SIDE * SIDE
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 LARGEST_CROP = 2048 * 2048  # pixels
@@ -23,7 +26,7 @@ MOST_DAMAGED = 0.01  # of all images
 class Damaged(InputError):
     """One image that cannot be used, for a `reason` that is the same for others like it."""
 
-    def __init__(self, reason, place, detail):
+    def __init__(self, reason: str, place: str, detail: str) -> None:
         super().__init__(f"{place} {detail}")
         self.reason, self.place = reason, place
 
@@ -38,7 +41,7 @@ class Stack:
     `first_damage` is the message about the first image that could not be used.
     """
 
-    def __init__(self, skipped: Skipped, depth: int | None = None):
+    def __init__(self, skipped: Skipped, depth: int | None = None) -> None:
         self.skipped, self.depth = skipped, depth
         self._pixels = bytearray()
         self._deep: dict[int, tuple[np.ndarray, int | None]] = {}
@@ -81,7 +84,7 @@ class Stack:
         images = np.frombuffer(self._pixels, np.uint8).reshape(-1, PIXELS)
         return images, [*self._resized(), *self._reduce(images)]
 
-    def _resized(self):
+    def _resized(self) -> Iterator[str]:
         if self._sizes:
             (width, height), _ = self._sizes.most_common(1)[0]
             others = " and other sizes" if len(self._sizes) > 1 else ""
@@ -90,7 +93,7 @@ class Stack:
                 f"{SIDE} x {SIDE}."
             )
 
-    def _reduce(self, images):
+    def _reduce(self, images: np.ndarray) -> Iterator[str]:
         """Write the deep images into `images` at 8 bits."""
         unknown = [values for values, bits in self._deep.values() if bits is None]
         found = bit_depth.smallest_depth(max((int(values.max()) for values in unknown), default=0))
@@ -107,7 +110,7 @@ class Stack:
             )
 
 
-def decode(data, place, box=None):
+def decode(data: bytes, place: str, box: Box | None = None) -> tuple[np.ndarray, int | None, tuple[int, int]]:
     """Return the grey pixels of an encoded face, their bits and the size it had.
 
     Returns:
@@ -142,7 +145,7 @@ def decode(data, place, box=None):
         ) from error
 
 
-def _check_size(image, place, box):
+def _check_size(image: Any, place: str, box: Box | None) -> None:
     width, height = image.size
     most = LARGEST_CROP if box is None else LARGEST_PHOTOGRAPH
     tiles = [image.tag_v2.get(tag, 0) for tag in TILE_TAGS] if image.format == "TIFF" else (0, 0)
@@ -157,7 +160,7 @@ def _check_size(image, place, box):
         )
 
 
-def _to_grey(image, data, place):
+def _to_grey(image: Any, data: bytes, place: str) -> tuple[Image.Image, int | None]:
     """Return `image` in mode L and None; or in mode F with its integer values, and the bits its header gives."""
     if image.mode == "L":
         return image, None
@@ -172,7 +175,7 @@ def _to_grey(image, data, place):
     turned = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     grey = (ImageOps.exif_transpose(image) if turned else image).convert("L")
     # Of colours with 16 bits Pillow keeps the upper 8, which are almost empty in a file of 8 to 12 bits.
-    if deep and ((bits or 16) < 16 or grey.getextrema()[1] < 16):
+    if deep and ((bits or 16) < 16 or np.asarray(grey).max() < 16):
         raise Damaged(
             "16-bit colour that is not filled",
             place,
@@ -181,11 +184,11 @@ def _to_grey(image, data, place):
     return grey, None
 
 
-def _filter(image):
-    return Image.Resampling.BOX if min(image.size) > SIDE else Image.Resampling.BICUBIC
+def _filter(image: Image.Image) -> Image.Resampling:
+    return Image.Resampling.BOX if min(*image.size) > SIDE else Image.Resampling.BICUBIC
 
 
-def _square(box, size, place):
+def _square(box: Box, size: tuple[int, int], place: str) -> Box:
     """Return the square by the longer side around `box`, moved into the picture."""
     left, top, right, bottom = box
     width, height = size

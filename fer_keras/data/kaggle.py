@@ -39,7 +39,7 @@ def fetch() -> pathlib.Path:
     return home
 
 
-def keep(downloaded, home):
+def keep(downloaded: pathlib.Path, home: pathlib.Path) -> None:
     """Copy the files of the best form in `downloaded` to `home`, whole or not at all."""
     with sources.reading(downloaded):
         files = formats.recognize(sources.Folder(downloaded), Options()).files()

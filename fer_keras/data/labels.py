@@ -30,7 +30,7 @@ class Labels:
         InputError: if the names are not 2 to 50 different ones of at most 64 characters, or `codes` is unknown.
     """
 
-    def __init__(self, classes: str | Sequence[str] | None, codes: str | None, skipped: Skipped):
+    def __init__(self, classes: str | Sequence[str] | None, codes: str | None, skipped: Skipped) -> None:
         if codes is not None and codes not in CODES:
             raise InputError(f"Unknown label codes {codes!r}. Expected one of: {', '.join(CODES)}.")
         if isinstance(classes, str) and classes != OWN:

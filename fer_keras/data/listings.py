@@ -2,7 +2,8 @@
 
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import tables
@@ -12,6 +13,9 @@ from fer_keras.data.labels import LEFT_OUT
 from fer_keras.data.reading import Reading
 from fer_keras.data.sources import Source, is_picture, whole_path
 
+# Place, usage, path or paths of the image, label, box of the face (left, top, right, bottom).
+Listed = tuple[str, int, str | Sequence[str], str, tuple[int, int, int, int] | None]
+Reader = Callable[[IO[bytes], str, str], Iterator[Listed]]
 RAF_DB_LINE = re.compile(r"((train|test)_\d{1,9})\.jpg ([1-7])")
 # Image, number of the face, its box, the detector's confidence, expression.
 EXPW_LINE = re.compile(r"(\S[^/]*\.\w{3,4}) \d{1,4}((?: -?\d{1,5}){4}) -?\d{1,4}(?:\.\d{1,9})? ([0-6])")
@@ -48,16 +52,16 @@ def find(source: Source, heads: dict[str, bytes], reading: Reading) -> tuple[lis
     return _jaffe(source, reading), []
 
 
-def _first_line(head, pattern):
+def _first_line(head: bytes, pattern: re.Pattern[str]) -> bool:
     lines = head.decode("utf-8-sig", errors="ignore").splitlines()
     return bool(lines) and _match(pattern, lines[0]) is not None
 
 
-def _match(pattern, line):
+def _match(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
     return pattern.fullmatch(line.strip()) if len(line) < LONGEST_LINE else None
 
 
-def _listed(source, names, reader, reading):
+def _listed(source: Source, names: list[str], reader: Reader, reading: Reading) -> list[Picture]:
     """Return the pictures that a reader of lists yields; rows without a file and files without a row count."""
     pictures, listed = [], set()
     files = _Files(source)
@@ -90,21 +94,21 @@ def _listed(source, names, reader, reading):
 class _Files:
     """The pictures of a source by the end of their paths."""
 
-    def __init__(self, source):
-        self.by_end = {}
+    def __init__(self, source: Source) -> None:
+        self.by_end: dict[str, str] = {}
         for name in source.sizes:
             if is_picture(name):
                 path = pathlib.PurePosixPath(name)
                 self.by_end.setdefault(path.name, name)
                 self.by_end.setdefault("/".join(path.parts[-2:]), name)
 
-    def find(self, wanted):
+    def find(self, wanted: str | Sequence[str]) -> str | None:
         """Return the name of the file whose path ends with the first of `wanted` (a path or several), or None."""
         options = [wanted] if isinstance(wanted, str) else wanted
         return next((self.by_end[option] for option in options if option in self.by_end), None)
 
 
-def _lines(file, where, pattern) -> Iterator[tuple[str, re.Match]]:
+def _lines(file: IO[bytes], where: str, pattern: re.Pattern[str]) -> Iterator[tuple[str, re.Match]]:
     for number, line in enumerate(tables.lines(file, where), start=1):
         if line.strip():
             match = _match(pattern, line)
@@ -115,23 +119,24 @@ def _lines(file, where, pattern) -> Iterator[tuple[str, re.Match]]:
             yield f"{where}, line {number}", match
 
 
-def _raf_db(file, where, name):
+def _raf_db(file: IO[bytes], where: str, name: str) -> Iterator[Listed]:
     codes = {str(code): word for code, word in CODES["raf-db"].items()}
     for place, match in _lines(file, where, RAF_DB_LINE):
         usage = TRAINING if match[2] == "train" else TEST
         yield place, usage, (f"{match[1]}_aligned.jpg", f"{match[1]}.jpg"), codes[match[3]], None
 
 
-def _expw(file, where, name):
+def _expw(file: IO[bytes], where: str, name: str) -> Iterator[Listed]:
     codes = {str(code): word for code, word in CODES["fer2013"].items()}
     for place, match in _lines(file, where, EXPW_LINE):
         top, left, right, bottom = map(int, match[2].split())
         yield place, -1, match[1], codes[match[3]], (left, top, right, bottom)
 
 
-def _affectnet(file, where, name):
+def _affectnet(file: IO[bytes], where: str, name: str) -> Iterator[Listed]:
     codes = {str(code): word for code, word in CODES["affectnet"].items()}
-    usage = {TRAINING: TRAINING, PUBLIC: PUBLIC}.get(split_code(pathlib.PurePosixPath(name).stem), -1)
+    split = split_code(pathlib.PurePosixPath(name).stem)
+    usage = split if split in (TRAINING, PUBLIC) else -1
     for place, row in tables.rows(file, where):
         label = row["expression"].strip()
         if label not in codes:
@@ -139,7 +144,7 @@ def _affectnet(file, where, name):
         yield place, usage, row["subdirectory_filepath"].strip(), codes[label], _affectnet_box(row, place)
 
 
-def _affectnet_box(row, place):
+def _affectnet_box(row: Mapping[str, str], place: str) -> tuple[int, int, int, int] | None:
     if not set(AFFECTNET_BOX) <= set(row) or not row["face_x"].strip():
         return None
     try:
@@ -149,7 +154,7 @@ def _affectnet_box(row, place):
     return x, y, x + width, y + height
 
 
-def _jaffe(source, reading):
+def _jaffe(source: Source, reading: Reading) -> list[Picture]:
     pictures = []
     names = [name for name in source.sizes if is_picture(name)]
     matches = {name: JAFFE_NAME.fullmatch(pathlib.PurePosixPath(name).name) for name in names}

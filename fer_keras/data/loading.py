@@ -5,6 +5,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fer_keras.core.progress import bar
 from fer_keras.core.renames import VALUES
 from fer_keras.data import cache, formats, official, sources, synthetic
 from fer_keras.data.faces import Faces, make_faces
-from fer_keras.data.reading import Options
+from fer_keras.data.reading import Options, Reading, Rows
 from fer_keras.data.skipped import skipped_text
 from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
 
@@ -98,11 +99,13 @@ def fetched() -> pathlib.Path:
     return cache.home() / "fer2013"
 
 
-def _read(path, options, progress):
+def _read(path: pathlib.Path, options: Options, progress: bool) -> Faces:
     """Return the `Faces` at the `Path`, from the cache where the same content was parsed before."""
     with sources.reading(path):
         found = formats.recognize(sources.Folder(path), options) if path.is_dir() else None
-        key = cache.key(found.files() if found else sources.single(path), options, found and found.reading)
+        key = cache.key(
+            found.files() if found else sources.single(path), options, found.reading if found else None
+        )
         entry = cache.read(key)
         if not entry:
             found = found or formats.recognize(sources.open_source(path), options)
@@ -112,7 +115,9 @@ def _read(path, options, progress):
     arrays, about = entry.arrays, entry.about
     names = about["names"]
     return Faces(
-        *(arrays[name] for name in ("images", "labels", "usages")),
+        images=arrays["images"],
+        labels=arrays["labels"],
+        usages=arrays["usages"],
         source=str(path),
         digest=about["digest"],
         votes=_votes_beside(path, arrays.get("votes"), arrays["usages"]),
@@ -123,12 +128,12 @@ def _read(path, options, progress):
     )
 
 
-def _entry(rows, table, reading):
+def _entry(rows: Rows, table: np.ndarray | None, reading: Reading) -> cache.Entry:
     """Return the cache entry of what was read: `rows` in the classes of `reading`, and the FER+ table or None."""
     rows = rows.asked_for()
     labels, class_names = reading.labels.finish(list(rows.labels))
     faces = make_faces(rows.images, labels, rows.usages, "", class_names)
-    arrays = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
+    arrays: dict[str, Any] = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
     short = official.shortfall(faces.usages)
     about = {
         "digest": faces.digest,
@@ -140,7 +145,7 @@ def _entry(rows, table, reading):
     return cache.Entry(arrays | ({} if table is None else {"votes": table}), about)
 
 
-def _votes_beside(path, table, usages):
+def _votes_beside(path: pathlib.Path, table: np.ndarray | None, usages: np.ndarray) -> np.ndarray | None:
     """Return the votes of the FER+ table in the data, or of the one next to it, if they fit."""
     beside = (path if path.is_dir() else path.parent) / FILE
     if table is None and beside.is_file():

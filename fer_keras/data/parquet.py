@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 import tempfile
+from collections.abc import Sequence
+from typing import IO, Any, NoReturn
 
 import numpy as np
 
@@ -39,7 +41,7 @@ def find(source: Source, heads: dict[str, bytes]) -> dict[str, int]:
     return dict(sorted(codes.items(), key=lambda part: (part[1], part[0])))
 
 
-def _split_word(name):
+def _split_word(name: str) -> str:
     """Return the split in the first word of the file's name (train-00000-of-00001) or in a folder, else ""."""
     path = pathlib.PurePosixPath(name)
     words = [re.split(r"[-_.]", path.name)[0], *reversed(path.parts[:-1])]
@@ -72,7 +74,7 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
     return joined([tables[name] for name in parts])
 
 
-def _on_disk(source, name, file):
+def _on_disk(source: Source, name: str, file: IO[bytes]) -> IO[bytes]:
     """Return the file itself, or that of an archive in a temporary file, which pyarrow reads in pieces."""
     if isinstance(source, Folder):
         return open_file(source.path / name)
@@ -83,12 +85,13 @@ def _on_disk(source, name, file):
     return copy
 
 
-def _read_table(table, where, usage, reading):
+def _read_table(table: Any, where: str, usage: int, reading: Reading) -> Rows:
     schema = table.schema_arrow
     image = _column(schema.names, IMAGE_COLUMNS, where)
     label = _column(schema.names, LABEL_COLUMNS, where)
     split = _column(schema.names, USAGE_COLUMNS)
     _check_size(table.metadata, where)
+    assert label is not None, "`_column` refuses a file without one"
     names = _class_names(schema, label)
     stack = Stack(reading.skipped, reading.options.bit_depth)
     labels, words, number = [], [], 0
@@ -104,19 +107,19 @@ def _read_table(table, where, usage, reading):
     return Rows(images, labels, [usage] * len(labels) if split is None else usage_codes(words, where))
 
 
-def _value(scalar, place):
+def _value(scalar: Any, place: str) -> Any:
     """Return what one cell of the image column holds; a list of far more numbers than an image has is refused."""
-    values = getattr(scalar, "values", None)  # of a list: an Arrow array
+    values: Any = getattr(scalar, "values", None)  # of a list: an Arrow array
     if hasattr(values, "nbytes") and values.nbytes > LARGEST_LIST:
         raise InputError(f"{place} has no image of {SIDE} x {SIDE} pixels but a list of {values.nbytes:,} bytes.")
     return scalar.as_py()
 
 
-def _no_rows(where):
+def _no_rows(where: str) -> NoReturn:
     raise InputError(f"{where} has no rows. Fetch it again.")
 
 
-def _check_size(metadata, where):
+def _check_size(metadata: Any, where: str) -> None:
     """Refuse row groups that are very large by their own account."""
     for i in range(metadata.num_row_groups):
         group = metadata.row_group(i)
@@ -129,7 +132,7 @@ def _check_size(metadata, where):
             )
 
 
-def _column(names, wanted, where=None):
+def _column(names: list[str], wanted: Sequence[str], where: str | None = None) -> str | None:
     """Return the column that is named like the first of `wanted` that is there; None if it may be missing."""
     found = [name for want in wanted for name in names if name.strip().lower() == want]
     if not found and where:
@@ -143,7 +146,7 @@ def _column(names, wanted, where=None):
     return found[0] if found else None
 
 
-def _class_names(schema, label):
+def _class_names(schema: Any, label: str) -> list[str] | None:
     """Return what the integers of the label column stand for: Hugging Face's own list of names, or None."""
     try:
         names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label]["names"]
@@ -152,7 +155,7 @@ def _class_names(schema, label):
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
 
-def _add(stack, value, place):
+def _add(stack: Stack, value: Any, place: str) -> bool:
     """Add the image in `value` to `stack`; return whether it could be used."""
     if isinstance(value, dict):
         value = value.get("bytes")
@@ -162,7 +165,7 @@ def _add(stack, value, place):
     return True
 
 
-def _from_numbers(value, place):
+def _from_numbers(value: Any, place: str) -> np.ndarray:
     try:
         pixels = np.asarray(value).reshape(PIXELS)
     except ValueError:
@@ -172,11 +175,11 @@ def _from_numbers(value, place):
     return pixels.astype(np.uint8)
 
 
-def _label(value, names):
+def _label(value: Any, names: list[str] | None) -> Any:
     return names[value] if names and isinstance(value, int) and 0 <= value < len(names) else value
 
 
-def _usage(value, place):
+def _usage(value: Any, place: str) -> str:
     if not isinstance(value, str) or split_code(value) is None:
         raise InputError(f"{place} has the usage {str(value)[:20]!r}, expected one of: {', '.join(USAGES)}.")
     return value

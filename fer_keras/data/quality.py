@@ -1,6 +1,6 @@
 """Quality checks: what makes figures on a split of the data doubtful or useless."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -20,7 +20,8 @@ def quality_checks(parts: Mapping[str, Faces]) -> list[str]:
         InputError: if a label is outside the class names, or every image of a split has a copy in an earlier one:
             then it is that split again.
     """
-    sentences, seen = [], {}
+    sentences: list[str] = []
+    seen: dict[str, np.ndarray] = {}
     for name, faces in parts.items():
         classes = len(faces.class_names)
         if len(faces) and not (0 <= faces.labels.min() and faces.labels.max() < classes):
@@ -35,14 +36,14 @@ def quality_checks(parts: Mapping[str, Faces]) -> list[str]:
     return sentences
 
 
-def _absent(name, faces):
+def _absent(name: str, faces: Faces) -> Iterator[str]:
     absent = [word for code, word in enumerate(faces.class_names) if not (faces.labels == code).any()]
     if absent:
         effect = "a model cannot learn it" if name == "train" else "its recall counts as 0 in macro F1"
         yield f"The {name} split has no image of {', '.join(absent)}: {effect}."
 
 
-def _copies(name, images, earlier, others):
+def _copies(name: str, images: np.ndarray, earlier: str, others: np.ndarray) -> Iterator[str]:
     count = int(np.isin(images, others).sum())
     if count == len(images):
         raise InputError(

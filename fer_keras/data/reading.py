@@ -26,7 +26,7 @@ class Reading:
         skipped: what the source has passed over so far.
     """
 
-    def __init__(self, options: Options, skipped: Skipped):
+    def __init__(self, options: Options, skipped: Skipped) -> None:
         self.options = options
         self.skipped = skipped
         self.notes: list[str] = []

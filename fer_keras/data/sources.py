@@ -14,8 +14,8 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterable
-from typing import IO, BinaryIO
+from collections.abc import Generator, Iterable, Iterator
+from typing import IO, Any, BinaryIO, NoReturn
 
 from fer_keras.core.errors import InputError, first_line
 from fer_keras.data.skipped import Skipped
@@ -35,7 +35,7 @@ UNREAD_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".psd", ".
 class Folder:
     """Files on disk: all below a folder, or only those in `names`."""
 
-    def __init__(self, path: str | os.PathLike, names: Iterable[str] | None = None):
+    def __init__(self, path: str | os.PathLike, names: Iterable[str] | None = None) -> None:
         self.path = pathlib.Path(path)
         self.skipped = Skipped()
         names = walk(self.path, self.skipped) if names is None else names
@@ -58,7 +58,7 @@ class Folder:
 class Zip:
     """The files of a zip archive."""
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path) -> None:
         self.path = pathlib.Path(path)
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -84,7 +84,7 @@ class Zip:
 class Tar:
     """The files of a tar archive, compressed or not, always read front to back: gzip cannot step backwards."""
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path) -> None:
         self.path = pathlib.Path(path)
         self.skipped = Skipped()
         with open_tar(path) as archive:
@@ -96,7 +96,9 @@ class Tar:
         with open_tar(self.path) as archive:
             for member in archive:
                 if member.isreg() and (name := normal_name(member.name)) in wanted:
-                    with archive.extractfile(member) as file:
+                    content = archive.extractfile(member)
+                    assert content is not None, "only links and folders have no content"
+                    with content as file:
                         yield name, file
 
 
@@ -109,19 +111,19 @@ class Forward(io.RawIOBase):
     `tarfile` reads a long name or a pax header whole, and the archive itself gives their size.
     """
 
-    def __init__(self, file: BinaryIO, path: pathlib.Path):
+    def __init__(self, file: BinaryIO, path: pathlib.Path) -> None:
         self.file, self.path, self.position = file, path, 0
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def seekable(self):
+    def seekable(self) -> bool:
         return True
 
-    def tell(self):
+    def tell(self) -> int:
         return self.position
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= LARGEST_READ:
             raise InputError(
                 f"{self.path} holds a header of more than {LARGEST_READ >> 20} MiB. It is not safe to read."
@@ -133,7 +135,7 @@ class Forward(io.RawIOBase):
         self.position += sum(map(len, parts))
         return b"".join(parts)
 
-    def seek(self, offset, whence=os.SEEK_SET):
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence != os.SEEK_SET or offset < self.position:
             raise io.UnsupportedOperation("a compressed archive is read front to back")
         while self.position < offset and self.read(min(offset - self.position, 1 << 20)):
@@ -144,13 +146,13 @@ class Forward(io.RawIOBase):
 class Xz(io.RawIOBase):
     """The content of an xz file, with a limit on the memory that its dictionary takes."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO) -> None:
         self.file, self.decoder = file, lzma.LZMADecompressor(memlimit=XZ_MEMORY)
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def read(self, size=-1):
+    def read(self, size: int = -1) -> bytes:
         while True:
             if self.decoder.eof:
                 rest = self.decoder.unused_data or self.file.read(1 << 16)
@@ -166,10 +168,11 @@ class Xz(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def open_tar(path):
+def open_tar(path: pathlib.Path) -> Iterator[tarfile.TarFile]:
     """Yield the `TarFile` at `path`, read front to back and with bounded memory."""
-    with open_file(path) as file:
-        head = file.peek(6)[:6]
+    with open_file(path) as packed:
+        file: Any = packed
+        head = packed.peek(6)[:6]
         if head.startswith(b"\x1f\x8b"):
             file = gzip.GzipFile(fileobj=file)
         elif head.startswith(b"BZh"):
@@ -264,7 +267,7 @@ def walk(folder: pathlib.Path, skipped: Skipped) -> list[str]:
     return names
 
 
-def refuse(error):
+def refuse(error: OSError) -> NoReturn:
     raise error
 
 
@@ -273,7 +276,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def note_hidden(name, path, skipped):
+def note_hidden(name: str, path: object, skipped: Skipped) -> None:
     if name.lower().endswith(PICTURES) and not name.startswith("._"):  # macOS keeps its own notes under "._NAME"
         skipped.add("hidden file", path)
 
@@ -317,7 +320,7 @@ def is_file(path: pathlib.Path, member: tarfile.TarInfo) -> bool:
 
 
 @contextlib.contextmanager
-def reading(path):
+def reading(path: object) -> Iterator[None]:
     """Turn what goes wrong while the user's files at `path` are read into an `InputError`."""
     try:
         yield

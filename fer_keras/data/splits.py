@@ -55,7 +55,7 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
     return {name: faces.take(indices) for name, indices in parts.items()}
 
 
-def draw(faces, rows, seed, parts):
+def draw(faces: Faces, rows: np.ndarray, seed: int, parts: int) -> list[np.ndarray]:
     """Return `rows` as 1 + `parts` sorted index arrays: the rest, and a stratified tenth for each part.
 
     Different images are put in order of their labels, at random within each; every tenth of that row goes to one
@@ -70,7 +70,7 @@ def draw(faces, rows, seed, parts):
     return [rows[~np.isin(side, tenths)], *(rows[side == tenth] for tenth in tenths)]
 
 
-def _turns(faces, rows, seed):
+def _turns(faces: Faces, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the place of each different image in the order of their labels, at random within each, 0 the first.
 
     Also the index in `rows` of the first copy of each image, and for each of `rows` the number of its image.
@@ -83,7 +83,7 @@ def _turns(faces, rows, seed):
     return turns, first, group
 
 
-def _halves(faces, train, validation, seed):
+def _halves(faces: Faces, train: np.ndarray, validation: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return half of `validation` to train on, with its copies, and the rest to calibrate on, without copies."""
     turns, first, group = _turns(faces, validation, seed)
     held_out = np.isin(np.arange(len(validation)), first) & (turns % 2 == 1)[group]

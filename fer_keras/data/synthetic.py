@@ -6,11 +6,18 @@ a change of coordinates, edges are antialiased, and a batch of faces is drawn at
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from fer_keras.data import Faces
 from fer_keras.data.faces import EMOTIONS, SIDE, make_faces
 
+Between = Callable[[float, float], np.ndarray]  # random numbers (n, 1, 1) of a range
+Some = Callable[[float], np.ndarray]  # 1.0 in a share of the faces, 0.0 in the others
+Paint = Callable[..., None]  # distance, grey level, strength
+Moves = Mapping[str, np.ndarray]
 COUNTS = (2800, 350, 350)
 BATCH = 50
 # Parameters of a full expression, in half image heights unless noted; all 0 is the neutral face.
@@ -28,14 +35,14 @@ EXPRESSIONS = {  #  brow ends raised | lids | mouth: corners up, gap, half width
 }
 
 
-def faces(seed=0):
+def faces(seed: int = 0) -> Faces:
     """Return 2,800 Training, 350 PublicTest and 350 PrivateTest faces, equally many of each emotion."""
     images, labels = draw(sum(COUNTS), seed)
     made = make_faces(images, labels, np.repeat([0, 1, 2], COUNTS), "synthetic")
     return dataclasses.replace(made, synthetic=True)
 
 
-def draw(count, seed=0):
+def draw(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 images `(count, 48, 48, 1)` and int64 labels `(count,)`, balanced and shuffled.
 
     Another `count` gives other faces, also for the same seed: the labels are shuffled over all.
@@ -46,13 +53,13 @@ def draw(count, seed=0):
     return np.concatenate(batches)[..., None], labels
 
 
-def draw_batch(labels, random):
+def draw_batch(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return uint8 `(n, 48, 48)`."""
 
-    def between(low, high):
+    def between(low: float, high: float) -> np.ndarray:
         return random.uniform(low, high, (len(labels), 1, 1)).astype(np.float32)
 
-    def some(share):
+    def some(share: float) -> np.ndarray:
         return (between(0, 1) < share).astype(np.float32)
 
     move = expression(labels, between, random)
@@ -60,7 +67,7 @@ def draw_batch(labels, random):
     skin, hair = between(90, 225), between(15, 110)
     canvas = background(x, y, between)
 
-    def paint(distance, tone, strength=1.0):
+    def paint(distance: np.ndarray, tone: Any, strength: Any = 1.0) -> None:
         nonlocal canvas
         canvas = canvas + np.clip(0.5 - distance / edge, 0, 1) * strength * (tone - canvas)
 
@@ -74,7 +81,7 @@ def draw_batch(labels, random):
     return photograph(canvas, x, y, between, random)
 
 
-def expression(labels, between, random):
+def expression(labels: np.ndarray, between: Between, random: np.random.Generator) -> dict[str, np.ndarray]:
     """Return the parameters of each face: its emotion at a random strength, the person's traits and noise."""
     full = np.array([EXPRESSIONS[name] for name in EMOTIONS], np.float32)
     size = np.abs(full).max(axis=0)
@@ -86,7 +93,7 @@ def expression(labels, between, random):
     return named | drop
 
 
-def pose(between):
+def pose(between: Between) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return face coordinates of every pixel, about -1 to 1 with y down, and the width of a soft edge."""
     grid = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * 2 - 1
     turn, size = between(-0.25, 0.25), between(0.96, 1.25)
@@ -97,21 +104,23 @@ def pose(between):
     return x / depth + between(-0.08, 0.08) * (1 - x**2), y / depth, between(0.04, 0.11) / size
 
 
-def background(x, y, between):
+def background(x: np.ndarray, y: np.ndarray, between: Between) -> np.ndarray:
     return between(20, 230) + between(-40, 40) * x + between(-40, 40) * y
 
 
-def ellipse(x, y, width, height):
+def ellipse(x: Any, y: Any, width: Any, height: Any) -> np.ndarray:
     """Return the distance to an ellipse around the origin with these half axes, negative inside."""
     return (np.sqrt((x / width) ** 2 + (y / height) ** 2) - 1) * np.minimum(width, height)
 
 
-def stroke(distance, along, half_width):
+def stroke(distance: Any, along: Any, half_width: Any) -> np.ndarray:
     """Return the distance to a line of this half width, given the distances to its middle and past its ends."""
     return np.maximum(np.abs(distance) - half_width, along)
 
 
-def head(paint, x, y, skin, hair, between, some):
+def head(
+    paint: Paint, x: np.ndarray, y: np.ndarray, skin: np.ndarray, hair: np.ndarray, between: Between, some: Some
+) -> None:
     long = some(0.4)
     paint(ellipse(x, y + 0.2 - 0.35 * long, between(0.85, 0.98), 1.0 + 0.35 * long), hair)
     paint(np.maximum(np.abs(x) - 0.42, 0.6 - y), skin * 0.8)
@@ -123,7 +132,7 @@ def head(paint, x, y, skin, hair, between, some):
     paint(np.maximum(face, y - hairline), hair, 1 - some(0.12))
 
 
-def lines(paint, x, y, skin, move):
+def lines(paint: Paint, x: np.ndarray, y: np.ndarray, skin: np.ndarray, move: Moves) -> None:
     """Draw wrinkles of nose, brows and forehead, and the folds beside the mouth."""
     side = np.abs(x)
     for height in (-0.16, -0.06, 0.04):
@@ -135,7 +144,9 @@ def lines(paint, x, y, skin, move):
         paint(stroke(y - height - 0.1 * x**2, side - 0.35, 0.006), skin * 0.6, np.minimum(move["forehead"], 1))
 
 
-def eyes(paint, x, y, skin, hair, move, between):
+def eyes(
+    paint: Paint, x: np.ndarray, y: np.ndarray, skin: np.ndarray, hair: np.ndarray, move: Moves, between: Between
+) -> None:
     apart, level = between(0.33, 0.4), between(-0.25, -0.15)
     half = between(0.16, 0.2)
     side = np.sign(x)
@@ -155,14 +166,14 @@ def eyes(paint, x, y, skin, hair, move, between):
     paint(stroke(brow, (np.abs(along) - 1.25) * half, between(0.015, 0.04)), np.minimum(hair, skin * 0.6))
 
 
-def nose(paint, x, y, skin, between):
+def nose(paint: Paint, x: np.ndarray, y: np.ndarray, skin: np.ndarray, between: Between) -> None:
     length = between(0.14, 0.24)
     paint(stroke(np.abs(x) - 0.1 - 0.1 * y, np.abs(y - 0.02) - length, 0.006), skin * 0.75, between(0, 0.6))
     paint(ellipse(np.abs(x) - between(0.06, 0.09), y - length - 0.03, 0.045, 0.022), skin * 0.4)
     paint(stroke(y - length - 0.06 + 2 * x**2, np.abs(x) - 0.13, 0.006), skin * 0.6, 0.6)
 
 
-def mouth(paint, x, y, skin, move, between):
+def mouth(paint: Paint, x: np.ndarray, y: np.ndarray, skin: np.ndarray, move: Moves, between: Between) -> None:
     half = between(0.24, 0.3) + move["width"]
     along = x / half
     bow = np.clip(1 - along**2, -0.5, 1)
@@ -179,7 +190,7 @@ def mouth(paint, x, y, skin, move, between):
     paint(stroke(y - (upper + lower) / 2, ends, 0.01), skin * 0.25, np.clip(1 - 12 * (lower - upper), 0, 1))
 
 
-def extras(paint, x, y, hair, between, some):
+def extras(paint: Paint, x: np.ndarray, y: np.ndarray, hair: np.ndarray, between: Between, some: Some) -> None:
     """Draw what some faces have: a moustache, a beard, glasses, an object in front of the face."""
     paint(ellipse(x, y - 0.4, 0.26, 0.06), hair, 0.8 * some(0.1))
     paint(np.maximum(ellipse(x, y, 0.78, 1.05), 0.78 - y + 0.3 * np.abs(x)), hair, 0.8 * some(0.12))
@@ -190,7 +201,9 @@ def extras(paint, x, y, hair, between, some):
     paint(ellipse(x - left, y - top, between(0.12, 0.35), between(0.12, 0.35)), between(10, 240), some(0.3))
 
 
-def photograph(canvas, x, y, between, random):
+def photograph(
+    canvas: np.ndarray, x: np.ndarray, y: np.ndarray, between: Between, random: np.random.Generator
+) -> np.ndarray:
     """Return uint8 pixels: the drawing with light from one side, contrast and camera noise."""
     light = 1 + between(-0.35, 0.35) * x + between(-0.25, 0.25) * y
     canvas = (canvas * light - 128) * between(0.6, 1.1) + 128 + between(-35, 35)

@@ -9,7 +9,7 @@ import pathlib
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def columns(head: bytes) -> tuple[str, ...]:
         return ()
 
 
-def _name(name):
+def _name(name: str) -> str:
     return name.strip().lower()
 
 
@@ -92,15 +92,15 @@ def find(source: Source, headers: dict[str, tuple[str, ...]], reading: Reading) 
     return {first: None}
 
 
-def _stem(name):
+def _stem(name: str) -> str:
     return pathlib.PurePosixPath(name).name.lower()
 
 
-def _rank(name):
+def _rank(name: str) -> int:
     return OFFICIAL.index(_stem(name)) if _stem(name) in OFFICIAL else len(OFFICIAL)
 
 
-def _parts(source, names, headers):
+def _parts(source: Source, names: list[str], headers: Mapping[str, tuple[str, ...]]) -> dict[str, int | None]:
     """Return `{name: usage code}` of CSVs without `Usage`, in the order of the codes."""
     labelled = [name for name in names if "emotion" in headers[name]]
     unlabelled = [name for name in names if name not in labelled]
@@ -139,7 +139,7 @@ def joined(tables: list[Rows]) -> Rows:
     return Rows(np.concatenate([table.images for table in tables]), labels, usages)
 
 
-def _read_table(file, where, usage, reading):
+def _read_table(file: IO[bytes], where: str, usage: int | None, reading: Reading) -> Rows:
     pixels, labels, words = bytearray(), [], []
     with warnings.catch_warnings():
         # Older NumPy only warns of text that is no number and returns what stands before it.
@@ -204,13 +204,13 @@ def check_not_cut(counts: Mapping[str, int], where: str) -> None:
 class _Rejoined(io.RawIOBase):
     """A binary file of which the first bytes were read already."""
 
-    def __init__(self, head, file):
+    def __init__(self, head: bytes, file: IO[bytes]) -> None:
         self.head, self.file = head, file
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
         data = self.head[: len(buffer)] or self.file.read(len(buffer))
         self.head = self.head[len(buffer) :]
         buffer[: len(data)] = data
@@ -297,7 +297,7 @@ def parse_pixels(text: str, place: str) -> np.ndarray:
     return values.astype(np.uint8)
 
 
-def _bad_pixel(text):
+def _bad_pixel(text: str) -> str:
     pixels = text.split()
     wrong = [
         i for i, pixel in enumerate(pixels) if not (pixel.isascii() and pixel.isdigit() and int(pixel[:20]) <= 255)

@@ -139,9 +139,10 @@ def distribution(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return taken / np.maximum(taken.sum(axis=1, keepdims=True), 1), counts
 
 
-def _most_voted(kinds):
+def _most_voted(kinds: np.ndarray) -> list[int]:
     """Return the columns of the most voted emotions by the rule of `distribution`."""
-    chosen, total = [], kinds.sum()
+    chosen: list[int] = []
+    total = kinds.sum()
     for level in sorted(set(kinds[kinds > 0].tolist()), reverse=True):
         if len(chosen) >= 3 or 4 * kinds[chosen].sum() >= 3 * total:
             break
@@ -169,7 +170,7 @@ def relabel(faces: Faces, labels: str) -> Faces:
             f"labels={labels!r} needs FER+ votes, and there are none beside {faces.source}. "
             f"Put {FILE} there, or give it as votes=PATH."
         )
-    codes, soft, names = _relabelled(faces, labels)
+    codes, soft, names = _relabelled(faces.votes, faces.usages, labels)
     log.info("%d of %d images have no %s label and are left out.", (codes < 0).sum(), len(faces), labels)
     kept = faces.take(codes >= 0)
     chosen, soft = codes[codes >= 0].astype(np.int64), None if soft is None else soft[codes >= 0]
@@ -177,13 +178,14 @@ def relabel(faces: Faces, labels: str) -> Faces:
     return dataclasses.replace(kept, labels=chosen, digest=changed, soft_labels=soft, class_names=names)
 
 
-def _relabelled(faces, labels):
+def _relabelled(
+    votes: np.ndarray, usages: np.ndarray, labels: str
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Return the code of each image (-1 for none), soft labels or None, and the class names."""
-    votes = faces.votes
     if labels == "fer+8":
         soft, counts = distribution(votes)
         trained = np.where(counts, soft.argmax(axis=1), -1)
-        return np.where(faces.usages == TRAINING, trained, majority(votes, EIGHT_CODES)), soft, EIGHT
+        return np.where(usages == TRAINING, trained, majority(votes, EIGHT_CODES)), soft, EIGHT
     if labels == "soft":
         seven = votes[:, ORDER].astype(np.float32)
         total = seven.sum(axis=1, keepdims=True)

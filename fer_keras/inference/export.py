@@ -7,7 +7,8 @@ import logging
 import os
 import pathlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -86,7 +87,7 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
     return difference
 
 
-def _metadata(names):
+def _metadata(names: Sequence[str]) -> dict[str, str]:
     return {
         class_names.KEY: json.dumps(list(names), ensure_ascii=False),
         "input": "images: uint8 (n, 48, 48, 1), grey, 0 black to 255 white",
@@ -94,7 +95,7 @@ def _metadata(names):
     }
 
 
-def _calibrated(model):
+def _calibrated(model: keras.Model) -> keras.Model:
     """Return the serving model, for a released network with the temperature of one view."""
     network, temperature = serving_model(model), temperature_of(model, "none")
     if temperature == 1:
@@ -122,34 +123,34 @@ def check(output: pathlib.Path, form: str) -> None:
         raise InputError(f"The file of format {form} must end in {SUFFIXES[form][0]}. Received {str(output)!r}.")
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     while error.__cause__:
         error = error.__cause__
     return (str(error).strip().splitlines() or [repr(error)])[0]
 
 
-def _images():
+def _images() -> np.ndarray:
     """64 images, from even grey to blobs to noise."""
     random = np.random.default_rng(0)
     blobs = np.kron(random.random((64, 6, 6)), np.ones((8, 8)))
     noise = random.random((64, 48, 48))
     blend = np.linspace(0, 1, 64)[:, None, None]
     contrast = random.random((64, 1, 1))
-    return np.uint8(255 * contrast * (blobs * (1 - blend) + noise * blend))[..., None]
+    return (255 * contrast * (blobs * (1 - blend) + noise * blend)).astype("uint8")[..., None]
 
 
-def _difference(classify, images, expected):
+def _difference(classify: Callable[[np.ndarray], np.ndarray], images: np.ndarray, expected: np.ndarray) -> float:
     found = [classify(images)]
     found += [np.concatenate([classify(images[i : i + n]) for i in range(0, len(images), n)]) for n in (1, 5)]
     return max(float(np.abs(probabilities - expected).max()) for probabilities in found)
 
 
-def _program(model):
+def _program(model: keras.Model) -> Any:
     """Return `model`, whose weights change their layout, as an `ExportedProgram` for any number of images."""
     import torch
 
     class Program(torch.nn.Module):
-        def forward(self, images):
+        def forward(self, images: Any) -> Any:
             return model(images, training=False)
 
     for variable in model.variables:
@@ -163,26 +164,28 @@ def _program(model):
     return program
 
 
-def _write_torch(model, metadata, path):
+def _write_torch(model: keras.Model, metadata: dict[str, str], path: pathlib.Path) -> None:
     import torch
 
     torch.export.save(_program(model), path, extra_files={"metadata.json": json.dumps(metadata)})
 
 
-def _read_torch(path):
+def _read_torch(path: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
     module = torch.export.load(path).module()
     return lambda images: module(torch.from_numpy(images)).detach().numpy()
 
 
-def _write_onnx(model, metadata, path):
+def _write_onnx(model: keras.Model, metadata: dict[str, str], path: pathlib.Path) -> None:
     import onnx
     import torch
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is not installed
-    names = {"input_names": ["images"], "output_names": ["probabilities"]}
-    proto = torch.onnx.export(_program(model), dynamo=True, verbose=False, **names).model_proto
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["probabilities"]}
+    exported = torch.onnx.export(_program(model), dynamo=True, verbose=False, **names)
+    assert exported is not None  # with `dynamo`, unless a file is given
+    proto = exported.model_proto
     proto.producer_name, proto.producer_version = "fer_keras", __version__
     onnx.helper.set_model_props(proto, metadata)
     for tensor in (*proto.graph.input, *proto.graph.output):
@@ -194,7 +197,7 @@ def _write_onnx(model, metadata, path):
     path.write_bytes(proto.SerializeToString())
 
 
-def _halve(path):
+def _halve(path: pathlib.Path) -> None:
     """Store the large arrays of an ONNX file in half precision, each with a node that casts it."""
     import onnx
 
@@ -212,11 +215,13 @@ def _halve(path):
     path.write_bytes(proto.SerializeToString())
 
 
-def _read_onnx(path):
+def _read_onnx(path: pathlib.Path) -> OnnxEngine:
     return OnnxEngine(path, trusted=True)
 
 
-def _write_openvino(model, metadata, path, weights):
+def _write_openvino(
+    model: keras.Model, metadata: dict[str, str], path: pathlib.Path, weights: pathlib.Path
+) -> None:
     import openvino
 
     converted = openvino.convert_model(_program(model))
@@ -227,7 +232,7 @@ def _write_openvino(model, metadata, path, weights):
     openvino.serialize(converted, path, weights)
 
 
-def _read_openvino(path, weights):
+def _read_openvino(path: pathlib.Path, weights: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
     import openvino
 
     core = openvino.Core()
@@ -236,17 +241,17 @@ def _read_openvino(path, weights):
     return lambda images: compiled(images)[0]
 
 
-def _write_tflite(model, metadata, path):
+def _write_tflite(model: keras.Model, metadata: dict[str, str], path: pathlib.Path) -> None:
     model.export(str(path), format="litert", verbose=False)
 
 
-def _read_tflite(path):
+def _read_tflite(path: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(path))
     source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
-    def classify(images):
+    def classify(images: np.ndarray) -> np.ndarray:
         interpreter.resize_tensor_input(source, images.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(source, images)

@@ -1,5 +1,7 @@
 """Models as they are served: nothing that acts in training only, everything from the image to the answer."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -13,7 +15,7 @@ from fer_keras.inference.prediction import fed
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
 
-def inference_copy(model):
+def inference_copy(model: keras.Model) -> keras.Model:
     """Return a copy of `model` that computes the same in inference with less work.
 
     Dropout, noise and random augmentation are left out. Each `BatchNormalization` is folded into the kernel and
@@ -27,7 +29,7 @@ def inference_copy(model):
     copy = fast(keras.Model(model.inputs[0], model.outputs[0], name=model.name))
     affine = {layer.name: _fold(layer) for layer in copy.layers if _is_norm(layer)}
 
-    def call(layer, *args, **kwargs):
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if layer.name in affine:
             scale, shift = affine[layer.name]
             scaled = args[0] if scale is None else args[0] * scale
@@ -38,7 +40,7 @@ def inference_copy(model):
 
 
 @keras_defaults()
-def serving_model(model):
+def serving_model(model: keras.Model) -> keras.Model:
     """Return a `keras.Model` from images (n, 48, 48, 1) uint8 to probabilities (n, classes) float32.
 
     It wraps the inference copy of `model` in the steps of `fer_keras.inference.prediction`: the image size, the
@@ -53,11 +55,11 @@ def serving_model(model):
     return keras.Model(images, ops.softmax(outputs), name=model.name)
 
 
-def _idle(layer):
+def _idle(layer: keras.Layer) -> bool:
     return isinstance(layer, IDLE) or type(layer).__name__.startswith("Random")
 
 
-def _is_norm(layer):
+def _is_norm(layer: keras.Layer) -> bool:
     return (
         isinstance(layer, layers.BatchNormalization)
         and len(private.inbound_nodes(layer)) == 1
@@ -65,7 +67,7 @@ def _is_norm(layer):
     )
 
 
-def _fold(norm):
+def _fold(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Fold `norm` into the layer before it and return what is left of it: scale and shift, None if nothing."""
     scale = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1)
     shift = (norm.beta if norm.center else 0) - norm.moving_mean * scale

@@ -3,6 +3,9 @@
 A network fed another range gives wrong answers without any error. So nothing is assumed.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -29,7 +32,7 @@ def known(model: keras.Model) -> InputScale | None:
     return None
 
 
-def _in_order(model):
+def _in_order(model: keras.Model) -> Iterator[keras.Layer]:
     """Yield the layers of `model` and of the models in it, from the input on."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -38,7 +41,7 @@ def _in_order(model):
             yield layer
 
 
-def _of_rescaling(scale, offset):
+def _of_rescaling(scale: float, offset: float) -> InputScale | None:
     if 0 < scale <= 0.1:  # 1/255, 1/127.5, 1/128 …
         return "0-255"
     if scale == offset == 0.5:
@@ -46,7 +49,7 @@ def _of_rescaling(scale, offset):
     return "0-1" if scale >= 2 else None  # 2 with offset -1; 255
 
 
-def _of_moments(mean, variance):
+def _of_moments(mean: Any, variance: Any) -> InputScale | None:
     """Photographs of faces have a mean near the middle of the range, and a deviation of a quarter of it."""
     mean, deviation = float(mean), float(variance) ** 0.5
     if mean > 5 and deviation > 5:
@@ -56,7 +59,7 @@ def _of_moments(mean, variance):
     return "-1-1" if abs(mean) <= 0.15 and 0.3 < deviation < 0.75 else None
 
 
-def scaled(images, scale: InputScale):
+def scaled(images: Any, scale: InputScale) -> Any:
     """Return a float tensor of values [0, 255], (n, height, width, channels), in another scale.
 
     Args:

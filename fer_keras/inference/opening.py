@@ -66,7 +66,9 @@ def open_engine(
     return engines.KerasEngine(model, classes=classes, input_scale=input_scale, trusted=trusted)
 
 
-def _exported(source, classes, input_scale, trusted):
+def _exported(
+    source: pathlib.Path, classes: tuple[str, ...] | None, input_scale: InputScale | None, trusted: bool
+) -> pathlib.Path:
     """Return the ONNX file of a `.keras` file, from the user's cache, where it is written the first time.
 
     Its name holds the digests of the source and of itself: a file that was cut short or changed is written again.

@@ -1,5 +1,7 @@
 """What networks give: probabilities, logits, or neither."""
 
+from typing import Any
+
 import numpy as np
 
 from fer_keras.core.choices import Tta
@@ -14,7 +16,7 @@ def are_probabilities(outputs: np.ndarray) -> bool:
     return bool(outputs.min(initial=0) >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=ROUNDING))
 
 
-def check_probabilities(outputs, shape: tuple[int, int], source: str) -> np.ndarray:
+def check_probabilities(outputs: Any, shape: tuple[int, int], source: str) -> np.ndarray:
     """Return `outputs` as float32.
 
     Args:
@@ -68,7 +70,7 @@ def calibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-def temperature_of(classifier, tta: Tta) -> float:
+def temperature_of(classifier: Any, tta: Tta) -> float:
     """Return the temperature of a network or engine for a view, by its card; 1 for those without a card."""
     return getattr(classifier, "temperatures", {}).get(tta, 1.0)
 
@@ -79,5 +81,5 @@ def check_finite(outputs: np.ndarray, source: str) -> None:
         raise InputError(f"{source} gives NaN or infinite values: its weights or its input scale are wrong.")
 
 
-def _shown(row):
+def _shown(row: np.ndarray) -> str:
     return "[" + ", ".join(f"{value:.3g}" for value in row[:7]) + (", …]" if len(row) > 7 else "]")

@@ -1,5 +1,9 @@
 """From images to probabilities, with this project's models and with those made elsewhere."""
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -16,7 +20,7 @@ SMALLEST = np.float32(1e-30)  # probability, whose logarithm is taken
 
 
 @keras_defaults()
-def probabilities(model, images, *, tta: Tta = "none"):
+def probabilities(model: "keras.Model | list[keras.Model]", images: Any, *, tta: Tta = "none") -> np.ndarray:
     """Return the probability of each class.
 
     Args:
@@ -51,11 +55,11 @@ def probabilities(model, images, *, tta: Tta = "none"):
     return outputs.calibrated(result, outputs.temperature_of(model, tta))
 
 
-def _mirrored(batch):
+def _mirrored(batch: np.ndarray) -> np.ndarray:
     return batch[:, :, ::-1]
 
 
-def _ten_crop(model, images):
+def _ten_crop(model: keras.Model, images: Any) -> np.ndarray:
     cutting = [
         layer.cropping for layer in private.flatten_layers(model) if isinstance(layer, keras.layers.Cropping2D)
     ]
@@ -65,21 +69,22 @@ def _ten_crop(model, images):
     logits = 0
     for view in (np.asarray, _mirrored):
         for move in moves:
-            found = _predict(model, images, lambda batch, view=view, move=move: _moved(view(batch), *move))
+            found = _predict(model, images, functools.partial(_moved_view, view=view, move=move))
             logits = logits + np.log(np.maximum(found, SMALLEST)) / 10
     return ops.convert_to_numpy(ops.softmax(logits))
 
 
-def _moved(batch, down, right):
-    """Move the images by whole pixels; their edges are repeated where nothing is left."""
+def _moved_view(batch: np.ndarray, *, view: Callable[[Any], np.ndarray], move: tuple[int, int]) -> np.ndarray:
+    """Move what `view` returns down and right by whole pixels; edges are repeated where nothing is left."""
+    images = view(batch)
     rows, columns = (
-        np.clip(np.arange(size) - move, 0, size - 1)
-        for size, move in zip(batch.shape[1:3], (down, right), strict=True)
+        np.clip(np.arange(size) - distance, 0, size - 1)
+        for size, distance in zip(images.shape[1:3], move, strict=True)
     )
-    return batch[:, rows[:, None], columns]
+    return images[:, rows[:, None], columns]
 
 
-def _predict(model, images, view=np.asarray):
+def _predict(model: keras.Model, images: Any, view: Callable[[Any], np.ndarray] = np.asarray) -> np.ndarray:
     """Return the probabilities of what `view` makes of each batch of images, (n, classes)."""
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
@@ -93,7 +98,7 @@ def _predict(model, images, view=np.asarray):
     return ops.convert_to_numpy(ops.softmax(found)) if is_logits else found
 
 
-def fed(model, images):
+def fed(model: keras.Model, images: Any) -> Any:
     """Return the float32 tensor that `model` expects of `images`: of its size, its channels and its scale.
 
     Args:

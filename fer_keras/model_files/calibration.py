@@ -24,7 +24,7 @@ def check(value: Any, where: object) -> dict[str, dict[str, Any]]:
     return value
 
 
-def _fits(view):
+def _fits(view: Any) -> bool:
     if not (isinstance(view, dict) and set(view) == {"images", "thresholds"} and type(view["images"]) is int):
         return False
     thresholds = view["thresholds"]
@@ -36,5 +36,5 @@ def _fits(view):
     )
 
 
-def _is_score(value):
+def _is_score(value: Any) -> bool:
     return value is None or type(value) in (int, float) and 0 <= value <= 1

@@ -1,6 +1,7 @@
 """The names of a network's classes, as they stand in its file."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
@@ -12,7 +13,7 @@ LONGEST = 64  # characters of one name
 ORDERS = {"fer2013": EMOTIONS, "alphabetical": tuple(sorted(EMOTIONS))}
 
 
-def check(names, where) -> tuple[str, ...]:
+def check(names: Any, where: object) -> tuple[str, ...]:
     """Return `names` as a tuple: 1 to 50 different names of 1 to 64 printable characters of any script.
 
     Args:

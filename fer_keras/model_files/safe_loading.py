@@ -12,6 +12,8 @@ import math
 import pathlib
 import tempfile
 import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import h5py
 import keras
@@ -96,7 +98,7 @@ class Content:
     conformal: dict | None = None
 
 
-def parse(data: bytes, path) -> Content:
+def parse(data: bytes, path: object) -> Content:
     """Return the content of a `.keras` file, its classes, names and arrays checked; nothing is built yet.
 
     Args:
@@ -132,7 +134,7 @@ def is_plain(content: Content) -> bool:
     return set(counts) <= PLAIN and counts.total() <= MOST_PLAIN_OBJECTS
 
 
-def build(content: Content, path) -> keras.Model:
+def build(content: Content, path: object) -> keras.Model:
     """Return the model of `content`, after the sizes of its layers were checked without memory for them.
 
     Raises:
@@ -150,7 +152,7 @@ def build(content: Content, path) -> keras.Model:
         raise InputError(f"{path} cannot be loaded by Keras: {reason(error)}") from error
 
 
-def _with_weights(model, weights):
+def _with_weights(model: keras.Model, weights: bytes) -> keras.Model:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "model.weights.h5")
         path.write_bytes(weights)
@@ -158,9 +160,10 @@ def _with_weights(model, weights):
     return model
 
 
-def _classes(config):
+def _classes(config: Any) -> collections.Counter[str]:
     """Count the names of all classes in a configuration."""
-    counts, values = collections.Counter(), [config]
+    counts: collections.Counter[str] = collections.Counter()
+    values = [config]
     while values:
         value = values.pop()
         if isinstance(value, dict):
@@ -172,17 +175,17 @@ def _classes(config):
     return counts
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """Return the innermost message of one of Keras' errors as one line."""
     return first_line(str(error).rpartition("Exception encountered: ")[2].strip() or error)[:500]
 
 
-def _refuse(path, faults):
+def _refuse(path: object, faults: Iterable[str]) -> None:
     for fault in faults:
         raise InputError(f"{path} is refused: {fault}. Only files that plain Keras layers need are loaded.")
 
 
-def _member_faults(archive, packed):
+def _member_faults(archive: zipfile.ZipFile, packed: int) -> Iterator[str]:
     members = archive.infolist()
     names = [member.filename for member in members]
     if sorted(names) != sorted(MEMBERS & set(names)) or not {CONFIG, WEIGHTS} <= set(names):
@@ -199,7 +202,7 @@ def _member_faults(archive, packed):
         yield f"its {CONFIG} unpacks to {size:,} bytes, more than {MOST_CONFIG_BYTES:,}"
 
 
-def _config_faults(config):
+def _config_faults(config: Any) -> Iterator[str]:
     if not (isinstance(config, dict) and config.get("class_name") in MODELS):
         yield f"{CONFIG} describes no functional or sequential model"
     values = [(config, 0)]
@@ -218,11 +221,11 @@ def _config_faults(config):
             values += [(item, depth + 1) for item in value]
 
 
-def _is_plain(name):
+def _is_plain(name: Any) -> bool:
     return not isinstance(name, str) or name.isprintable() and ".." not in name and not set(name) & set("/\\:")
 
 
-def _class_faults(config):
+def _class_faults(config: Any) -> Iterator[str]:
     name, module, registered = config["class_name"], config.get("module"), config.get("registered_name")
     if not isinstance(name, str) or not isinstance(module, str | None) or not isinstance(registered, str | None):
         yield f"it names the class {name!r:.60} of {module!r:.60}"
@@ -242,7 +245,7 @@ def _class_faults(config):
         yield f"it names {registered or name!r:.60} of {module!r:.60}, which can run code or read files"
 
 
-def _array_value_faults(value):
+def _array_value_faults(value: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the type of an array in the configuration: text of any length is one, too."""
     if value["class_name"] in ("__numpy__", "__tensor__"):
         dtype = value["config"].get("dtype") if isinstance(value.get("config"), dict) else None
@@ -250,8 +253,9 @@ def _array_value_faults(value):
             yield f"an array of {CONFIG} is of the type {dtype!r:.60}, which is no type of numbers"
 
 
-def _weight_faults(file, size):
-    groups, seen, total = [file], set(), 0
+def _weight_faults(file: h5py.File, size: int) -> Iterator[str]:
+    groups, total = [file], 0
+    seen: set[int] = set()
     while groups:
         group = groups.pop()
         for name in group:
@@ -271,7 +275,7 @@ def _weight_faults(file, size):
         yield f"the arrays of {WEIGHTS} declare {total:,} bytes, but it has only {size:,}"
 
 
-def _array_faults(array):
+def _array_faults(array: Any) -> Iterator[str]:
     if not isinstance(array, h5py.Dataset) or array.dtype.kind not in "biufV" or array.dtype.hasobject:
         yield f"{WEIGHTS} holds {array!r:.60}, which is no array of numbers"
     elif array.external or array.is_virtual:
@@ -281,7 +285,7 @@ def _array_faults(array):
         yield f"the array {array.name!r:.60} of {WEIGHTS} declares {array.nbytes:,} bytes and holds {held:,}"
 
 
-def _size_faults(model, size):
+def _size_faults(model: keras.Model, size: int) -> Iterator[str]:
     weights = sum(math.prod(variable.shape) for variable in model.variables)
     if weights > size:
         yield f"{CONFIG} describes {weights:,} weights, but {WEIGHTS} has only {size:,} bytes"
@@ -294,7 +298,7 @@ def _size_faults(model, size):
         yield f"it takes about {work:,} multiplications for an image, more than {MOST_WORK:,}"
 
 
-def _shapes(model):
+def _shapes(model: keras.Model) -> Iterator[tuple[int | None, ...]]:
     """Yield the shape of every tensor between the layers of `model` and of the models in it."""
     for operation in getattr(model, "operations", None) or getattr(model, "layers", []):
         for node in private.inbound_nodes(operation):
@@ -302,7 +306,7 @@ def _shapes(model):
         yield from _shapes(operation)
 
 
-def _work(layer):
+def _work(layer: keras.Layer) -> int:
     """Return at most how many multiplications `layer` takes for one image: positions times weights or window."""
     weights = sum(math.prod(variable.shape) for variable in layer.variables)
     each = max(weights, math.prod(getattr(layer, "pool_size", (1,))))
@@ -314,6 +318,6 @@ def _work(layer):
     return each * sum(_positions(tensor.shape) for tensor in tensors)
 
 
-def _positions(shape):
+def _positions(shape: Sequence[int | None]) -> int:
     lengths = sorted(length for length in shape[1:] if length is not None)
     return math.prod(lengths[1:])  # whichever axis the channels are

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import zipfile
+from typing import Any
 
 import keras
 
@@ -27,7 +28,7 @@ def publish(model: keras.Model) -> keras.Model:
     Its augmentation layers are left out.
     """
 
-    def call(layer, *args, **kwargs):
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(layer, Crop):
             return layer.middle()(args[0])
         return args[0] if layer.name in AUGMENTATIONS else layer(*args, **kwargs)
@@ -129,7 +130,7 @@ def class_order(model: keras.Model) -> tuple[str, ...] | None:
     return words if sorted(words) == sorted(EMOTIONS) else None
 
 
-def _read(path):
+def _read(path: pathlib.Path) -> bytes:
     if not path.is_file():
         raise InputError(
             f"No model file {str(path)!r}. Expected a .keras file, such as runs/<name>/<time>/model.keras, or one "
@@ -149,14 +150,14 @@ def _read(path):
     return path.read_bytes()
 
 
-def _digest_beside(path):
+def _digest_beside(path: pathlib.Path) -> str | None:
     beside = path.with_name(f"{path.name}.sha256")
     if beside.is_file():
         return beside.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
     return None
 
 
-def _with_free_batch(model):
+def _with_free_batch(model: keras.Model) -> keras.Model:
     """Return `model` for any number of images: a Sequential without Input keeps the batch it was built with."""
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1 or inputs[0].shape[0] is None:
@@ -165,7 +166,7 @@ def _with_free_batch(model):
     return keras.Model(images, model(images), name=model.name)
 
 
-def _check_shapes(model, path):
+def _check_shapes(model: keras.Model, path: pathlib.Path) -> None:
     inputs = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][-1] not in (1, 3):
         raise InputError(f"{path} must take one image (height, width, 1 or 3). Received inputs {inputs}.")
@@ -176,7 +177,7 @@ def _check_shapes(model, path):
         )
 
 
-def _unknown_classes(model, path):
+def _unknown_classes(model: keras.Model, path: pathlib.Path) -> str:
     count = model.outputs[0].shape[1]
     orders = f"fer2013 ({', '.join(EMOTIONS)}), alphabetical (as Keras reads folders of images), or "
     return (
@@ -185,7 +186,7 @@ def _unknown_classes(model, path):
     )
 
 
-def _counted(class_names, model, path):
+def _counted(class_names: tuple[str, ...], model: keras.Model, path: object) -> tuple[str, ...]:
     count = model.outputs[0].shape[-1]
     if len(class_names) != count:
         raise InputError(
@@ -210,7 +211,7 @@ def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> ker
     return copy
 
 
-def _named(model, class_names):
+def _named(model: keras.Model, class_names: tuple[str, ...]) -> keras.Model:
     """Return `model` with its class names; FER-2013's seven are put in the order of `EMOTIONS`."""
     if sorted(class_names) == sorted(EMOTIONS) and class_names != EMOTIONS:
         columns = [class_names.index(emotion) for emotion in EMOTIONS]

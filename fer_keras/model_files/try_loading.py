@@ -12,7 +12,7 @@ from fer_keras.core import limited
 from fer_keras.model_files import safe_loading
 
 
-def try_loading(data, path):
+def try_loading(data: bytes, path: str) -> None:
     """Load the `.keras` file whose content is `data`, and compute one image."""
     model = safe_loading.build(safe_loading.parse(data, path), path)
     try:

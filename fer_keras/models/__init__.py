@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,11 +17,24 @@ from fer_keras.models.resnet import resnet
 from fer_keras.models.resnet_v1 import resnet_v1
 from fer_keras.models.vgg import vgg
 
-MODELS = {"cnn": cnn, "nn": nn, "resnet": resnet, "resnet_v1": resnet_v1, "vgg": vgg}
+MODELS: dict[str, Callable[..., Any]] = {
+    "cnn": cnn,
+    "nn": nn,
+    "resnet": resnet,
+    "resnet_v1": resnet_v1,
+    "vgg": vgg,
+}
 
 
 @keras_defaults()
-def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=7):
+def build(
+    name: str,
+    options: Mapping[str, Any],
+    preprocessing: Sequence[keras.Layer],
+    *,
+    input_shape: tuple[int, int, int] = (48, 48, 1),
+    num_classes: int = 7,
+) -> keras.Model:
     """Return the functional model that maps raw images to logits.
 
     Args:
@@ -43,7 +57,7 @@ def build(name, options, preprocessing, *, input_shape=(48, 48, 1), num_classes=
     return keras.Model(inputs, _logits(name, options, x, num_classes), name=name)
 
 
-def resolved_options(name, options):
+def resolved_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return every option of the architecture `name`, its defaults included, as a `dict`.
 
     Raises:
@@ -69,7 +83,7 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     return plain(dataclasses.asdict(experiment) | {"model_options": options})
 
 
-def _logits(name, options, x, num_classes):
+def _logits(name: str, options: Mapping[str, Any], x: Any, num_classes: int) -> Any:
     try:
         return MODELS[name](x, num_classes, **options)
     except InputError:

@@ -5,6 +5,8 @@ torch's processor backend than a small network.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -40,12 +42,12 @@ class Crop(layers.Layer):
         seed: whole number.
     """
 
-    def __init__(self, margin, *, seed=None, **options):
+    def __init__(self, margin: int, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.margin, self.seed = margin, seed
         self.seed_generator = SeedGenerator(seed)
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         size = images.shape[1] - 2 * self.margin
         if not training:
             middle = slice(self.margin, self.margin + size)
@@ -56,15 +58,15 @@ class Crop(layers.Layer):
         images = ops.take_along_axis(images, places[0][:, :, None, None], axis=1)
         return ops.take_along_axis(images, places[1][:, None, :, None], axis=2)
 
-    def middle(self):
+    def middle(self) -> keras.Layer:
         """Return the layer of Keras that does the same at inference."""
         return layers.Cropping2D(self.margin, name=self.name)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
         size = input_shape[1] - 2 * self.margin
         return (input_shape[0], size, size, input_shape[3])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"margin": self.margin, "seed": self.seed}
 
 
@@ -82,12 +84,21 @@ class RandomAffine(layers.Layer):
         seed: whole number.
     """
 
-    def __init__(self, degrees=10.0, zoom=0.1, shift=0.1, *, chance=1.0, seed=None, **options):
+    def __init__(
+        self,
+        degrees: float = 10.0,
+        zoom: float = 0.1,
+        shift: float = 0.1,
+        *,
+        chance: float = 1.0,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**{"dtype": "float32"} | options)
         self.degrees, self.zoom, self.shift, self.chance, self.seed = degrees, zoom, shift, chance, seed
         self.seed_generator = SeedGenerator(seed)
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         if not training:
             return images
         count = distribution.whole(ops.shape(images)[0])
@@ -101,9 +112,9 @@ class RandomAffine(layers.Layer):
             angle, shift = angle * drawn[0], shift * drawn[1]
         return resample(images, angle, scale, shift[0], shift[1])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> Sequence[Any]:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"degrees": self.degrees, "zoom": self.zoom, "shift": self.shift}
         return super().get_config() | own | {"chance": self.chance, "seed": self.seed}

@@ -1,7 +1,10 @@
 """Blocks that two or more architectures use: a tensor in, a tensor out."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import keras
 from keras import initializers, layers, regularizers
 
 from fer_keras.backend.layers import BatchNormalization, Conv2D, Dropout, ReLU
@@ -12,7 +15,16 @@ ACTIVATIONS = ("relu", "leaky_relu")
 INITIALIZATIONS = ("keras", "pytorch")
 
 
-def classifier(x, num_classes, *, units, dropout, dense, normalize, activate):
+def classifier(
+    x: Any,
+    num_classes: int,
+    *,
+    units: Sequence[int],
+    dropout: float,
+    dense: Callable[[int], dict[str, Any]],
+    normalize: Callable[[Any, str], Any],
+    activate: Callable[[Any, str], Any],
+) -> Any:
     """Dense layers of the widths `units` on flattened features, then the logits; (n, ...) to (n, num_classes).
 
     Args:
@@ -33,7 +45,7 @@ def classifier(x, num_classes, *, units, dropout, dense, normalize, activate):
     return layers.Dense(num_classes, **dense(x.shape[-1]), dtype="float32", name="logits")(x)
 
 
-def weights(fan_in, initialization, l2):
+def weights(fan_in: int, initialization: str, l2: float) -> dict[str, Any]:
     """Return the keywords of a layer that say how its weights start and what penalty they pay.
 
     Args:
@@ -51,7 +63,7 @@ def weights(fan_in, initialization, l2):
     return penalty | uniform
 
 
-def convolution(x, channels, size, stride, name, l2=0.0):
+def convolution(x: Any, channels: int, size: int, stride: int, name: str, l2: float = 0.0) -> Any:
     """Apply a convolution with padding and without a bias, which the normalization after it would take away."""
     return Conv2D(
         channels,
@@ -65,7 +77,7 @@ def convolution(x, channels, size, stride, name, l2=0.0):
     )(x)
 
 
-def normalize(x, name, *, normalization, momentum, epsilon):
+def normalize(x: Any, name: str, *, normalization: str | None, momentum: float, epsilon: float) -> Any:
     """Apply `None`, `"batch"` or `"layer"` normalization; `momentum` is that of BatchNorm's moving statistics."""
     check(normalization, NORMALIZATIONS, "normalization")
     name = f"{name}_{normalization}norm"
@@ -74,19 +86,19 @@ def normalize(x, name, *, normalization, momentum, epsilon):
     return layers.LayerNormalization(epsilon=epsilon, name=name)(x) if normalization else x
 
 
-def activate(x, name, *, activation, negative_slope):
+def activate(x: Any, name: str, *, activation: str, negative_slope: float) -> Any:
     """Apply `"relu"`, or `"leaky_relu"` with `negative_slope`."""
     check(activation, ACTIVATIONS, "activation")
     name = f"{name}_{activation}"
     return (ReLU(name=name) if activation == "relu" else layers.LeakyReLU(negative_slope, name=name))(x)
 
 
-def l2_penalty(factor):
+def l2_penalty(factor: float) -> keras.Regularizer | None:
     """Return the penalty `factor` x sum of squared weights, or `None` for 0."""
     return regularizers.L2(factor) if factor else None
 
 
-def check(value, known, what):
+def check(value: Any, known: Sequence[Any], what: str) -> None:
     """Raise `InputError` if `value` is not one of `known`."""
     if value not in known:
         raise InputError(f"Unknown {what} {value!r}. Expected one of: {', '.join(map(repr, known))}.")

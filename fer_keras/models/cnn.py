@@ -1,6 +1,8 @@
 """Convolutional networks with dense layers at the end."""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 from keras import layers
 
@@ -9,25 +11,25 @@ from fer_keras.models import blocks
 
 
 def cnn(
-    x,
-    num_classes,
+    x: Any,
+    num_classes: int,
     *,
-    filters=(32, 64, 128),
-    repeats=1,
-    units=(256,),
-    max_pooling=True,
-    residual=False,
-    convolution_normalization=None,
-    convolution_dropout=0.0,
-    normalization=None,
-    activation="relu",
-    dropout=0.0,
-    l2=0.0,
-    initialization="pytorch",
-    momentum=0.9,
-    epsilon=1e-5,
-    negative_slope=0.01,
-):
+    filters: Sequence[int] = (32, 64, 128),
+    repeats: int = 1,
+    units: Sequence[int] = (256,),
+    max_pooling: bool = True,
+    residual: bool = False,
+    convolution_normalization: str | None = None,
+    convolution_dropout: float = 0.0,
+    normalization: str | None = None,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    initialization: str = "pytorch",
+    momentum: float = 0.9,
+    epsilon: float = 1e-5,
+    negative_slope: float = 0.01,
+) -> Any:
     """Stages of 3x3 convolutions, then dense layers.
 
     Args:
@@ -59,7 +61,7 @@ def cnn(
     normalize = functools.partial(blocks.normalize, momentum=momentum, epsilon=epsilon)
     activate = functools.partial(blocks.activate, activation=activation, negative_slope=negative_slope)
 
-    def convolve(x, channels, size, name):
+    def convolve(x: Any, channels: int, size: int, name: str) -> Any:
         fan_in = size**2 * x.shape[-1]
         x = Conv2D(channels, size, padding="same", **weights(fan_in), name=name)(x)
         return normalize(x, name, normalization=convolution_normalization)

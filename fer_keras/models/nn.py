@@ -1,24 +1,26 @@
 """Fully connected networks."""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 from fer_keras.models import blocks
 
 
 def nn(
-    x,
-    num_classes,
+    x: Any,
+    num_classes: int,
     *,
-    units=(1024, 1024, 1024),
-    normalization=None,
-    activation="relu",
-    dropout=0.0,
-    l2=0.0,
-    initialization="pytorch",
-    momentum=0.9,
-    epsilon=1e-5,
-    negative_slope=0.01,
-):
+    units: Sequence[int] = (1024, 1024, 1024),
+    normalization: str | None = None,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    initialization: str = "pytorch",
+    momentum: float = 0.9,
+    epsilon: float = 1e-5,
+    negative_slope: float = 0.01,
+) -> Any:
     """Dense layers on the flattened image.
 
     Args:

@@ -1,5 +1,9 @@
 """Layers between the raw image and the network; they are part of the model that is saved."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import numpy as np
 from keras import layers
 
@@ -23,7 +27,9 @@ AUGMENTATIONS = {
 
 
 @keras_defaults()
-def preprocessing(images, *, normalization, augmentation, seed):
+def preprocessing(
+    images: Any, *, normalization: bool, augmentation: Sequence[str], seed: int
+) -> list[keras.Layer]:
     """Return the layers to apply, in order, to images of values [0, 255].
 
     Args:
@@ -47,7 +53,7 @@ def preprocessing(images, *, normalization, augmentation, seed):
     return [scaling, *(AUGMENTATIONS[name](seed + i) for i, name in enumerate(augmentation))]
 
 
-def _moments(images):
+def _moments(images: Any) -> tuple[float, float]:
     """Return mean and variance of all pixels, exactly, from their histogram: no float copy of the images."""
     counts = sum(np.bincount(chunk.ravel(), minlength=256) for chunk in chunks(images))
     mean = np.average(np.arange(256), weights=counts)

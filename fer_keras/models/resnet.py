@@ -1,6 +1,8 @@
 """Residual networks for small faces."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from keras import layers
 
@@ -9,18 +11,18 @@ from fer_keras.models.blocks import convolution, l2_penalty
 
 
 def resnet(
-    x,
-    num_classes,
+    x: Any,
+    num_classes: int,
     *,
-    filters=(64, 128, 256),
-    blocks=(1, 1, 1),
-    stem_stride=2,
-    stem_filters=(),
-    squeeze=0,
-    block_dropout=0.0,
-    dropout=0.0,
-    l2=0.0,
-):
+    filters: Sequence[int] = (64, 128, 256),
+    blocks: Sequence[int] = (1, 1, 1),
+    stem_stride: int = 2,
+    stem_filters: Sequence[int] = (),
+    squeeze: int = 0,
+    block_dropout: float = 0.0,
+    dropout: float = 0.0,
+    l2: float = 0.0,
+) -> Any:
     """A stem, stages of residual blocks (He et al. 2016, arXiv:1603.05027), the mean over all places, the logits.
 
     A block is normalization, ReLU, 3x3 convolution, twice; the first of each stage after the first halves height
@@ -47,10 +49,10 @@ def resnet(
 
     convolve = partial(convolution, l2=l2)
 
-    def activate(x, name):
+    def activate(x: Any, name: str) -> Any:
         return ReLU(name=f"{name}_relu")(BatchNormalization(momentum=0.9, name=f"{name}_batchnorm")(x))
 
-    def block(x, channels, stride, name):
+    def block(x: Any, channels: int, stride: int, name: str) -> Any:
         shortcut, x = x, activate(x, f"{name}_1")
         if stride > 1 or shortcut.shape[-1] != channels:
             shortcut = convolve(x, channels, 1, stride, f"{name}_shortcut")
@@ -75,7 +77,7 @@ def resnet(
     return layers.Dense(num_classes, kernel_regularizer=l2_penalty(l2), dtype="float32", name="logits")(x)
 
 
-def excite(x, reduction, name):
+def excite(x: Any, reduction: int, name: str) -> Any:
     """Squeeze-and-excitation: scale each channel by what all places together say."""
     channels = x.shape[-1]
     weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)

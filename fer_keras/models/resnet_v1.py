@@ -1,12 +1,17 @@
 """The first residual network, for images as small as faces."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from keras import layers
 
 from fer_keras.backend.layers import BatchNormalization, ReLU
 from fer_keras.models.blocks import convolution
 
 
-def resnet_v1(x, num_classes, *, filters=(16, 32, 64), blocks=(1, 1, 1)):
+def resnet_v1(
+    x: Any, num_classes: int, *, filters: Sequence[int] = (16, 32, 64), blocks: Sequence[int] = (1, 1, 1)
+) -> Any:
     """A stem, stages of residual blocks (He et al. 2015, arXiv:1512.03385), the mean over all places, the logits.
 
     A block is 3x3 convolution, normalization, ReLU, convolution, normalization, the sum with its input, ReLU; the
@@ -23,11 +28,11 @@ def resnet_v1(x, num_classes, *, filters=(16, 32, 64), blocks=(1, 1, 1)):
         Logits, (n, num_classes).
     """
 
-    def convolve(x, channels, size, stride, name):
+    def convolve(x: Any, channels: int, size: int, stride: int, name: str) -> Any:
         x = convolution(x, channels, size, stride, name)
         return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_batchnorm")(x)
 
-    def block(x, channels, stride, name):
+    def block(x: Any, channels: int, stride: int, name: str) -> Any:
         shortcut = x
         if stride > 1 or shortcut.shape[-1] != channels:
             shortcut = convolve(x, channels, 1, stride, f"{name}_shortcut")

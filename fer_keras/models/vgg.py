@@ -1,11 +1,22 @@
 """VGG with batch normalization."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from keras import layers
 
 from fer_keras.backend.layers import BatchNormalization, Conv2D, Dropout, MaxPooling2D, ReLU
 
 
-def vgg(x, num_classes, *, filters=(32, 64, 128), repeats=(2, 2, 3), units=(), dropout=0.0):
+def vgg(
+    x: Any,
+    num_classes: int,
+    *,
+    filters: Sequence[int] = (32, 64, 128),
+    repeats: Sequence[int] = (2, 2, 3),
+    units: Sequence[int] = (),
+    dropout: float = 0.0,
+) -> Any:
     """Stages of 3x3 convolutions, each followed by batch normalization and ReLU, then dense layers.
 
     Simonyan & Zisserman 2015, arXiv:1409.1556, whose configuration E, VGG19, is `filters=(64, 128, 256, 512, 512)`

@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 from fer_keras.backend import selection
 from fer_keras.core.errors import InputError, first_line
+from fer_keras.core.files import StrPath
 from fer_keras.data import cache, loading
 
 LITTLE_ROOM = 1 << 30  # bytes; a run with its checkpoint and plots takes tens of MB
@@ -26,7 +27,7 @@ class Finding:
     text: str
 
 
-def findings(output="runs"):
+def findings(output: StrPath = "runs") -> list[Finding]:
     """Return `Finding`s on packages, backend, data, wandb and folders; `output` is where run directories go."""
     return [
         _required(),
@@ -39,7 +40,7 @@ def findings(output="runs"):
     ]
 
 
-def _requirements():
+def _requirements() -> dict[Requirement, str | None]:
     """Return {requirement: name of its extra, or `None`} of the installed distribution."""
     found = {}
     for text in importlib.metadata.requires("fer-keras") or []:
@@ -50,7 +51,7 @@ def _requirements():
     return found
 
 
-def _fits(requirement):
+def _fits(requirement: Requirement) -> bool:
     try:
         version = importlib.metadata.version(requirement.name)
     except importlib.metadata.PackageNotFoundError:
@@ -58,7 +59,7 @@ def _fits(requirement):
     return requirement.specifier.contains(version, prereleases=True)
 
 
-def _required():
+def _required() -> Finding:
     here = f"fer-keras {_version('fer-keras')}, Python {platform.python_version()}, Keras {_version('keras')}"
     if _version("fer-keras") is None:
         return Finding("note", "packages", "fer-keras is not installed. In its folder, run `pip install -e .`.")
@@ -68,8 +69,8 @@ def _required():
     return Finding("ok", "packages", here)
 
 
-def _optional():
-    extras = {}
+def _optional() -> Finding:
+    extras: dict[str, list[bool]] = {}
     if _version("fer-keras") is not None:
         for requirement, extra in _requirements().items():
             if extra and requirement.name != "fer-keras":
@@ -79,14 +80,14 @@ def _optional():
     return Finding("ok", "extras", text + (" (`pip install 'fer-keras[NAME]'`)" if missing else ""))
 
 
-def _version(name):
+def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
-def _backend():
+def _backend() -> list[Finding]:
     name = os.environ["KERAS_BACKEND"]
     if fault := selection.fault():
         return [Finding("wrong", "backend", fault)]
@@ -107,7 +108,7 @@ def _backend():
     ]
 
 
-def _data():
+def _data() -> Finding:
     given = os.environ.get("FER_DATA")
     origin = f"FER_DATA is {given!r}" if given else f"FER_DATA is not set, so {loading.fetched()} is used"
     if not given and not loading.fetched().exists():
@@ -120,7 +121,7 @@ def _data():
     return Finding("ok", "data", f"{origin}: {place or 'synthetic faces'}; `fer-keras data audit` reads it")
 
 
-def _wandb():
+def _wandb() -> Finding:
     import wandb
 
     version, mode = wandb.__version__, os.environ.get("WANDB_MODE")
@@ -138,7 +139,7 @@ def _wandb():
     )
 
 
-def _decoding():
+def _decoding() -> Finding:
     from fer_keras.recognition import decoding
 
     if decoding.enforced():
@@ -147,11 +148,11 @@ def _decoding():
     return Finding("note", "decoding", f"{platform.system()} does not limit the memory of a process. {todo}")
 
 
-def _folders(output):
+def _folders(output: StrPath) -> dict[str, pathlib.Path]:
     return {"runs": pathlib.Path(output), "cache": cache.home(), "temporary": pathlib.Path(tempfile.gettempdir())}
 
 
-def _folder(subject, path):
+def _folder(subject: str, path: pathlib.Path) -> Finding:
     path = path.resolve()
     there = next(folder for folder in (path, *path.parents) if folder.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+from matplotlib.figure import Figure
 
 from fer_keras import evaluation
 from fer_keras.backend import device, machine
 from fer_keras.core import plotting
+from fer_keras.core.choices import Tta
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, make_folder, plain, write_json, write_text
 from fer_keras.core.progress import bar
@@ -25,7 +27,7 @@ from fer_keras.runs.release import temperature
 from fer_keras.training import finetuning
 
 LOG = logging.getLogger("fer_keras")
-VIEWS = ("none", "flip")  # test-time augmentations that get thresholds of their own
+VIEWS: tuple[Tta, ...] = ("none", "flip")  # test-time augmentations that get thresholds of their own
 SHOWN_COVERAGES = (0.8, 0.9, 0.95)
 
 
@@ -86,7 +88,7 @@ def finetune(
     return directory, records.read(directory) | {"finetune": details}
 
 
-def _data(folder, persons, seed) -> tuple[dict[str, Faces], dict[str, Any]]:
+def _data(folder: StrPath, persons: StrPath | None, seed: int) -> tuple[dict[str, Faces], dict[str, Any]]:
     """Return the splits of the images in `folder`, and the record's description of them."""
     faces = own_faces.read(folder)
     if faces.skipped:
@@ -121,7 +123,7 @@ def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], s
     history = finetuning.fit_all(model, train, validation, seed)
     value = _calibrate(model, validation)
     network = saving.named(saving.publish(model), train.class_names)
-    details = {"learning_curve": curve, "temperature": value, "head_accuracy": head.accuracy}
+    details: dict[str, Any] = {"learning_curve": curve, "temperature": value, "head_accuracy": head.accuracy}
     details |= _coverage(network, parts)
     scores = evaluation.evaluate_split(network, parts, "test")
     details["validation"] = evaluation.evaluate_split(network, parts, "validation")
@@ -136,7 +138,7 @@ def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], s
     records.write(directory, "scores", scores)
 
 
-def _calibrate(model, validation):
+def _calibrate(model: keras.Model, validation: Faces) -> float:
     """Divide the logits by the temperature of the validation images, in the weights; return it."""
     logits = model.get_layer("logits")
     value = temperature(probabilities(model, validation.images), validation.labels)
@@ -144,7 +146,7 @@ def _calibrate(model, validation):
     return value
 
 
-def _coverage(network, parts):
+def _coverage(network: keras.Model, parts: Mapping[str, Faces]) -> dict[str, Any]:
     """Return the thresholds of prediction sets by view, and what they cover on test."""
     calibration, found = {}, {}
     for tta in VIEWS:
@@ -157,13 +159,13 @@ def _coverage(network, parts):
     return {"conformal": calibration, "coverage": found}
 
 
-def _order(network, faces):
+def _order(network: keras.Model, faces: Faces) -> list[int]:
     """Return the network's outputs in the order of the classes of the data."""
     return [network.class_names.index(name) for name in faces.class_names]
 
 
-def _draw(record, curve, directory):
-    drawings = {
+def _draw(record: dict[str, Any], curve: list[dict[str, Any]], directory: pathlib.Path) -> None:
+    drawings: dict[str, plotting.Drawing] = {
         "Confusion Matrix Curve": (plots.confusion, record["scores"], record["data"]["class_names"]),
         "Learning Curve": (learning_curve, curve),
     }
@@ -172,7 +174,7 @@ def _draw(record, curve, directory):
     plotting.write(record["experiment"]["name"], drawings, directory)
 
 
-def learning_curve(rows):
+def learning_curve(rows: list[dict[str, Any]]) -> Figure:
     """Return a `Figure` of the validation accuracy by the number of training images."""
     figure, axes = plotting.new_figure()
     images = [row["images"] for row in rows]
@@ -240,5 +242,5 @@ those in the folder; nothing is known of how the errors differ between people.
 """
 
 
-def _figure(value):
+def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"

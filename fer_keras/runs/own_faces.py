@@ -3,7 +3,7 @@
 import csv
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -66,7 +66,7 @@ def read(folder: StrPath) -> Faces:
     return Faces(**vars(faces) | {"skipped": reading.skipped, "names": names})
 
 
-def _check_empty(path, source):
+def _check_empty(path: pathlib.Path, source: sources.Folder) -> None:
     filled = {parent for name in source.sizes for parent in pathlib.PurePosixPath(name).parents}
     for place in sorted(path.rglob("*")):
         inside = pathlib.PurePosixPath(place.relative_to(path).as_posix())
@@ -74,7 +74,7 @@ def _check_empty(path, source):
             raise InputError(f"The folder {place} is empty. Put images into it, or remove it.")
 
 
-def _face(path, cutter, skipped: Skipped):
+def _face(path: pathlib.Path, cutter: Callable[[], FER], skipped: Skipped) -> np.ndarray | None:
     """Return the crop uint8 (48, 48) of the face in a file; None where it is counted as skipped."""
     if path.stat().st_size > LARGEST_FILE:
         skipped.add("too large", path)
@@ -87,7 +87,7 @@ def _face(path, cutter, skipped: Skipped):
             skipped.add(error.reason, path)
             return None
         values, size = None, None
-    if size and max(size) <= LARGEST_CROP:
+    if values is not None and size is not None and max(size) <= LARGEST_CROP:
         return _eight_bits(values, bits)
     try:
         found = cutter().find(data)
@@ -102,7 +102,7 @@ def _face(path, cutter, skipped: Skipped):
     return None
 
 
-def _eight_bits(values, bits):
+def _eight_bits(values: np.ndarray, bits: int | None) -> np.ndarray:
     return values if values.dtype == np.uint8 else bit_depth.to_eight_bits(values, bits or 16)
 
 
@@ -165,7 +165,7 @@ def split(faces: Faces, persons: list[str] | None, seed: int) -> tuple[dict[str,
     return used, left_out
 
 
-def _draw(faces, rows, persons, seed, parts):
+def _draw(faces: Faces, rows: np.ndarray, persons: list[str] | None, seed: int, parts: int) -> list[np.ndarray]:
     """Return `rows` as 1 + `parts` arrays: the rest, and a stratified fifth for each part."""
     labels = faces.labels[rows]
     groups = _groups(fingerprints(np.asarray(faces.take(rows).images)), persons and [persons[row] for row in rows])
@@ -181,7 +181,7 @@ def _draw(faces, rows, persons, seed, parts):
     return [np.setdiff1d(rows, np.concatenate(drawn)), *drawn]
 
 
-def _groups(prints, persons):
+def _groups(prints: np.ndarray, persons: list[str] | None) -> np.ndarray:
     """Return the group of each image: images of one person, and exact copies, share it, also through others."""
     _, image = np.unique(prints, return_inverse=True)
     if persons is None:
@@ -192,7 +192,7 @@ def _groups(prints, persons):
     return connected_components(edges, directed=False)[1][image]
 
 
-def _check_classes(faces, parts: Mapping[str, Faces]):
+def _check_classes(faces: Faces, parts: Mapping[str, Faces]) -> None:
     for name, part in parts.items():
         for code, word in enumerate(faces.class_names):
             if not (part.labels == code).any():

@@ -1,17 +1,23 @@
 """The study's pictures, drawn from a record without a screen; equal records give equal files."""
 
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
 import matplotlib.style
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, new_figure, write
+from fer_keras.core.files import StrPath
+from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, Drawing, new_figure, write
 from fer_keras.data import EMOTIONS
 from fer_keras.evaluation import chance_loss, zero_loss
 
 MOST_MARKED = 40  # epochs; beyond that the points of a curve would hide it
 
 
-def draw(record, folder):
+def draw(record: dict[str, Any], folder: StrPath) -> dict[str, pathlib.Path]:
     """Write the pictures of `record` into `folder` as PNG; what the record has no data for is left out.
 
     Args:
@@ -24,7 +30,7 @@ def draw(record, folder):
     name = record["experiment"]["name"] + (" (synthetic faces)" if record["data"]["synthetic"] else "")
     history, overfit, scores = record["history"], record["overfit"], record["scores"]
     names = record["data"].get("class_names", EMOTIONS)
-    drawings = {}
+    drawings: dict[str, Drawing] = {}
     if history:
         drawings["Loss Progress"] = (loss_progress, history)
         drawings["Accuracy Progress"] = (accuracy_progress, history)
@@ -37,21 +43,21 @@ def draw(record, folder):
     return write(name, drawings, folder)
 
 
-def loss_progress(history):
+def loss_progress(history: list[dict[str, Any]]) -> Figure:
     """Return a `Figure` of the training and validation loss by epoch; `history` is a list of epoch rows."""
     figure, axes = new_figure()
     _loss(axes, history)
     return figure
 
 
-def accuracy_progress(history):
+def accuracy_progress(history: list[dict[str, Any]]) -> Figure:
     """Return a `Figure` of the training and validation accuracy by epoch."""
     figure, axes = new_figure()
     _accuracy(axes, history)
     return figure
 
 
-def training_curve(history):
+def training_curve(history: list[dict[str, Any]]) -> Figure:
     """Return a `Figure` with loss and accuracy side by side, the best epoch marked and the last gap told."""
     figure, (left, right) = new_figure(columns=2)
     _loss(left, history)
@@ -68,7 +74,7 @@ def training_curve(history):
     return figure
 
 
-def gradient_ratio(history):
+def gradient_ratio(history: list[dict[str, Any]]) -> Figure:
     """Return a `Figure` of `grad_ratio`, total and by layer, the first dark and the last light; log axis."""
     figure, axes = new_figure(width=10)
     layers = [key for key in history[0] if key.startswith("grad_ratio/")]
@@ -83,7 +89,7 @@ def gradient_ratio(history):
     return figure
 
 
-def overfit_curve(overfit, num_classes):
+def overfit_curve(overfit: dict[str, Any], num_classes: int) -> Figure:
     """Return a `Figure` of the overfit check; `overfit` is what `overfit_verdict` returned for so many classes."""
     chance, zero = chance_loss(num_classes), zero_loss(num_classes)
     figure, axes = new_figure()
@@ -100,7 +106,7 @@ def overfit_curve(overfit, num_classes):
     return figure
 
 
-def confusion(scores, class_names=EMOTIONS):
+def confusion(scores: dict[str, Any], class_names: Sequence[str] = EMOTIONS) -> Figure:
     """Return a `Figure` of the confusion matrix: counts, and percent of each true class."""
     counts = np.array(scores["confusion"])
     percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -112,7 +118,7 @@ def confusion(scores, class_names=EMOTIONS):
     return figure
 
 
-def _matrix(axes, shades, class_names, texts):
+def _matrix(axes: Any, shades: np.ndarray, class_names: Sequence[str], texts: list[list[str]]) -> None:
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=100)
     for (row, column), shade in np.ndenumerate(shades):
         color = "white" if shade > 55 else "black"
@@ -124,14 +130,14 @@ def _matrix(axes, shades, class_names, texts):
     axes.grid(False)
 
 
-def _loss(axes, history):
+def _loss(axes: Any, history: list[dict[str, Any]]) -> None:
     _curve(axes, history, "train_loss", "training", color=TRAIN)
     _curve(axes, history, "val_loss", "validation", color=VALIDATION)
     axes.set(xlabel="epoch", ylabel="loss, nats")
     axes.legend()
 
 
-def _accuracy(axes, history):
+def _accuracy(axes: Any, history: list[dict[str, Any]]) -> None:
     _curve(axes, history, "train_acc", "training", color=TRAIN)
     _curve(axes, history, "val_acc", "validation", color=VALIDATION)
     axes.set(xlabel="epoch", ylabel="accuracy")
@@ -139,12 +145,12 @@ def _accuracy(axes, history):
     axes.legend()
 
 
-def _curve(axes, history, key, label, **style):
+def _curve(axes: Any, history: list[dict[str, Any]], key: str, label: str, **style: Any) -> None:
     style = {"linewidth": 2, "marker": "o" if len(history) <= MOST_MARKED else None} | style
     axes.plot([row["epoch"] for row in history], _column(history, key), label=label, **style)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
-def _column(history, key):
+def _column(history: list[dict[str, Any]], key: str) -> np.ndarray:
     """Return the values of `key`; NaN, which leaves a gap in a curve, where a row has none."""
     return np.array([row.get(key) for row in history], "float64")

@@ -60,7 +60,9 @@ def find_complete(root: StrPath, experiment: Mapping[str, Any], data: Mapping[st
     return _find(root, experiment, data, None, complete=True)
 
 
-def _find(root, experiment, data, precision, *, complete):
+def _find(
+    root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any], precision: str | None, *, complete: bool
+) -> pathlib.Path | None:
     defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
     folders = [folder for home in _homes(root, experiment, data) for folder in home.glob("*")]
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):

@@ -2,14 +2,16 @@
 
 import pathlib
 import tempfile
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from fer_keras import evaluation
 from fer_keras.backend.layers import plain
-from fer_keras.core.choices import TTA
+from fer_keras.core.choices import TTA, Split
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
 from fer_keras.data import Faces, leak_free, split
@@ -92,7 +94,7 @@ def release(
     return card, text
 
 
-def _calibrated(model, images: Faces, train: Faces) -> dict[str, Any]:
+def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, Any]:
     """Give `model` the temperature of least loss on `images` for each view; return what the card holds of that.
 
     Raises:
@@ -113,7 +115,7 @@ def _calibrated(model, images: Faces, train: Faces) -> dict[str, Any]:
     return {"temperatures": dict(model.temperatures), "conformal": found, "calibration": about}
 
 
-def _answers(model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _answers(model: keras.Model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return by view what prediction sets of `model` cover of the test images, and what abstention gains there."""
     shares = {tta: probabilities(model, images.images, tta=tta) for tta in TTA}
     return {
@@ -125,7 +127,7 @@ def _answers(model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]
     }
 
 
-def _figures(model, parts, part):
+def _figures(model: keras.Model, parts: Mapping[str, Faces], part: Split) -> dict[str, Any]:
     return {tta: evaluation.evaluate_split(model, parts, part, tta=tta) for tta in TTA}
 
 
@@ -178,17 +180,17 @@ expression, not an emotion.{_limits(about)}
 """
 
 
-def _is_fer2013(about):
+def _is_fer2013(about: dict[str, Any]) -> bool:
     data = about["data"]
     images = sum(data["images"].values()) + sum(data.get("left_out", {}).values())
     return images in FER2013_IMAGES
 
 
-def _source(about):
+def _source(about: dict[str, Any]) -> str:
     return "PublicTest of FER-2013" if _is_fer2013(about) else f"of `{about['data']['source']}`"
 
 
-def _data(about):
+def _data(about: dict[str, Any]) -> str:
     data = about["data"]
     counts = f"digest {data['digest'][:16]}:\n{data['images']['train']:,} training images, no others."
     if _is_fer2013(about):
@@ -200,7 +202,7 @@ def _data(about):
     return f"Data: `{data['source']}`, {counts}"
 
 
-def _limits(about):
+def _limits(about: dict[str, Any]) -> str:
     votes = " More than a third of these images have another label in FER+, where ten people voted."
     return (votes if _is_fer2013(about) else "") + (
         "\nFaces were grouped by no age, origin or gender here, so nothing is known of how the errors differ "
@@ -208,11 +210,11 @@ def _limits(about):
     )
 
 
-def _served(served):
+def _served(served: Mapping[str, str]) -> str:
     return f'`FER` serves it by default with the detector `{served["detector"]}` and `tta="{served["tta"]}"`.'
 
 
-def _calibration(about):
+def _calibration(about: dict[str, Any]) -> str:
     source = "(Guo et al. 2017, arXiv:1706.04599)"
     if "temperature" in about:  # a network of 0.1.0
         value = f"{about['temperature']:.3f} {source}"
@@ -222,7 +224,7 @@ def _calibration(about):
     return f"Calibrated on\n{images}, with a temperature for each view {source}:\n{values}."
 
 
-def _sets(about):
+def _sets(about: dict[str, Any]) -> str:
     if "coverage" not in about:  # a network of 0.1.0
         return ""
     rows = [
@@ -239,7 +241,7 @@ def _sets(about):
     )
 
 
-def _served_answers(about):
+def _served_answers(about: dict[str, Any]) -> str:
     """Return the coverage by class and the risk-coverage curve of the view that is served, as tables."""
     served = about["served"]["tta"]
     at_90 = next(row for row in about["coverage"][served] if row["coverage"] == 0.9)
@@ -258,23 +260,23 @@ def _served_answers(about):
     )
 
 
-def _by(settings):
+def _by(settings: Mapping[str, Any]) -> str:
     return "" if settings.get("labels", "original") == "original" else " by FER+ labels"
 
 
-def _before(about):
+def _before(about: dict[str, Any]) -> str:
     images = "half of those images" if "calibration" in about else "those images"
     return f", before these weights were trained on {images} too" if about["refit"] else ""
 
 
-def _row(name, scores):
+def _row(name: str, scores: dict[str, Any]) -> str:
     figures = (scores[key] for key in ("accuracy", "leak_free_accuracy", "macro_f1", "loss", "calibration_error"))
     return f"| {name} | {' | '.join(f'{figure:.4f}' for figure in figures)} |"
 
 
-def _mistaken_for(counts, right, names):
+def _mistaken_for(counts: Sequence[int], right: int, names: Sequence[str]) -> str:
     wrong = {name: count for i, (name, count) in enumerate(zip(names, counts, strict=True)) if i != right}
-    most = max(wrong, key=wrong.get)
+    most = max(wrong, key=lambda name: wrong[name])
     return f"{most} ({wrong[most]})"
 
 
@@ -289,7 +291,7 @@ def temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """
     logits = np.log(np.clip(probabilities.astype("float64"), 1e-12, 1))
 
-    def loss(value):
+    def loss(value: float) -> float:
         scaled = logits / value
         scaled -= scaled.max(axis=1, keepdims=True)
         return np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels])

@@ -5,7 +5,11 @@ import json
 import logging
 import os
 import pathlib
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
 
 from fer_keras.core.errors import one_line
 from fer_keras.core.files import StrPath, write_json
@@ -32,11 +36,11 @@ EPOCH_METRICS = (
 _directories: dict[str, str] = {}  # environment variables that this module has set, for an earlier run
 
 
-def _spared(method):
+def _spared(method: Callable[..., None]) -> Callable[..., None]:
     """Let no fault of wandb reach the training: log it once and track nothing from then on."""
 
     @functools.wraps(method)
-    def call(self, *args):
+    def call(self: "Tracker", *args: Any) -> None:
         if self.run is None:
             return
         try:
@@ -91,19 +95,21 @@ class Tracker:
         tracker.run = None
         return tracker
 
-    def __enter__(self):
+    def __enter__(self) -> "Tracker":
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.finish(0 if kind is None else 1)
 
     @_spared
-    def log_epoch(self, row):
+    def log_epoch(self, row: Mapping[str, Any]) -> None:
         """Log an epoch's `dict` of the history: `epoch`, `train_loss`, …, `grad_ratio/<layer>`."""
         self.run.log({key: value for key, value in row.items() if value is not None})
 
     @_spared
-    def log_histograms(self, epoch, histograms):
+    def log_histograms(self, epoch: int, histograms: Mapping[str, Mapping[str, Any]]) -> None:
         """Log {"gradients" or "parameters": {layer: what `callbacks.histogram` returns}} of an epoch."""
         import wandb
 
@@ -115,7 +121,7 @@ class Tracker:
         self.run.log({"epoch": epoch} | values)
 
     @_spared
-    def log_results(self, record, pictures):
+    def log_results(self, record: dict[str, Any], pictures: Mapping[str, pathlib.Path]) -> None:
         """Log the test scores, the charts and the pictures of a finished training.
 
         Args:
@@ -151,13 +157,13 @@ class Tracker:
         self.run.log({name: wandb.Image(str(path)) for name, path in pictures.items()})
 
     @_spared
-    def finish(self, exit_code=0):
+    def finish(self, exit_code: int = 0) -> None:
         """End the run; online, wait for its upload for two minutes at most."""
         self.run.finish(exit_code=exit_code)
         self.run = None
 
 
-def _place(run, reason):
+def _place(run: Any, reason: str) -> str:
     if run is None:
         return f"wandb is off: {reason}."
     if run.offline:
@@ -165,7 +171,9 @@ def _place(run, reason):
     return f"wandb is online: {reason}; {run.url}"
 
 
-def _start(mode, reason, folder, config, names):
+def _start(
+    mode: str, reason: str, folder: pathlib.Path, config: dict[str, Any], names: dict[str, str]
+) -> tuple[Any, str]:
     """Return the wandb run, and why it is online or offline."""
     for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
         # wandb would copy tables to the home directory, which may be read-only or small.
@@ -189,7 +197,7 @@ def _start(mode, reason, folder, config, names):
     return run, reason
 
 
-def _online(reason, folder, **arguments):
+def _online(reason: str, folder: pathlib.Path, **arguments: Any) -> tuple[Any, str]:
     """Return a run that uploads as it goes and `reason`, or `None` and why not."""
     import wandb
 
@@ -202,7 +210,7 @@ def _online(reason, folder, **arguments):
     return None, "you are not logged in (`wandb login`)"
 
 
-def _init(mode, folder, **arguments):
+def _init(mode: Literal["online", "offline"], folder: pathlib.Path, **arguments: Any) -> Any:
     import wandb
 
     settings = wandb.Settings(
@@ -226,15 +234,15 @@ def _init(mode, folder, **arguments):
     return run
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {one_line(error)}"
 
 
-def _edges(histogram):
+def _edges(histogram: Mapping[str, Any]) -> np.ndarray:
     return histogram_edges(histogram["scale"], histogram["limit"], len(histogram["counts"]))
 
 
-def _lines(title, history, keys):
+def _lines(title: str, history: list[dict[str, Any]], keys: list[str]) -> Any:
     import wandb
 
     epochs = [row["epoch"] for row in history]
@@ -242,10 +250,10 @@ def _lines(title, history, keys):
     return wandb.plot.line_series(epochs, columns, keys=keys, title=title, xname="epoch", split_table=True)
 
 
-def _confusion(counts, class_names):
+def _confusion(counts: list[list[int]], class_names: Sequence[str]) -> Any:
     import wandb
 
-    columns = ["Actual", "Predicted", "nPredictions"]
+    columns: list[str | int] = ["Actual", "Predicted", "nPredictions"]
     cells = [
         [class_names[true], class_names[predicted], count]
         for true, row in enumerate(counts)
@@ -254,7 +262,7 @@ def _confusion(counts, class_names):
     return wandb.plot_table(
         "wandb/confusion_matrix/v1",
         wandb.Table(columns=columns, data=cells),
-        {column: column for column in columns},
+        {str(column): str(column) for column in columns},
         {"title": "Confusion Matrix Curve"},
         split_table=True,
     )

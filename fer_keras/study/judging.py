@@ -6,16 +6,30 @@ import hashlib
 import itertools
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 from scipy.stats import rankdata, spearmanr
 
 from fer_keras.experiment import LAST_EPOCHS
-from fer_keras.study.plan import FINDINGS, FIRST_SEED, LEVEL, LOOKS, MATTERS, RUN_FINDINGS, STEPS
+from fer_keras.study.plan import (
+    FINDINGS,
+    FIRST_SEED,
+    LEVEL,
+    LOOKS,
+    MATTERS,
+    RUN_FINDINGS,
+    STEPS,
+    Finding,
+    RunFinding,
+)
+from fer_keras.study.results import Results
 
 HOLDS, FAILS, EQUAL, INCONCLUSIVE = "holds", "does not hold", "no difference that matters", "inconclusive"
+RunValues = dict[str, dict[int, float]]  # {run name: {seed: value}}
+Table = dict[str, RunValues]  # {metric: values}
 VERDICTS = (HOLDS, FAILS, EQUAL, INCONCLUSIVE)
 FALSE = 0.05  # chance of a false verdict on one finding over all looks
 PILOT_SEEDS = range(FIRST_SEED)
@@ -73,35 +87,35 @@ class Judgement:
     needed: int | None = None
 
 
-def _mean_of(key, epochs=slice(-LAST_EPOCHS, None)):
+def _mean_of(key: str, epochs: slice = slice(-LAST_EPOCHS, None)) -> Callable[[dict], float]:
     return lambda result: statistics.fmean(row[key] for row in result["history"][epochs])
 
 
-def _gap(result):
+def _gap(result: dict[str, Any]) -> float:
     # Keras' training accuracy is the mean over the epoch's steps, dropout and augmentation included.
     return _mean_of("train_acc")(result) - _mean_of("val_acc")(result)
 
 
-def _inference_gap(result):
+def _inference_gap(result: dict[str, Any]) -> float | None:
     if "train_acc_inference" not in result["history"][-1]:
         return None
     return _mean_of("train_acc_inference")(result) - _mean_of("val_acc")(result)
 
 
-def _val_acc_change(result):
+def _val_acc_change(result: dict[str, Any]) -> float | None:
     accuracies = [row["val_acc"] for row in result["history"]]
     if len(accuracies) < 2:
         return None
     return statistics.fmean(abs(after - before) for before, after in itertools.pairwise(accuracies))
 
 
-def _overfit_epochs(result):
+def _overfit_epochs(result: dict[str, Any]) -> int:
     # A check that never came down to 0 counts as one epoch longer than it was.
     overfit = result["overfit"]
     return overfit["epochs_to_zero"] or len(overfit["losses"]) + 1
 
 
-def _first_layer(figures):
+def _first_layer(figures: Mapping[str, Sequence[float]] | None) -> float | None:
     return None if figures is None else statistics.fmean(next(iter(figures.values())))
 
 
@@ -147,7 +161,7 @@ LAST_EPOCH_METRICS = METRICS | {
 }
 
 
-def rule_hash(run=None):
+def rule_hash(run: str | None = None) -> str:
     """Return the SHA-256 of the rule and of what it judges: metrics, margins and pairs, without their words.
 
     Every result of the study holds that of its run, taken when it was recorded: a later change of a claim on the
@@ -165,9 +179,9 @@ def rule_hash(run=None):
     return hashlib.sha256(repr(rule).encode()).hexdigest()
 
 
-def figures(found, metrics=METRICS):
+def figures(found: Results, metrics: Mapping[str, Metric] = METRICS) -> Table:
     """Return {metric: {run name: {seed: value}}} of what `fer_keras.study.results.read` found."""
-    table = {name: {} for name in metrics}
+    table: Table = {name: {} for name in metrics}
     for result in itertools.chain.from_iterable(found.values()):
         experiment = result["experiment"]
         for name, metric in metrics.items():
@@ -176,7 +190,7 @@ def figures(found, metrics=METRICS):
     return table
 
 
-def judge(finding, table, looks=LOOKS):
+def judge(finding: Finding, table: Table, looks: Sequence[int] = LOOKS) -> tuple[str, list[Judgement]]:
     """Judge `finding` at the first look that decides it, else at the last one that the results reach.
 
     Args:
@@ -189,7 +203,8 @@ def judge(finding, table, looks=LOOKS):
         if one pair refutes the claim (Holm's first step over the pairs), else `INCONCLUSIVE`; and a `Judgement` of
         each pair.
     """
-    judgements = None
+    judgements: list[Judgement] = []
+    verdict = INCONCLUSIVE
     for look in looks:
         seeds = range(FIRST_SEED, FIRST_SEED + look)
         reached = [compare(finding, pair, table[finding.metric], seeds, LEVEL) for pair in finding.pairs]
@@ -202,7 +217,7 @@ def judge(finding, table, looks=LOOKS):
     return verdict, judgements
 
 
-def judge_pilot(finding, table):
+def judge_pilot(finding: Finding, table: Table) -> str | None:
     """Return the verdict by the pilot's rule, on its seeds alone; `None` if the pilot lacks a run or a figure.
 
     That rule: the 95 % confidence interval after the last epoch inside the claim of every pair, or outside that of
@@ -224,14 +239,16 @@ def judge_pilot(finding, table):
     return HOLDS if verdicts == {HOLDS} else INCONCLUSIVE
 
 
-def _of_pairs(judgements):
+def _of_pairs(judgements: Sequence[Judgement]) -> str:
     verdicts = {judgement.verdict for judgement in judgements}
     if verdicts == {HOLDS} or verdicts == {EQUAL}:
         return verdicts.pop()
     return FAILS if any(judgement.rejected for judgement in judgements) else INCONCLUSIVE
 
 
-def compare(finding, pair, values, seeds, level):
+def compare(
+    finding: Finding, pair: tuple[str, str | float], values: RunValues, seeds: Iterable[int], level: float
+) -> Judgement:
     """Return the `Judgement` of one pair, paired by seed: a seed is also that of the split, so faces are equal.
 
     Args:
@@ -260,20 +277,22 @@ def compare(finding, pair, values, seeds, level):
     )
 
 
-def _differences(run, other, values, seeds):
+def _differences(
+    run: str, other: str | float, values: RunValues, seeds: Iterable[int]
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
     left = values.get(run, {})
     right = values.get(other, {}) if isinstance(other, str) else dict.fromkeys(left, other)
     common = tuple(seed for seed in seeds if seed in left and seed in right)
     return common, tuple(left[seed] - right[seed] for seed in common)
 
 
-def interval(mean, sd, count, level):
+def interval(mean: float, sd: float, count: int, level: float) -> tuple[float, float]:
     """Return the confidence interval of a mean of `count` values: mean ± t · sd / √count, Student's t."""
     half = float(stdtrit(count - 1, 1 - level / 2)) * sd / math.sqrt(count)
     return mean - half, mean + half
 
 
-def seeds_for_power(mean, sd, claimed, directional):
+def seeds_for_power(mean: float, sd: float, claimed: tuple[float, float], directional: bool) -> int | None:
     """Return the seeds at which a pair would be decided with probability `POWER` if `mean` and `sd` were true.
 
     That is (z + z')² (sd / d)² + z² / 2 (Guenther 1981), z and z' the normal quantiles of 1 - `LEVEL` / 2 and of
@@ -294,7 +313,7 @@ def seeds_for_power(mean, sd, claimed, directional):
     return math.ceil((z + z_power) ** 2 * (sd / distance) ** 2 + z**2 / 2)
 
 
-def decide(low, high, claimed, directional):
+def decide(low: float, high: float, claimed: tuple[float, float], directional: bool) -> str:
     """Return the verdict on one pair by its confidence interval.
 
     Args:
@@ -307,14 +326,14 @@ def decide(low, high, claimed, directional):
     return place(low, high, claimed)
 
 
-def place(low, high, claimed):
+def place(low: float, high: float, claimed: tuple[float, float]) -> str:
     """Say whether a confidence interval lies inside the open interval `claimed`, outside, or across its border."""
     if claimed[0] < low and high < claimed[1]:
         return HOLDS
     return FAILS if high <= claimed[0] or claimed[1] <= low else INCONCLUSIVE
 
 
-def sign_flip(differences):
+def sign_flip(differences: Sequence[float]) -> tuple[float, float]:
     """Return the sum of the signed ranks of `differences`, and how often chance alone gives one as far from 0.
 
     Every sign is equally likely if there is no difference: the exact test over all 2ⁿ sign patterns (Wilcoxon
@@ -326,7 +345,7 @@ def sign_flip(differences):
 
 
 @functools.cache
-def _sign_patterns(count):
+def _sign_patterns(count: int) -> np.ndarray:
     return np.array(list(itertools.product((-1, 1), repeat=count)))
 
 
@@ -353,7 +372,7 @@ class Association:
     unfinished: tuple[str, ...] = ()
 
 
-def associate(finding, table, found):
+def associate(finding: RunFinding, table: Table, found: Results) -> Association:
     """Return the `Association` of a `fer_keras.study.plan.RunFinding`, over the means of each run's new seeds.
 
     Args:
@@ -375,17 +394,17 @@ def associate(finding, table, found):
     return Association(finding.claim, len(names), rho, low, high, place(low, high, finding.claimed), unfinished)
 
 
-def associations(table, found):
+def associations(table: Table, found: Results) -> list[Association]:
     """Return the `Association` of each of `RUN_FINDINGS`."""
     return [associate(finding, table, found) for finding in RUN_FINDINGS]
 
 
-def _run_means(values):
+def _run_means(values: RunValues) -> dict[str, float]:
     new = {run: [v for seed, v in by_seed.items() if seed >= FIRST_SEED] for run, by_seed in values.items()}
     return {run: statistics.fmean(of_run) for run, of_run in new.items() if of_run}
 
 
-def _unfinished(name, found):
+def _unfinished(name: str, found: Results) -> float:
     checks = [
         result["overfit"]["epochs_to_zero"] is None
         for result in itertools.chain.from_iterable(found.values())

@@ -72,7 +72,7 @@ class Finding:
     claimed: tuple[float, float]
     pairs: tuple[tuple[str, str | float], ...]
 
-    def is_directional(self, pair):
+    def is_directional(self, pair: tuple[str, str | float]) -> bool:
         """Whether the claim on `pair` is one of more or less alone, without a margin of its own."""
         return self.claimed in (MORE, LESS) and (isinstance(pair[1], str) or pair[1] == 0)
 
@@ -640,7 +640,7 @@ CLAIMS = (
 )
 
 
-def _readings(claim):
+def _readings(claim: Finding) -> tuple[Finding, ...]:
     """Return the findings of a claim: one on the gap is judged by both of its readings."""
     if claim.metric != "gap":
         return (claim,)

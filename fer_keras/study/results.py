@@ -2,11 +2,16 @@
 
 import json
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import write_text
+from fer_keras.core.files import StrPath, write_text
 from fer_keras.runs import records
 from fer_keras.study.plan import FIRST_SEED, LOOKS, STEPS
+
+Result = dict[str, Any]  # of one run and seed, see `compact`
+Results = dict[str, list[Result]]  # {experiment file's stem: result of each seed}
 
 ENVIRONMENT = (
     "fer_keras",
@@ -35,7 +40,7 @@ HISTORY = (
 SPREAD = ("gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
 
 
-def compact(record, parameters, rule=None):
+def compact(record: dict[str, Any], parameters: int, rule: str | None = None) -> Result:
     """Return the result of a finished run.
 
     Args:
@@ -70,16 +75,16 @@ def compact(record, parameters, rule=None):
     }
 
 
-def _by_layer(history, kind):
+def _by_layer(history: list[dict[str, Any]], kind: str) -> dict[str, list[float]]:
     names = [name for name in history[0] if name.startswith(f"{kind}/")]
     return {name.removeprefix(f"{kind}/"): [rounded(row[name], 4) for row in history] for name in names}
 
 
-def _kept(environment):
+def _kept(environment: Mapping[str, Any]) -> dict[str, Any]:
     return {key: environment.get(key) for key in ENVIRONMENT}
 
 
-def rounded(value, digits):
+def rounded(value: Any, digits: int) -> Any:
     """Return `value` with every float in it, however deep, rounded to `digits` significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")
@@ -90,12 +95,12 @@ def rounded(value, digits):
     return value
 
 
-def path(folder, stem, seed):
+def path(folder: StrPath, stem: str, seed: int) -> pathlib.Path:
     """Return where the result of an experiment file and a seed is kept: folder/stem/seed.json."""
     return pathlib.Path(folder) / stem / f"{seed}.json"
 
 
-def write(path, result):
+def write(path: StrPath, result: Result) -> None:
     """Write `result` as JSON with one line for each part and each epoch, so that differences are readable."""
     parts = []
     for name, part in result.items():
@@ -104,7 +109,7 @@ def write(path, result):
     write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
 
 
-def read_one(path):
+def read_one(path: StrPath) -> Result | None:
     """Return the result at `path`, or `None` if there is none.
 
     Raises:
@@ -119,13 +124,13 @@ def read_one(path):
         raise InputError(f"{path} is damaged: {error}. Delete it and run `fer-keras study` again.") from None
 
 
-def read(folder):
+def read(folder: StrPath) -> Results:
     """Return {experiment file's stem: [result of each seed]} of all results in `folder`, sorted.
 
     Raises:
         InputError: if a file is damaged, or the results are of different data.
     """
-    found = {}
+    found: dict[str, list[tuple[int, Any]]] = {}
     for file in pathlib.Path(folder).glob("*/*.json"):
         if file.stem.isdecimal():
             found.setdefault(file.parent.name, []).append((int(file.stem), read_one(file)))
@@ -139,12 +144,12 @@ def read(folder):
     return results
 
 
-def pilot(found):
+def pilot(found: Results) -> Results:
     """Return the part of `found` that shaped the rule: the first seeds of the study's runs."""
     return _part(found, _is_pilot)
 
 
-def latest(found):
+def latest(found: Results) -> Results:
     """Return `found` with each run's new seeds alone, or its pilot's until the new ones reach the first look."""
     new = _part(found, lambda seed: seed >= FIRST_SEED)
     complete = {stem: group for stem, group in new.items() if len(group) >= LOOKS[0]}
@@ -154,11 +159,11 @@ def latest(found):
     }
 
 
-def _is_pilot(seed):
+def _is_pilot(seed: int) -> bool:
     return seed < FIRST_SEED
 
 
-def _part(found, wanted):
+def _part(found: Results, wanted: Callable[[int], bool]) -> Results:
     runs = {name for step in STEPS for name in step.runs}
     part = {
         stem: [r for r in group if wanted(r["experiment"]["seed"])]
@@ -168,5 +173,5 @@ def _part(found, wanted):
     return {stem: group for stem, group in part.items() if group}
 
 
-def _json(value):
+def _json(value: Any) -> str:
     return json.dumps(value, allow_nan=False)

@@ -7,12 +7,15 @@ import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from fer_keras import models, study
 from fer_keras.core import jobs as processes
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 from fer_keras.core.progress import progress
 from fer_keras.data import load as load_data
 from fer_keras.experiment import Experiment, files_in
@@ -34,22 +37,22 @@ class Job:
     result: pathlib.Path
 
     @property
-    def title(self):
+    def title(self) -> str:
         return f"{self.experiment.name} seed {self.experiment.seed}"
 
 
 def run(
-    names=(),
+    names: Sequence[str] = (),
     *,
-    step=None,
-    seeds=study.LOOKS[0],
-    epochs=None,
-    workers=None,
-    data=None,
-    folder="experiments",
-    output="runs",
-    tracking="disabled",
-):
+    step: int | None = None,
+    seeds: int = study.LOOKS[0],
+    epochs: int | None = None,
+    workers: int | None = None,
+    data: StrPath | None = None,
+    folder: StrPath = "experiments",
+    output: StrPath = "runs",
+    tracking: str = "disabled",
+) -> tuple[list[Job], list[Job]]:
     """Run what is missing of the study and keep its results in `folder`/results.
 
     A run is done if its result has the same resolved experiment and the same data. An interrupted one continues.
@@ -111,7 +114,14 @@ class Look:
     inconclusive: list[str]
 
 
-def decide(*, step=None, epochs=None, data=None, folder="experiments", **options):
+def decide(
+    *,
+    step: int | None = None,
+    epochs: int | None = None,
+    data: StrPath | None = None,
+    folder: StrPath = "experiments",
+    **options: Any,
+) -> Iterator[Look]:
     """Run the study look by look, until each finding is decided or the looks are used up.
 
     The first look has all runs, a later one those of the findings that are still inconclusive. A failed run ends
@@ -137,7 +147,7 @@ def decide(*, step=None, epochs=None, data=None, folder="experiments", **options
         table = judging.figures(results.read(place))
         verdicts = {finding: judging.judge(finding, table)[0] for finding in findings}
         pending = [finding for finding in findings if verdicts[finding] == judging.INCONCLUSIVE]
-        minutes = sum(results.read_one(job.result)["cost"]["minutes"] for job in done)
+        minutes = sum(result["cost"]["minutes"] for job in done if (result := results.read_one(job.result)))
         decided = [finding.claim for finding in findings if finding not in pending]
         yield Look(seeds, done, failed, minutes, decided, [finding.claim for finding in pending])
         if failed or not pending:
@@ -145,11 +155,11 @@ def decide(*, step=None, epochs=None, data=None, folder="experiments", **options
         names = _runs_of(pending)
 
 
-def _runs_of(findings):
+def _runs_of(findings: Iterable[study.Finding]) -> set[str]:
     return {side for finding in findings for pair in finding.pairs for side in pair if isinstance(side, str)}
 
 
-def experiment_files(folder):
+def experiment_files(folder: StrPath) -> dict[pathlib.Path, Experiment]:
     """Return {`Path`: `Experiment`} of the files in `folder`, in the order of the study, others last.
 
     Raises:
@@ -160,7 +170,9 @@ def experiment_files(folder):
     return dict(sorted(found.items(), key=lambda item: order.get(item[1].name, len(order))))
 
 
-def select(files, names=(), step=None):
+def select(
+    files: Mapping[pathlib.Path, Experiment], names: Sequence[str] = (), step: int | None = None
+) -> dict[pathlib.Path, Experiment]:
     """Return the part of `files` with the given run names or file stems, and of the given step.
 
     Without names: every run of the study.
@@ -186,15 +198,15 @@ def select(files, names=(), step=None):
     }
 
 
-def home(folder, synthetic, epochs):
+def home(folder: StrPath, synthetic: bool, epochs: int | None) -> pathlib.Path:
     """Return where results go: apart from the study's own if of synthetic faces or of other epochs."""
     apart = [*(["synthetic"] if synthetic else []), *([f"epochs-{epochs}"] if epochs else [])]
     return pathlib.Path(folder, "results", *apart)
 
 
-def plan(files, seeds, epochs, folder):
+def plan(files: Mapping[pathlib.Path, Experiment], seeds: int, epochs: int | None, folder: StrPath) -> list[Job]:
     """Return the `Job`s of all files and seeds: every file's first seed, then every file's second."""
-    changes = {"epochs": epochs} if epochs else {}
+    changes: dict[str, Any] = {"epochs": epochs} if epochs else {}
     seeded = [
         (path, dataclasses.replace(experiment, seed=first_seed(experiment.name) + number, **changes))
         for number in range(seeds)
@@ -203,22 +215,22 @@ def plan(files, seeds, epochs, folder):
     return [Job(path, job, results.path(folder, path.stem, job.seed)) for path, job in seeded]
 
 
-def first_seed(name):
+def first_seed(name: str) -> int:
     """Return the first seed of a run: those before it are the study's pilot."""
     return study.FIRST_SEED if is_of_study(name) else 0
 
 
-def is_of_study(name):
+def is_of_study(name: str) -> bool:
     """Return whether a step of the study has a run of this name."""
     return any(name in step.runs for step in study.STEPS)
 
 
-def missing(jobs, digest):
+def missing(jobs: Iterable[Job], digest: str) -> list[Job]:
     """Return the jobs that have no result of the same resolved experiment on the data of `digest`."""
     return [job for job in jobs if not _done(results.read_one(job.result), job, digest)]
 
 
-def _done(result, job, digest):
+def _done(result: dict[str, Any] | None, job: Job, digest: str) -> bool:
     return (
         result is not None
         # A setting that came later has its default in an older result.
@@ -233,7 +245,7 @@ class Run:
 
     job: Job
     process: processes.Process
-    bar: int
+    bar: TaskID
     folder: pathlib.Path | None = None
 
 
@@ -249,22 +261,31 @@ class Runs(processes.Pool[Run]):
         total: number of jobs, with those already done.
     """
 
-    def __init__(self, jobs, workers, options, output, data, total):
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        workers: int,
+        options: Sequence[str],
+        output: pathlib.Path,
+        data: Mapping[str, Any],
+        total: int,
+    ) -> None:
         super().__init__(workers)
         self.waiting, self.options, self.output, self.data = list(reversed(jobs)), options, output, data
         self.environment = processes.thread_settings(workers)
-        self.done, self.failed = [], []
+        self.done: list[Job] = []
+        self.failed: list[Job] = []
         self.progress = progress(*COLUMNS)
         self.total = self.progress.add_task("study", total=total, completed=total - len(jobs))
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.progress.stop()
 
-    def next_job(self):
+    def next_job(self) -> Run | None:
         if not self.waiting:
             return None
         job = self.waiting.pop()
@@ -273,7 +294,7 @@ class Runs(processes.Pool[Run]):
         process = processes.Process(command, tempfile.TemporaryFile(), self.environment)
         return Run(job, process, self.progress.add_task(job.title, total=job.experiment.epochs))
 
-    def is_over(self, run):
+    def is_over(self, run: Run) -> bool:
         code = run.process.exit_code()  # before the record is read, so that nothing is missed
         run.folder = run.folder or self._find(run.job, records.find_unfinished)
         epochs = records.rows(run.folder / records.HISTORY) if run.folder else []
@@ -283,7 +304,9 @@ class Runs(processes.Pool[Run]):
         self.progress.remove_task(run.bar)
         self.progress.advance(self.total)
         if code == 0:
-            self._keep(run.job, records.read(self._find(run.job, records.find_complete)))
+            folder = self._find(run.job, records.find_complete)
+            assert folder is not None, "a run that ends with 0 is complete"
+            self._keep(run.job, records.read(folder))
         else:
             self.failed.append(run.job)
             LOG.error("failed  %s, exit code %d", run.job.title, code)
@@ -291,12 +314,12 @@ class Runs(processes.Pool[Run]):
                 LOG.error("    %s", line)
         return True
 
-    def _find(self, job, find):
+    def _find(self, job: Job, find: Callable[..., pathlib.Path | None]) -> pathlib.Path | None:
         teachers = job.experiment.teachers
-        data = self.data | ({"teachers": distillation.digests(teachers)} if teachers else {})
+        data = {**self.data, **({"teachers": distillation.digests(teachers)} if teachers else {})}
         return find(self.output, models.resolved(job.experiment), data)
 
-    def _keep(self, job, record):
+    def _keep(self, job: Job, record: dict[str, Any]) -> None:
         name = job.experiment.name
         rule = judging.rule_hash(name) if is_of_study(name) else None
         result = results.compact(record, parameters(job.experiment), rule)
@@ -311,6 +334,6 @@ class Runs(processes.Pool[Run]):
         )
 
 
-def parameters(experiment):
+def parameters(experiment: Experiment) -> int:
     """Return the number of weights of the experiment's model."""
     return models.build(experiment.model, experiment.model_options, []).count_params()

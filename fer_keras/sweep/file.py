@@ -10,6 +10,7 @@ import pathlib
 import re
 import reprlib
 import textwrap
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 from fer_keras.experiment import Experiment, override
 from fer_keras.experiment import load as load_experiment
 
@@ -69,18 +71,18 @@ class Sweep:
     early: dict[str, int] | None
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """The most epochs that a trial can have."""
         if "epochs" in self.distributions:
-            return max(map(int, _ends(self.distributions["epochs"])))
+            return max(map(int, ends(self.distributions["epochs"])))
         return int(self.constants.get("epochs", self.experiment.epochs))
 
-    def settings(self, params):
+    def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return {setting: value} of a trial with Optuna's `params`, the constants included."""
         return self.constants | {key: _tidy(params[key], self.distributions[key]) for key in params}
 
 
-def load(path):
+def load(path: StrPath) -> Sweep:
     """Return the `Sweep` that the YAML file at `path` describes.
 
     Every setting is tried on the experiment, so that a misspelt one does not fail trial by trial.
@@ -110,14 +112,14 @@ def load(path):
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which also refuses a key that stands twice in a mapping."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := sorted({key for key in keys if keys.count(key) > 1} - {"<<"}):
             raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
-def _check_values(path, config):
+def _check_values(path: pathlib.Path, config: Any) -> None:
     """Refuse too many values, one that is too large, and any of a type that JSON does not have."""
     waiting, count = [config], 0
     while waiting:
@@ -146,12 +148,12 @@ def _check_values(path, config):
             raise InputError(f"{path} holds a {kind}: {_shown(value)}. Put it in quotes to make it a text.")
 
 
-def _shown(value):
+def _shown(value: Any) -> str:
     """Return `value` for a message, shortened."""
     return reprlib.repr(value)
 
 
-def parse(config, stem):
+def parse(config: dict[str, Any], stem: str) -> Sweep:
     """Return the `Sweep` of the `dict` read from a file called `stem`.yaml.
 
     Raises:
@@ -184,12 +186,12 @@ def parse(config, stem):
         early=_early(config.get("early_terminate")),
     )
     for key, kind in kinds.items():
-        for value in _ends(kind) if key in distributions else [kind]:
+        for value in ends(kind) if key in distributions else [kind]:
             override(sweep.experiment, [f"{key}={value}"])
     return sweep
 
 
-def _goal(metric):
+def _goal(metric: Mapping[str, Any]) -> str:
     if "goal" not in metric and metric["name"].endswith("_acc"):
         LOGGER.warning(
             "The sweep minimizes %s, as `wandb sweep` does without a goal. To maximize it, write goal: maximize.",
@@ -198,7 +200,7 @@ def _goal(metric):
     return _one_of("metric goal", metric.get("goal", "minimize"), GOALS)
 
 
-def cells(distributions):
+def cells(distributions: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
     """Return every combination of the values, a list of {setting: value}, the last setting changing fastest.
 
     Raises:
@@ -208,7 +210,7 @@ def cells(distributions):
     return [dict(zip(distributions, cell, strict=True)) for cell in itertools.product(*values)]
 
 
-def _trials(method, cap, distributions):
+def _trials(method: str, cap: Any, distributions: Mapping[str, BaseDistribution]) -> int:
     if cap is not None and not (_integer(cap) and cap > 0):
         raise InputError(f"The sweep's run_cap must be a whole number above 0. Received {_shown(cap)}.")
     if method == "grid":
@@ -223,7 +225,7 @@ def _trials(method, cap, distributions):
     return cap
 
 
-def _early(spec):
+def _early(spec: Any) -> dict[str, int] | None:
     if spec is None:
         return None
     if _mapping("early_terminate", spec).get("type") != "hyperband":
@@ -241,7 +243,7 @@ def _early(spec):
     return early
 
 
-def _parameter(key, spec):
+def _parameter(key: str, spec: Any) -> Any:
     """Return Optuna's distribution, or the value of a constant."""
     spec = _mapping(f"parameter {key!r}", spec)
     if "parameters" in spec:
@@ -264,7 +266,7 @@ def _parameter(key, spec):
     return _numeric(key, kind, spec["min"], spec["max"], spec.get("q", 1))
 
 
-def _kind(key, spec):
+def _kind(key: str, spec: Mapping[str, Any]) -> str:
     if "value" in spec:
         return "constant"
     if "values" in spec:
@@ -274,7 +276,7 @@ def _kind(key, spec):
     raise InputError(f"The parameter {key!r} needs value, values, or min and max. Received {_shown(spec)}.")
 
 
-def _categorical(key, values):
+def _categorical(key: str, values: Any) -> CategoricalDistribution:
     if not isinstance(values, list) or not values:
         raise InputError(f"The values of {key!r} must be a list. Received {_shown(values)}.")
     # Optuna keeps numbers, texts, truth values and None; a list becomes the text that the experiment reads anyway.
@@ -282,7 +284,7 @@ def _categorical(key, values):
     return CategoricalDistribution(plain)
 
 
-def _numeric(key, kind, low, high, step):
+def _numeric(key: str, kind: str, low: Any, high: Any, step: Any) -> IntDistribution | FloatDistribution:
     for value in (low, high, step):
         if not (_integer(value) or isinstance(value, float) and math.isfinite(value)):
             raise InputError(
@@ -308,14 +310,14 @@ def _numeric(key, kind, low, high, step):
     return FloatDistribution(low, high, log=log, step=step if kind == "q_uniform" else None)
 
 
-def _check_steps(key, low, high, step):
+def _check_steps(key: str, low: Fraction, high: Fraction, step: Fraction) -> None:
     if low % step or high % step:
         raise InputError(f"The min and max of {key!r} must be multiples of q.")
     if (high - low) / step > MOST_STEPS:
         raise InputError(f"The q of {key!r} is too small. Expected at most {MOST_STEPS:,} steps from min to max.")
 
 
-def _count(key, distribution):
+def _count(key: str, distribution: Any) -> int:
     if isinstance(distribution, CategoricalDistribution):
         return len(distribution.choices)
     if distribution.step is None or distribution.log:
@@ -326,32 +328,33 @@ def _count(key, distribution):
     return int((high - low) / step) + 1
 
 
-def _values(key, distribution):
+def _values(key: str, distribution: Any) -> Sequence[Any]:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     low, step = Decimal(str(distribution.low)), Decimal(str(distribution.step))
     return [type(distribution.low)(low + i * step) for i in range(_count(key, distribution))]
 
 
-def _ends(distribution):
+def ends(distribution: Any) -> Sequence[Any]:
+    """Return the choices of a categorical distribution, the lowest and the highest value of any other."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     return distribution.low, distribution.high
 
 
-def _tidy(value, distribution):
+def _tidy(value: Any, distribution: BaseDistribution) -> Any:
     """Return 0.15 for the 0.15000000000000002 that sums of steps give."""
     stepped = isinstance(distribution, FloatDistribution) and distribution.step is not None
     return float(f"{value:.12g}") if stepped else value
 
 
-def _mapping(what, value):
+def _mapping(what: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"The sweep's {what} must hold keys and values. Received {_shown(value)}.")
     return value
 
 
-def _known(what, value, keys):
+def _known(what: str, value: Any, keys: Sequence[str]) -> dict[str, Any]:
     for key in _mapping(what, value):
         if key not in keys:
             close = difflib.get_close_matches(str(key), keys, n=1)
@@ -360,13 +363,13 @@ def _known(what, value, keys):
     return value
 
 
-def _one_of(what, value, values):
+def _one_of(what: str, value: Any, values: Sequence[str]) -> str:
     if value not in values:
         raise InputError(f"The sweep's {what} must be one of: {', '.join(values)}. Received {_shown(value)}.")
     return value
 
 
-def _name(name):
+def _name(name: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", str(name)):
         raise InputError(
             f"A sweep's name is of letters, digits, '-', '_' and '.', 64 at most. Received {_shown(name)}."
@@ -374,5 +377,5 @@ def _name(name):
     return str(name)
 
 
-def _integer(value):
+def _integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -4,10 +4,14 @@ import contextlib
 import json
 import os
 import pathlib
+from collections.abc import Iterator
+from io import RawIOBase
+from typing import Any
 
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 
 
 class Journal(JournalFileBackend):
@@ -20,7 +24,7 @@ class Journal(JournalFileBackend):
         InputError: if a whole line of the file is no JSON object.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: StrPath) -> None:
         self.path, self.lock = pathlib.Path(path), JournalFileSymlinkLock(str(path))
         super().__init__(str(path), self.lock)
         self.append_logs([])
@@ -35,7 +39,7 @@ class Journal(JournalFileBackend):
                     "the sweep anew."
                 )
 
-    def append_logs(self, logs):
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write `logs` behind the last whole line, all of them or none."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with self._locked(), open(self.path, "r+b", buffering=0) as file:
@@ -51,7 +55,7 @@ class Journal(JournalFileBackend):
                 raise
 
     @contextlib.contextmanager
-    def _locked(self):
+    def _locked(self) -> Iterator[None]:
         self.lock.acquire()
         try:
             yield
@@ -59,7 +63,7 @@ class Journal(JournalFileBackend):
             self.lock.release()
 
 
-def _end_of_lines(file, block=1 << 16):
+def _end_of_lines(file: RawIOBase, block: int = 1 << 16) -> int:
     """Return the size in bytes of the whole lines of `file`."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:

@@ -1,17 +1,23 @@
 """Pictures of a sweep: its history, which settings mattered, and all trials side by side."""
 
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import matplotlib
 import numpy as np
 import optuna
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, new_figure, write
+from fer_keras.core.files import StrPath
+from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, Drawing, new_figure, write
 
 FEWEST = 4  # completed trials, below which nothing can be said of settings
 
 
-def draw(result, study, folder):
+def draw(result: dict[str, Any], study: optuna.Study, folder: StrPath) -> dict[str, pathlib.Path]:
     """Write the pictures of a sweep into `folder` as PNG; what there are too few trials for is left out.
 
     Args:
@@ -24,7 +30,7 @@ def draw(result, study, folder):
     """
     rows = [row for row in result["trials"] if row["value"] is not None]
     complete = [row for row in rows if row["state"] == "complete"]
-    drawings = {}
+    drawings: dict[str, Drawing] = {}
     if rows:
         drawings["Sweep History"] = (history, rows, result["metric"], result["goal"])
     if len(complete) >= FEWEST and len({row["value"] for row in complete}) > 1:
@@ -36,7 +42,7 @@ def draw(result, study, folder):
     return write(result["sweep"], drawings, folder)
 
 
-def history(rows, metric, goal):
+def history(rows: Sequence[Mapping[str, Any]], metric: str, goal: str) -> Figure:
     """Return a `Figure` of each trial's value, those stopped early hollow, and of the best so far."""
     figure, axes = new_figure(width=8)
     complete = [row for row in rows if row["state"] == "complete"]
@@ -57,7 +63,7 @@ def history(rows, metric, goal):
     return figure
 
 
-def importance(importances, metric):
+def importance(importances: Mapping[str, float], metric: str) -> Figure:
     """Return a `Figure` of how much of the values' variance each setting explains (fANOVA, Hutter et al. 2014).
 
     Args:
@@ -73,7 +79,9 @@ def importance(importances, metric):
     return figure
 
 
-def parallel(rows, distributions, metric, goal):
+def parallel(
+    rows: Sequence[Mapping[str, Any]], distributions: Mapping[str, BaseDistribution], metric: str, goal: str
+) -> Figure:
     """Return a `Figure` with an axis for each setting and a line for each trial, the lighter the better."""
     scales = {key: _scale([row["settings"][key] for row in rows], kind) for key, kind in distributions.items()}
     values = np.array([row["value"] for row in rows])
@@ -85,7 +93,10 @@ def parallel(rows, distributions, metric, goal):
     for row in order:
         last = row == order[-1]
         axes.plot(places, heights[row], color=VALIDATION if last else colors[row], linewidth=3 if last else 1.2)
-    ticks = [*(ticks for _, ticks in scales.values()), [(0, f"{values.min():.4g}"), (1, f"{values.max():.4g}")]]
+    ticks: list[list[tuple[float, str]]] = [
+        *(ticks for _, ticks in scales.values()),
+        [(0, f"{values.min():.4g}"), (1, f"{values.max():.4g}")],
+    ]
     for place, marks in zip(places, ticks, strict=True):
         axes.axvline(place, color=QUIET, linewidth=1)
         for height, text in marks:
@@ -98,16 +109,16 @@ def parallel(rows, distributions, metric, goal):
     return figure
 
 
-def _scale(values, distribution):
-    """Return heights in [0, 1] of `values`, and the marks [(height, text)] of their axis."""
+def _scale(values: Sequence[Any], distribution: Any) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Return the heights of `values`, in [0, 1], and the marks [(height, text)] of their axis."""
     if isinstance(distribution, CategoricalDistribution):
         last = max(len(distribution.choices) - 1, 1)
         marks = [(place / last, str(choice)) for place, choice in enumerate(distribution.choices)]
-        return [distribution.choices.index(value) / last for value in values], marks
+        return np.array([distribution.choices.index(value) / last for value in values]), marks
     ends = [distribution.low, distribution.high]
     numbers = np.log([*ends, *values]) if distribution.log else np.array([*ends, *values], "float64")
     return _unit(numbers)[2:], [(0, f"{ends[0]:g}"), (1, f"{ends[1]:g}")]
 
 
-def _unit(numbers):
+def _unit(numbers: np.ndarray) -> np.ndarray:
     return (numbers - numbers.min()) / (np.ptp(numbers) or 1)

@@ -2,11 +2,15 @@
 
 import pathlib
 import shlex
+from collections.abc import Iterable
+from typing import Any
 
-from optuna.trial import TrialState
+import optuna
+from optuna.trial import FrozenTrial, TrialState
 
-from fer_keras.core.files import plain, write_json
+from fer_keras.core.files import StrPath, plain, write_json
 from fer_keras.sweep import plots
+from fer_keras.sweep.file import Sweep
 from fer_keras.sweep.storage import origin
 
 STATES = {
@@ -19,7 +23,7 @@ STATES = {
 SHOWN = 10  # trials in the table
 
 
-def result(sweep, study):
+def result(sweep: Sweep, study: optuna.Study) -> dict[str, Any]:
     """Return the result of a sweep so far.
 
     Args:
@@ -54,7 +58,7 @@ def result(sweep, study):
     }
 
 
-def table(result):
+def table(result: dict[str, Any]) -> str:
     """Return the best trials of a `result` as text, and how to train the best one again."""
     rows = [row for row in result["trials"] if row["value"] is not None]
     rows = _ranked(rows, result["goal"])
@@ -72,16 +76,16 @@ def table(result):
     return "\n".join(lines)
 
 
-def write(result, study, folder):
+def write(result: dict[str, Any], study: optuna.Study, folder: StrPath) -> dict[str, pathlib.Path]:
     """Write sweep.json and the pictures of a `result` into `folder`; return {title: `Path`} of the pictures."""
     write_json(pathlib.Path(folder) / "sweep.json", result)
     return plots.draw(result, study, folder)
 
 
-def _row(sweep, trial):
+def _row(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
     value = trial.value if trial.state == TrialState.COMPLETE else None
     if trial.intermediate_values and value is None:
-        value = trial.intermediate_values[trial.last_step]
+        value = trial.intermediate_values[max(trial.intermediate_values)]
     return plain(
         {
             "trial": origin(trial),
@@ -94,11 +98,11 @@ def _row(sweep, trial):
     )
 
 
-def _ranked(rows, goal):
+def _ranked(rows: Iterable[dict[str, Any]], goal: str) -> list[dict[str, Any]]:
     """Return `rows` with the best first; those stopped early come after those that were not."""
     sign = -1 if goal == "maximize" else 1
     return sorted(rows, key=lambda row: (row["state"] != "complete", sign * row["value"], row["trial"]))
 
 
-def _short(value):
+def _short(value: Any) -> Any:
     return f"{value:.4g}" if isinstance(value, float) else value

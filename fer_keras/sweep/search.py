@@ -7,6 +7,8 @@ import os
 import pathlib
 import sys
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -14,6 +16,8 @@ from optuna.trial import TrialState
 from fer_keras import models
 from fer_keras.core import jobs
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
+from fer_keras.data import Faces
 from fer_keras.data import load as load_data
 from fer_keras.experiment import override
 from fer_keras.runs import records
@@ -26,16 +30,16 @@ MOST_FAILURES = 3  # in a row
 
 
 def run(
-    path,
+    path: StrPath,
     *,
-    storage=None,
-    workers=1,
-    data=None,
-    folder="sweeps",
-    output="runs",
-    tracking="disabled",
-    heartbeat=HEARTBEAT,
-):
+    storage: str | None = None,
+    workers: int = 1,
+    data: StrPath | None = None,
+    folder: StrPath = "sweeps",
+    output: StrPath = "runs",
+    tracking: str = "disabled",
+    heartbeat: int = HEARTBEAT,
+) -> dict[str, Any]:
     """Work on the sweep at `path` until all its trials are done; go on where an earlier call was interrupted.
 
     Any number of calls may work on one sweep at a time, on any machine that reaches `storage`. A trial whose
@@ -78,7 +82,7 @@ def run(
             return _conclude(store, home)
 
 
-def _conclude(store, home):
+def _conclude(store: Storage, home: pathlib.Path) -> dict[str, Any]:
     result = results.result(store.sweep, store.study)
     results.write(result, store.study, home)
     return result
@@ -96,12 +100,12 @@ class Trial:
     epoch: int = 0
     value: float | None = None
 
-    def record(self):
+    def record(self) -> pathlib.Path | None:
         """Return the run directory, or `None` before there is one."""
         found = sorted(self.folder.glob("**/run.json"), key=lambda path: path.parent.name)
         return found[-1].parent if found else None
 
-    def report(self):
+    def report(self) -> bool:
         """Report to Optuna the epochs since the last call; return whether there were any."""
         folder = self.record()
         rows = (
@@ -124,14 +128,14 @@ class Trials(jobs.Pool[Trial]):
         output: folder of the trials.
     """
 
-    def __init__(self, storage, workers, options, output):
+    def __init__(self, storage: Storage, workers: int, options: Sequence[str], output: pathlib.Path) -> None:
         super().__init__(workers)
         self.storage, self.options, self.output = storage, options, output
         wandb = {"WANDB_JOB_TYPE": "trial", "WANDB_RUN_GROUP": storage.sweep.name}
         self.environment = jobs.thread_settings(workers) | wandb
         self.failures, self.waiting = 0, False
 
-    def run_all(self):
+    def run_all(self) -> None:
         """Return when no trial is left to do, here or, as far as that can be known, elsewhere."""
         try:
             super().run_all()
@@ -139,7 +143,7 @@ class Trials(jobs.Pool[Trial]):
             for job in self.active:
                 self.storage.give_back(job.trial)
 
-    def next_job(self):
+    def next_job(self) -> Trial | None:
         if self.failures >= MOST_FAILURES:
             raise InputError(f"{self.failures} trials failed in a row. {self.failure}")
         trial = self.storage.take()
@@ -156,14 +160,14 @@ class Trials(jobs.Pool[Trial]):
         process = jobs.Process(command, open(folder / "output.log", "a+b"), self.environment)
         return Trial(trial, process, folder, sweep.metric, settings.get("epochs", sweep.experiment.epochs))
 
-    def awaits_more(self):
+    def awaits_more(self) -> bool:
         awaits = self.storage.awaits_others()
         if awaits and not self.waiting:
             LOGGER.info("No trial is left to begin. Waiting for those of other workers, in case one dies.")
         self.waiting = awaits
         return awaits
 
-    def is_over(self, job):
+    def is_over(self, job: Trial) -> bool:
         code = job.process.exit_code()  # before the record is read, so that nothing is missed
         self.storage.send_heartbeat(job.trial)
         try:
@@ -183,7 +187,7 @@ class Trials(jobs.Pool[Trial]):
             self._finish(job, TrialState.FAIL, f"failed, exit code {code}, see {job.folder / 'output.log'}")
         return True
 
-    def _finish(self, job, state, text):
+    def _finish(self, job: Trial, state: TrialState, text: str) -> None:
         if state == TrialState.FAIL:
             self.failures += 1
             self.failure = f"The last one {text}: {' '.join(job.process.last_lines())}"
@@ -196,19 +200,16 @@ class Trials(jobs.Pool[Trial]):
         )
         self._log(job, text)
 
-    def _log(self, job, text):
+    def _log(self, job: Trial, text: str) -> None:
         settings = " ".join(
             f"{key}={value}" for key, value in self.storage.sweep.settings(job.trial.params).items()
         )
         LOGGER.info("trial %s of %d: %s  %s", job.folder.name, self.storage.sweep.trials, text, settings)
 
 
-def _about(sweep, faces):
+def _about(sweep: file.Sweep, faces: Faces) -> dict[str, Any]:
     """Return what all workers must agree on; try every setting's name on the way."""
-    first = {
-        key: distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
-        for key, distribution in sweep.distributions.items()
-    }
+    first = {key: file.ends(distribution)[0] for key, distribution in sweep.distributions.items()}
     words = [f"{key}={value}" for key, value in sweep.settings(first).items()]
     models.resolved(override(sweep.experiment, words))
     return {

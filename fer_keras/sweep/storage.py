@@ -9,17 +9,20 @@ import shutil
 import socket
 import time
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import plain
+from fer_keras.core.files import StrPath, plain
 from fer_keras.runs import records
-from fer_keras.sweep.file import cells
+from fer_keras.sweep.file import Sweep, cells
 from fer_keras.sweep.journal import Journal
 
 HEARTBEAT = 15  # seconds
@@ -35,16 +38,20 @@ class Grid(BaseSampler):
     and it counts a cell as done whose trial failed.
     """
 
-    def __init__(self, distributions):
+    def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
         self.cells = cells(distributions)
 
-    def infer_relative_search_space(self, study, trial):
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
 
-    def sample_relative(self, study, trial, search_space):
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
         return {}
 
-    def sample_independent(self, study, trial, param_name, param_distribution):
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
         place = place_of(trial, study.get_trials(deepcopy=False))
         return self.cells[place % len(self.cells)][param_name]  # one too many is given up, see `Storage.take`
 
@@ -63,13 +70,22 @@ class Storage:
         InputError: if the storage cannot be opened, or holds a sweep of that name that differs.
     """
 
-    def __init__(self, sweep, folder, storage=None, about=None, *, heartbeat=HEARTBEAT):
+    def __init__(
+        self,
+        sweep: Sweep,
+        folder: StrPath,
+        storage: StrPath | None = None,
+        about: dict[str, Any] | None = None,
+        *,
+        heartbeat: int = HEARTBEAT,
+    ) -> None:
         self.sweep, self.host = sweep, socket.gethostname()
         self.folders = pathlib.Path(folder) / "workers"
         self.id = uuid.uuid4().hex[:12]
         self.shared = "://" in str(storage or "")
-        self.heartbeat, self.last_heartbeats = heartbeat, {}
-        arguments = {
+        self.heartbeat = heartbeat
+        self.last_heartbeats: dict[int, float] = {}  # of each trial
+        arguments: dict[str, Any] = {
             "study_name": sweep.name,
             "direction": sweep.goal,
             "sampler": _sampler(sweep),
@@ -77,7 +93,7 @@ class Storage:
             "load_if_exists": True,
         }
         if self.shared:
-            with _database(storage, heartbeat) as self.database:
+            with _database(str(storage), heartbeat) as self.database:
                 self.study = optuna.create_study(storage=self.database, **arguments)
         else:
             path = pathlib.Path(storage or pathlib.Path(folder) / "journal.log")
@@ -87,7 +103,7 @@ class Storage:
             self._agree(plain(about))
 
     @contextlib.contextmanager
-    def joined(self):
+    def joined(self) -> Iterator["Storage"]:
         """Be a worker of the sweep: a lock in the worker's folder shows others here that it is alive."""
         folder = self.folders / self.id
         folder.mkdir(parents=True)
@@ -97,7 +113,7 @@ class Storage:
             finally:
                 shutil.rmtree(folder)
 
-    def take(self):
+    def take(self) -> optuna.Trial | None:
         """Return a new `optuna.Trial` or one whose worker died, begun for this worker, or `None`."""
         self._reclaim()
         trials = self.trials()
@@ -115,46 +131,46 @@ class Storage:
         self.study.tell(trial, state=TrialState.FAIL)
         return None
 
-    def send_heartbeat(self, trial):
+    def send_heartbeat(self, trial: optuna.Trial) -> None:
         """Send a heartbeat for `trial` if the last one is old enough."""
         now = time.monotonic()
         if self.shared and now - self.last_heartbeats.get(trial.number, -math.inf) >= self.heartbeat:
             self.database.record_heartbeat(trial._trial_id)
             self.last_heartbeats[trial.number] = now
 
-    def give_back(self, trial):
+    def give_back(self, trial: optuna.Trial) -> None:
         """Put `trial` back into the queue, for any worker."""
         frozen = self.trials()[trial.number]
         if frozen.state == TrialState.RUNNING:
             self.study.tell(trial.number, state=TrialState.FAIL)
             _repeat(self.study, frozen)
 
-    def awaits_others(self):
+    def awaits_others(self) -> bool:
         """Return whether another worker has a trial that would come back here if it died."""
         return any(
             trial.state == TrialState.RUNNING and (self.shared or trial.user_attrs.get("host") == self.host)
             for trial in self.trials()
         )
 
-    def trials(self):
+    def trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def close(self):
+    def close(self) -> None:
         """End the connections to a database."""
         if self.shared:
             self.database.remove_session()
             self.database.engine.dispose()
 
-    def _reclaim(self):
+    def _reclaim(self) -> None:
         if self.shared:
             optuna.storages.fail_stale_trials(self.study)
             return
-        owners = {
-            trial.user_attrs.get("worker")
+        owners: set[str] = {
+            trial.user_attrs.get("worker", "")
             for trial in self.trials()
             if trial.state == TrialState.RUNNING and trial.user_attrs.get("host") == self.host
         }
-        for owner in owners - {self.id}:
+        for owner in owners - {self.id, ""}:
             folder = self.folders / owner
             folder.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(InputError), records.locked(folder):  # locked while its owner is alive
@@ -164,7 +180,7 @@ class Storage:
                         _repeat(self.study, trial, MOST_RETRIES)
                 shutil.rmtree(folder)
 
-    def _agree(self, about):
+    def _agree(self, about: dict[str, Any]) -> None:
         begun = self.study.user_attrs.get("about")
         if begun is None:
             self.study.set_user_attr("about", about)
@@ -175,29 +191,29 @@ class Storage:
             )
 
 
-def origin(trial):
+def origin(trial: FrozenTrial) -> int:
     """Return the number of the trial that `trial` repeats after its worker died, else its own."""
     return trial.system_attrs.get("failed_trial", trial.number)
 
 
-def places(trials):
+def places(trials: Sequence[FrozenTrial]) -> list[int]:
     """Return the numbers of all trials but repetitions and those given up as duplicates, in order."""
     return sorted({origin(trial) for trial in trials if not trial.user_attrs.get("duplicate")})
 
 
-def place_of(trial, trials):
+def place_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
     """Return how many trials came before `trial`, repetitions not counted."""
     return sum(place < origin(trial) for place in places(trials))
 
 
-def _repeat(study, trial, most=None):
+def _repeat(study: optuna.Study, trial: FrozenTrial, most: int | None = None) -> None:
     """Put `trial` into the queue again, without its owner's name."""
     free = copy.copy(trial)
     free.user_attrs = {}
     RetryHeartbeatStaleTrialCallback(max_retry=most)(study, free)
 
 
-def _journal_study(path, arguments):
+def _journal_study(path: pathlib.Path, arguments: dict[str, Any]) -> optuna.Study:
     journal = Journal(path)
     try:
         return optuna.create_study(storage=JournalStorage(journal), **arguments)
@@ -207,13 +223,13 @@ def _journal_study(path, arguments):
         ) from error
 
 
-def _sampler(sweep):
+def _sampler(sweep: Sweep) -> BaseSampler:
     if sweep.method == "grid":
         return Grid(sweep.distributions)
     return TPESampler(constant_liar=True) if sweep.method == "bayes" else RandomSampler()
 
 
-def _pruner(sweep):
+def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
     if sweep.early is None:
         return optuna.pruners.NopPruner()
     least, eta = sweep.early["min_iter"], sweep.early["eta"]
@@ -223,7 +239,7 @@ def _pruner(sweep):
 
 
 @contextlib.contextmanager
-def _database(url, heartbeat):
+def _database(url: str, heartbeat: int) -> Iterator[RDBStorage]:
     """Yield Optuna's storage at `url` while nobody else creates tables or studies there."""
     try:
         import psycopg  # noqa: F401

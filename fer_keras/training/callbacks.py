@@ -7,15 +7,19 @@ Those of checkpoints and learning-rate schedules are in `checkpoints` and `sched
 import logging
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from rich.progress import Progress
 
 from fer_keras.backend import distribution, private
 from fer_keras.backend.gradients import GradientStatistics, batch_gradients
 from fer_keras.core.errors import InputError
 from fer_keras.experiment import LAST_EPOCHS
+from fer_keras.training.dataset import Batches
 
 LOGGER = logging.getLogger("fer_keras")
 
@@ -23,10 +27,10 @@ LOGGER = logging.getLogger("fer_keras")
 class EpochTime(keras.callbacks.Callback):
     """Adds `epoch_time`: seconds of the epoch, training and validation."""
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.start = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs["epoch_time"] = time.perf_counter() - self.start
 
 
@@ -41,18 +45,18 @@ class FiniteLoss(keras.callbacks.Callback):
 
     async_safe = True  # runs in a thread, so that training does not wait for the GPU
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if "loss" in logs:  # `fer_keras.training.loop` reads it after the epoch only
             self._check("training", logs["loss"], f"by step {batch + 1} of")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._check("training", logs["loss"], "after")
         self._check("validation", logs.get("val_loss", 0.0), "after")
 
-    def _check(self, kind, loss, place):
+    def _check(self, kind: str, loss: float, place: str) -> None:
         if not math.isfinite(loss):
             rate = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
             raise InputError(
@@ -69,7 +73,7 @@ class GradientRatio(keras.callbacks.Callback):
     `fer_keras.backend.gradients.tracked`.
     """
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         optimizer = self.model.optimizer
         self.optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a `LossScaleOptimizer`
         if not isinstance(self.optimizer, GradientStatistics):
@@ -79,7 +83,7 @@ class GradientRatio(keras.callbacks.Callback):
                 f"{name}. Compile with fer_keras.backend.gradients.tracked(keras.optimizers.{name})(...)."
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         ratios = self.optimizer.read_ratios()
         logs["grad_ratio"] = 100 * ratios.pop("total")
         logs.update({f"grad_ratio/{layer_name(path)}": 100 * ratio for path, ratio in ratios.items()})
@@ -88,7 +92,7 @@ class GradientRatio(keras.callbacks.Callback):
 class WeightNorm(keras.callbacks.Callback):
     """Adds `weight_norm`: L2 norm of all kernels together at the end of the epoch, and `weight_norm/<layer>`."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         kernels = {v.path: v for v in self.model.trainable_variables if len(v.shape) > 1}
         norms = {path: float(np.linalg.norm(ops.convert_to_numpy(v))) for path, v in kernels.items()}
         logs["weight_norm"] = float(np.linalg.norm(list(norms.values())))
@@ -98,7 +102,7 @@ class WeightNorm(keras.callbacks.Callback):
 class LearningRate(keras.callbacks.Callback):
     """Adds `learning_rate`: the rate of the epoch's last step."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         optimizer = self.model.optimizer
         rate = private.learning_rate(optimizer)
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
@@ -115,11 +119,13 @@ class InferenceAccuracy(keras.callbacks.Callback):
         averaging: callbacks that swap in averaged weights for evaluation.
     """
 
-    def __init__(self, images, targets, averaging=()):
+    def __init__(
+        self, images: np.ndarray, targets: np.ndarray, averaging: Sequence[keras.callbacks.Callback] = ()
+    ) -> None:
         super().__init__()
         self.images, self.targets, self.averaging = images, targets, list(averaging)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch >= self.params["epochs"] - LAST_EPOCHS:
             logs["train_acc_inference"] = accuracy(self.model, self.images, self.targets, self.averaging)
 
@@ -136,11 +142,11 @@ class RecalibratedAccuracy(keras.callbacks.Callback):
         targets: as the loss takes them.
     """
 
-    def __init__(self, batches, images, targets):
+    def __init__(self, batches: Batches, images: np.ndarray, targets: np.ndarray) -> None:
         super().__init__()
         self.batches, self.images, self.targets = batches, images, targets
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         layers = [x for x in private.flatten_layers(self.model) if isinstance(x, keras.layers.BatchNormalization)]
         if not layers or epoch < self.params["epochs"] - 1:
             return
@@ -170,11 +176,13 @@ class Histograms(keras.callbacks.Callback):
             a histogram is what `histogram` returns.
     """
 
-    def __init__(self, images, labels, on_histograms):
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, on_histograms: Callable[[int, dict[str, Any]], None]
+    ) -> None:
         super().__init__()
         self.images, self.labels, self.on_histograms = images, labels, on_histograms
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         model = self.model
         gradients = batch_gradients(model, self.images, self.labels)
         parameters = {v.path: ops.convert_to_numpy(v) for v in model.trainable_variables}
@@ -193,20 +201,20 @@ class DistributedLogs(keras.callbacks.Callback):
         validation: `distribution.Part` of the validation images that this process scores.
     """
 
-    def __init__(self, batches, validation):
+    def __init__(self, batches: Batches, validation: distribution.Part) -> None:
         super().__init__()
         self.batches, self.validation = batches, validation
         wholes = [batches.size(index) for index in range(len(batches))]
         own = sum(distribution.part(whole).share * whole for whole in wholes)
         self.share = own / sum(wholes)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         distribution.start_step(self.batches.size(batch))
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Any = None) -> None:
         distribution.end_step()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         distribution.end_step()
         shares = {name: self.validation.share if name.startswith("val_") else self.share for name in logs}
         logs.update(distribution.sum_of({name: value * shares[name] for name, value in logs.items()}))
@@ -215,11 +223,11 @@ class DistributedLogs(keras.callbacks.Callback):
 class ReseedEachEpoch(keras.callbacks.Callback):
     """Reseeds shuffling, dropout and augmentation by seed and epoch, so that a resumed run gives equal results."""
 
-    def __init__(self, batches, seed):
+    def __init__(self, batches: Batches, seed: int) -> None:
         super().__init__()
         self.batches, self.seed = batches, seed
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.start(epoch)
         sequence = np.random.SeedSequence([self.seed, epoch])
         # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own, the same
@@ -235,11 +243,11 @@ class EpochRows(keras.callbacks.Callback):
 
     NAMES = {"loss": "train_loss", "acc": "train_acc"}
 
-    def __init__(self, on_epoch):
+    def __init__(self, on_epoch: Callable[[dict[str, Any]], None]) -> None:
         super().__init__()
         self.on_epoch = on_epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         row = {self.NAMES.get(name, name): float(value) for name, value in logs.items()}
         self.on_epoch({"epoch": epoch + 1, **row})
 
@@ -253,18 +261,18 @@ class ProgressBar(keras.callbacks.Callback):
 
     async_safe = True  # see `FiniteLoss`
 
-    def __init__(self, progress):
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
         self.progress, self.task = progress, progress.add_task("")
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         description = f"epoch {epoch + 1}/{self.params['epochs']}"
         self.progress.reset(self.task, total=self.params["steps"], description=description)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.progress.update(self.task, completed=batch + 1)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         names = [name for name in ("loss", "acc", "val_loss", "val_acc") if name in logs]
         figures = [f"{name} {_short(logs[name])}" for name in names]
         time = logs.get("epoch_time")
@@ -273,15 +281,15 @@ class ProgressBar(keras.callbacks.Callback):
         LOGGER.info(line, extra={"values": {"epoch": epoch + 1, **logs}})
 
 
-def _short(value):
+def _short(value: float) -> str:
     return f"{value:.3f}" if value < 100 else f"{value:.1e}"
 
 
-def _histograms(arrays):
+def _histograms(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     return {layer_name(path): histogram(array) for path, array in arrays.items() if array.ndim > 1}
 
 
-def histogram(values):
+def histogram(values: np.ndarray) -> dict[str, Any]:
     """Return {"scale", "limit", "counts"} of the finite `values`: 64 counts between `histogram_edges`."""
     values = values[np.isfinite(values)]
     magnitudes = np.abs(values[values != 0])
@@ -290,7 +298,7 @@ def histogram(values):
     return {"scale": scale, "limit": limit, "counts": counts.tolist()}
 
 
-def histogram_edges(scale, limit, bins=64):
+def histogram_edges(scale: float, limit: float, bins: int = 64) -> np.ndarray:
     """Return the `bins` + 1 edges of a histogram up to ±`limit`, linear below `scale` and logarithmic beyond.
 
     Gradients and weights peak at 0 and have long tails: of bins of equal width, one would hold nearly all.
@@ -300,7 +308,7 @@ def histogram_edges(scale, limit, bins=64):
     return edges
 
 
-def _spread(kind, arrays):
+def _spread(kind: str, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
     spread = {}
     for path, array in arrays.items():
         if array.ndim > 1:
@@ -310,11 +318,13 @@ def _spread(kind, arrays):
     return spread
 
 
-def accuracy(model, images, targets, averaging=()):
+def accuracy(
+    model: keras.Model, images: np.ndarray, targets: np.ndarray, averaging: Sequence[keras.callbacks.Callback] = ()
+) -> float:
     """Return the model's compiled accuracy on images, a fraction, in inference mode."""
     return model.evaluate(images, targets, batch_size=512, verbose=0, return_dict=True, callbacks=averaging)["acc"]
 
 
-def layer_name(path):
+def layer_name(path: str) -> str:
     """Return the layer's part of a variable's path: `"dense_1/kernel"` gives `"dense_1"`."""
     return path.rpartition("/")[0]

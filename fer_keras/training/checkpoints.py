@@ -2,8 +2,11 @@
 
 import contextlib
 import logging
+import pathlib
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,17 +22,17 @@ LOGGER = logging.getLogger("fer_keras")
 class Checkpoint(keras.callbacks.Callback):
     """Writes weights, optimizer state and epoch after each epoch."""
 
-    def __init__(self, path):
+    def __init__(self, path: pathlib.Path) -> None:
         super().__init__()
         self.path = path
 
-    def on_epoch_end(self, epoch, logs=None):
-        arrays = {str(i): array for i, array in enumerate(_arrays(self.model))}
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        arrays: dict[str, Any] = {str(i): array for i, array in enumerate(_arrays(self.model))}
         with writing(self.path) as temporary:
             np.savez(temporary, epochs=epoch + 1, **arrays)
 
 
-def restore(model, checkpoint):
+def restore(model: keras.Model, checkpoint: pathlib.Path) -> int:
     """Load a `Checkpoint` file into the compiled `model`; return the number of finished epochs, 0 without a file.
 
     Raises:
@@ -43,7 +46,7 @@ def restore(model, checkpoint):
     return epochs
 
 
-def epochs_done(checkpoint):
+def epochs_done(checkpoint: pathlib.Path) -> int:
     """Return the number of finished epochs in a `Checkpoint` file, 0 without a file.
 
     Raises:
@@ -56,7 +59,7 @@ def epochs_done(checkpoint):
 
 
 @contextlib.contextmanager
-def _opened(checkpoint):
+def _opened(checkpoint: pathlib.Path) -> Iterator[Any]:
     try:
         with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays
@@ -66,7 +69,7 @@ def _opened(checkpoint):
         ) from error
 
 
-def share(model, epochs_done):
+def share(model: keras.Model, epochs_done: int) -> int:
     """Copy the state of process 0's model to every process; return its number of finished epochs."""
     if distribution.size() > 1:
         epochs_done, arrays = distribution.of_first((epochs_done, _arrays(model)))
@@ -74,20 +77,20 @@ def share(model, epochs_done):
     return epochs_done
 
 
-def _arrays(model):
+def _arrays(model: keras.Model) -> list[np.ndarray]:
     return [ops.convert_to_numpy(v) for v in _state(model)]
 
 
-def _assign(model, arrays):
+def _assign(model: keras.Model, arrays: Sequence[np.ndarray]) -> None:
     for variable, array in zip(_state(model), arrays, strict=True):
         variable.assign(array)
 
 
-def _state(model):
+def _state(model: keras.Model) -> list[Any]:
     return [*model.variables, *built_optimizer(model).variables]
 
 
-def built_optimizer(model):
+def built_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     return model.optimizer

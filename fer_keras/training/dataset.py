@@ -105,7 +105,8 @@ class Batches(keras.utils.PyDataset):
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         if not (mixup or cutmix):
             return Plan(self.order, soft_targets=soft_targets)
-        (height, width), mixes = self.images.shape[1:3], []
+        height, width = self.images.shape[1:3]
+        mixes: list[Any] = []
         for step in range(self.steps):
             count, generator = len(self.rows(step)), self._generator(step)
             mixes.append(draw(count, height, width, generator, mixup=mixup, cutmix=cutmix))

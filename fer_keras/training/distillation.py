@@ -1,7 +1,8 @@
 """Distillation: soft targets from trained networks, Hinton et al. 2015, arXiv:1503.02531."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.core.files import sha256
 from fer_keras.core.progress import bar
 from fer_keras.data.sources import reading
+from fer_keras.experiment import Experiment
 from fer_keras.inference.outputs import give_logits
 from fer_keras.inference.prediction import fed, probabilities
 from fer_keras.model_files import saving
@@ -75,7 +77,9 @@ def _teacher(path: str, class_names: tuple[str, ...]) -> keras.Model:
     return model
 
 
-def teacher(experiment, model, class_names):
+def teacher(
+    experiment: Experiment, model: keras.Model, class_names: tuple[str, ...]
+) -> tuple[Callable[[Any], Any], str]:
     """Return a function from augmented images to the teachers' mean probabilities, and its input layer's name.
 
     Args:
@@ -105,7 +109,7 @@ def teacher(experiment, model, class_names):
         for network, said in zip(networks, outputs, strict=True)
     ]
 
-    def probabilities_of(view):
+    def probabilities_of(view: Any) -> Any:
         images = _unscaled(ops.cast(view, "float32"), scaling)
         outputs = [head(_outputs(n, images)) for n, head in zip(networks, heads, strict=True)]
         return sum(ops.cast(x, "float32") for x in outputs) / len(outputs)
@@ -113,15 +117,15 @@ def teacher(experiment, model, class_names):
     return probabilities_of, last.name
 
 
-def _outputs(network, images):
+def _outputs(network: keras.Model, images: Any) -> Any:
     return network(fed(network, images), training=False)
 
 
-def _identity(x):
+def _identity(x: Any) -> Any:
     return x
 
 
-def _unscaled(images, scaling):
+def _unscaled(images: Any, scaling: keras.Layer) -> Any:
     """Return the pixels of [0, 255] that the layer `scaling` made `images` of."""
     if isinstance(scaling, keras.layers.Rescaling):
         return images / scaling.scale

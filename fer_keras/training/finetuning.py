@@ -78,7 +78,7 @@ def body_of(model: keras.Model) -> keras.Model:
 def features_of(body: keras.Model, train: Faces, validation: Faces, advance: Callable[[float], None]) -> Features:
     """Return the `Features` of the images; `advance` is called with the number of images done."""
 
-    def passed(images, turn=1):
+    def passed(images: Any, turn: int = 1) -> np.ndarray:
         found = []
         for start in range(0, len(images), FEATURE_BATCH):
             batch = np.asarray(images[start : start + FEATURE_BATCH])[:, :, ::turn]
@@ -108,7 +108,7 @@ def fit_head(features: Features, rows: np.ndarray, classes: int) -> Head:
     return min(heads, key=lambda head: head.loss)
 
 
-def _scored(kernel, bias, features):
+def _scored(kernel: np.ndarray, bias: np.ndarray, features: Features) -> Head:
     logits = features.validation @ kernel + bias
     logits -= logits.max(axis=1, keepdims=True)
     labels = features.validation_labels
@@ -210,18 +210,18 @@ class BestWeights(keras.callbacks.Callback):
         patience: as above.
     """
 
-    def __init__(self, loss: float, patience: int):
+    def __init__(self, loss: float, patience: int) -> None:
         super().__init__()
         self.loss, self.patience, self.waited = loss, patience, 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self.best = self.model.get_weights()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.waited += 1
         if logs["val_loss"] < self.loss:
             self.loss, self.waited, self.best = logs["val_loss"], 0, self.model.get_weights()
         self.model.stop_training = self.waited >= self.patience
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         self.model.set_weights(self.best)

@@ -3,6 +3,9 @@
 import dataclasses
 import logging
 import math
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,9 +17,11 @@ from fer_keras.backend.gradients import tracked
 from fer_keras.backend.optimizers import Muon, fused, sharpness_aware
 from fer_keras.core.errors import InputError
 from fer_keras.core.progress import progress
+from fer_keras.data import Faces
+from fer_keras.experiment import Experiment
 from fer_keras.models.preprocessing import preprocessing
 from fer_keras.training import callbacks, checkpoints, distillation, loop, schedules
-from fer_keras.training.dataset import targets_of
+from fer_keras.training.dataset import Batches, targets_of
 from fer_keras.training.losses import loss_and_accuracy
 
 LOGGER = logging.getLogger("fer_keras")
@@ -33,7 +38,7 @@ PROBE = 128  # training images for the gradient histograms
 INFERENCE_IMAGES = 2870  # training images scored in inference mode, as many as FER-2013's validation images
 
 
-def build(experiment, train):
+def build(experiment: Experiment, train: Faces) -> keras.Model:
     """Return the compiled model of `experiment`: raw images (n, 48, 48, 1) to logits (n, classes).
 
     Args:
@@ -63,14 +68,14 @@ def build(experiment, train):
     return model
 
 
-def _class_weight(labels, experiment):
+def _class_weight(labels: np.ndarray, experiment: Experiment) -> dict[int, float] | None:
     if experiment.class_weight is None:
         return None
     classes = np.unique(labels)
     return dict(zip(classes.tolist(), compute_class_weight("balanced", classes=classes, y=labels), strict=True))
 
 
-def _optimizer(experiment, steps):
+def _optimizer(experiment: Experiment, steps: int) -> keras.optimizers.Optimizer:
     chosen = OPTIMIZERS[experiment.optimizer]
     try:
         optimizer = tracked(sharpness_aware(chosen) if experiment.sam else chosen)(
@@ -85,16 +90,16 @@ def _optimizer(experiment, steps):
 
 
 def fit(
-    model,
-    experiment,
-    batches,
-    validation,
+    model: keras.Model,
+    experiment: Experiment,
+    batches: Batches,
+    validation: Faces | None,
     *,
-    on_epoch=None,
-    on_histograms=None,
-    checkpoint=None,
-    capture=False,
-):
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    on_histograms: Callable[[int, dict[str, Any]], None] | None = None,
+    checkpoint: pathlib.Path | None = None,
+    capture: bool = False,
+) -> None:
     """Train `model` for the experiment's epochs, continuing from `checkpoint` if that file exists.
 
     In a group of processes (see `distribution.joined`) all must call this; only process 0 needs `on_epoch` and the
@@ -131,10 +136,10 @@ def fit(
     batches.images = device.resident(batches.images)
     with progress(show=first) as bars:
         if first:
-            recording.append(callbacks.EpochRows(on_epoch))
+            recording += [callbacks.EpochRows(on_epoch)] if on_epoch else []
             recording += [checkpoints.Checkpoint(checkpoint)] if checkpoint else []
             recording.append(callbacks.ProgressBar(bars))
-        fitted = {
+        fitted: dict[str, Any] = {
             "epochs": experiment.epochs,
             "initial_epoch": epochs_done,
             "validation_data": scored,
@@ -163,7 +168,13 @@ def fit(
             )
 
 
-def _recording(batches, experiment, scored, averaging, on_histograms):
+def _recording(
+    batches: Batches,
+    experiment: Experiment,
+    scored: tuple[np.ndarray, np.ndarray] | None,
+    averaging: list[keras.callbacks.Callback],
+    on_histograms: Callable[[int, dict[str, Any]], None] | None,
+) -> list[keras.callbacks.Callback]:
     """Return the callbacks that add metrics to the history; those of fixed images only with `on_histograms`."""
     recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
     if on_histograms:
@@ -178,7 +189,13 @@ def _recording(batches, experiment, scored, averaging, on_histograms):
     return recording
 
 
-def _step(model, experiment, batches, class_weight, capture):
+def _step(
+    model: keras.Model,
+    experiment: Experiment,
+    batches: Batches,
+    class_weight: dict[int, float] | None,
+    capture: bool,
+) -> step.Step | step.GraphedStep | None:
     """Return the training step as a function, a graph with `capture`; `None` leaves it to `Model.fit`."""
     in_view = bool(experiment.teachers) and experiment.teacher_view == "augmented"
     obstacle = capture and step.obstacle(sam=experiment.sam)
@@ -205,13 +222,13 @@ def _step(model, experiment, batches, class_weight, capture):
     return step.GraphedStep(eager) if capture and not obstacle else eager
 
 
-def stratified(labels, count):
+def stratified(labels: np.ndarray, count: int) -> np.ndarray:
     """Return up to `count` indices of `labels`, stratified by class and always the same."""
     by_class = np.argsort(labels, kind="stable")
     return np.sort(by_class[np.linspace(0, len(labels), min(count, len(labels)), endpoint=False).astype(int)])
 
 
-def overfit_losses(experiment, train):
+def overfit_losses(experiment: Experiment, train: Faces) -> list[float]:
     """Return the losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
 
     Trains at the experiment's own learning rate, constant. Cross-entropy of each training step in nats, without
@@ -219,7 +236,7 @@ def overfit_losses(experiment, train):
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
     images = np.asarray(subset.images)
-    plainly = {
+    plainly: dict[str, Any] = {
         **{"schedule": "constant", "augmentation": (), "mixup": 0.0, "cutmix": 0.0, "label_smoothing": 0.0},
         **{"loss": "cross_entropy", "sam": 0.0, "teachers": (), "distillation": 0.0, "labels": "original"},
     }

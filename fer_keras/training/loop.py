@@ -1,11 +1,24 @@
 """A training loop around `fer_keras.backend.step`: `Model.fit` without reading from the device in each step."""
 
 import keras
+import numpy as np
+
+from fer_keras.backend.step import GraphedStep, Step
+from fer_keras.training.dataset import Batches
 
 VALIDATION_BATCH = 512
 
 
-def train(model, step, batches, *, epochs, initial_epoch, validation_data, callbacks):
+def train(
+    model: keras.Model,
+    step: Step | GraphedStep,
+    batches: Batches,
+    *,
+    epochs: int,
+    initial_epoch: int,
+    validation_data: tuple[np.ndarray, np.ndarray] | None,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
     """Train `model` with `step`; the arguments are those of `Model.fit`.
 
     Callbacks are called as by `fit`. After a step their `logs` are empty: metrics stay on the device until the
@@ -19,22 +32,22 @@ def train(model, step, batches, *, epochs, initial_epoch, validation_data, callb
         validation_data: (images, targets) to score after every epoch, or `None`.
         callbacks: list of `keras.callbacks.Callback`.
     """
-    callbacks = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=len(batches))
-    callbacks.on_train_begin()
+    called = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, steps=len(batches))
+    called.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         model.reset_metrics()
-        callbacks.on_epoch_begin(epoch)
+        called.on_epoch_begin(epoch)
         step.start(batches.plan())
         for index in range(len(batches)):
-            callbacks.on_train_batch_begin(index)
+            called.on_train_batch_begin(index)
             step(batches.size(index))
-            callbacks.on_train_batch_end(index, {})
+            called.on_train_batch_end(index, {})
         logs = {name: float(value) for name, value in model.get_metrics_result().items()}
         if validation_data is not None:
             scores = model.evaluate(
-                *validation_data, VALIDATION_BATCH, verbose=0, callbacks=callbacks, return_dict=True
+                *validation_data, VALIDATION_BATCH, verbose=0, callbacks=called, return_dict=True
             )
             logs |= {f"val_{name}": value for name, value in scores.items()}
-        callbacks.on_epoch_end(epoch, logs)
+        called.on_epoch_end(epoch, logs)
     model.optimizer.finalize_variable_values(model.trainable_weights)
-    callbacks.on_train_end()
+    called.on_train_end()

@@ -1,5 +1,7 @@
 """Losses by name. All take logits, because backends differ on saturated softmax outputs."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -16,7 +18,7 @@ class GeneralizedCrossEntropy(keras.losses.Loss):
         super().__init__()
         self.q = q
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         probability = ops.sum(y_true * ops.softmax(y_pred), axis=-1)
         return (1 - ops.power(ops.maximum(probability, 1e-7), self.q)) / self.q
 

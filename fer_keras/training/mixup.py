@@ -1,11 +1,12 @@
 """Label smoothing, mixup and CutMix, drawn with a NumPy generator."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 
-def smooth(targets, share):
+def smooth(targets: np.ndarray, share: float) -> np.ndarray:
     """Return the distributions `targets` (n, classes), `share` of each spread evenly over all classes, in float32.
 
     Szegedy et al. 2016, arXiv:1512.00567, equation for q'(k) in section 7.
@@ -30,7 +31,9 @@ class Blend:
     target_share: float = 1.0
 
 
-def draw(count, height, width, rng, *, mixup=0.0, cutmix=0.0):
+def draw(
+    count: int, height: int, width: int, rng: np.random.Generator, *, mixup: float = 0.0, cutmix: float = 0.0
+) -> Blend | None:
     """Return the `Blend` of a batch of `count` images, or `None` if neither is above 0.
 
     Args:
@@ -53,7 +56,9 @@ def draw(count, height, width, rng, *, mixup=0.0, cutmix=0.0):
     return Blend(partner, box=box, target_share=1 - rows * columns / (height * width))
 
 
-def mix(images, targets, rng, *, mixup=0.0, cutmix=0.0):
+def mix(
+    images: Any, targets: np.ndarray, rng: np.random.Generator, *, mixup: float = 0.0, cutmix: float = 0.0
+) -> tuple[Any, np.ndarray]:
     """Return images and targets of a batch, each blended with those of another image of it.
 
     Args:
@@ -61,7 +66,8 @@ def mix(images, targets, rng, *, mixup=0.0, cutmix=0.0):
         targets: (n, num_classes), rows that sum to 1.
         rng, mixup, cutmix: see `draw`.
     """
-    blend = draw(*images.shape[:3], rng, mixup=mixup, cutmix=cutmix)
+    count, height, width = images.shape[:3]
+    blend = draw(count, height, width, rng, mixup=mixup, cutmix=cutmix)
     if blend is None:
         return images, targets
     others, share = images[blend.partner], blend.share

@@ -1,10 +1,12 @@
 """Learning-rate schedules, see `Experiment.schedule`."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
+from fer_keras.experiment import Experiment
 from fer_keras.training.checkpoints import built_optimizer
 
 WARMUP = 0.2  # fraction of a one-cycle schedule's steps
@@ -12,7 +14,7 @@ STEPS_START, STEPS_EVERY, STEPS_FACTOR = 0.32, 0.02, 0.9  # fractions of the epo
 PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls six epochs a patience of 5
 
 
-def rate(name, learning_rate, steps):
+def rate(name: str, learning_rate: float, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Return the learning rate, or a Keras schedule over `steps` steps, for an optimizer."""
     if name in ("constant", "plateau", "steps"):  # the last two by `callbacks`
         return learning_rate
@@ -28,22 +30,22 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     would wait for the GPU at every weight of every step.
     """
 
-    def __init__(self, highest, steps):
+    def __init__(self, highest: float, steps: int) -> None:
         self.highest, self.steps = highest, steps
         self.rise = max(round(WARMUP * steps), 1)
         self.fall = max(steps - self.rise, 1)
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
         fallen = ops.minimum((step - self.rise) / self.fall, 1.0)
         shares = step / self.rise, 0.5 * (1 + ops.cos(math.pi * fallen))
         return self.highest * ops.where(step < self.rise, *shares)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"highest": self.highest, "steps": self.steps}
 
 
-def callbacks(model, experiment):
+def callbacks(model: keras.Model, experiment: Experiment) -> list[keras.callbacks.Callback]:
     """Return the callbacks of the schedules that change the learning rate between epochs."""
     if experiment.schedule == "plateau":
         return [Plateau(model)]
@@ -61,11 +63,11 @@ def callbacks(model, experiment):
 class Plateau(keras.callbacks.ReduceLROnPlateau):
     """`ReduceLROnPlateau` by validation accuracy; its state is an optimizer variable, which checkpoints hold."""
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         super().__init__("val_acc", mode="max", **PLATEAU)
         self.memory = built_optimizer(model).add_variable((2,), name="plateau")  # best accuracy, epochs since
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.best, self.wait = map(float, ops.convert_to_numpy(self.memory))
         super().on_epoch_end(epoch, logs)
         self.memory.assign([self.best, self.wait])

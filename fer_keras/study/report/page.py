@@ -6,28 +6,33 @@ import io
 import json
 import math
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from fer_keras import study
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS, auditing, split
+from fer_keras.data import EMOTIONS, Faces, auditing, split
 from fer_keras.study import judging, results
+from fer_keras.study.judging import Judgement
+from fer_keras.study.plan import Finding
 from fer_keras.study.report.tables import about, difference, judged, pair, rows, sentence, shown
+from fer_keras.study.results import Result, Results
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 SAMPLES = 8  # faces of each class in the data review
 CURVES = ("val_acc", "train_acc", "val_loss", "train_loss", "grad_ratio", "weight_norm", "learning_rate")
 
 
-def html(found, faces=None):
+def html(found: Results, faces: Faces | None = None) -> str:
     """Return the page of what `fer_keras.study.results.read` found; for `faces` see `pictures` and `review`."""
     data = json.dumps(content(found, faces), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", data)
 
 
-def content(found, faces=None):
+def content(found: Results, faces: Faces | None = None) -> dict[str, Any]:
     """Return what the page shows, as plain values; `pictures` and `review` are `None` without `faces`."""
     latest = results.latest(found)
     runs = [row | _course(latest[row["stem"]]) for row in rows(found)]
@@ -46,7 +51,7 @@ def content(found, faces=None):
     }
 
 
-def review(faces):
+def review(faces: Faces) -> dict[str, Any]:
     """Return the data review of `faces`: images by usage and class, what the audit found, samples of each class.
 
     Returns:
@@ -63,7 +68,7 @@ def review(faces):
     }
 
 
-def pictures(found, faces):
+def pictures(found: Results, faces: Faces) -> dict[int, dict[int, str]]:
     """Return {seed: {place in the test split: PNG in base64}} of the mistakes that the page shows.
 
     Args:
@@ -79,7 +84,7 @@ def pictures(found, faces):
             f"The results are of {data['source']} with digest {data['digest'][:12]}, but {faces.source} has "
             f"{faces.digest[:12]}. Give the data that they are of with --data, or neither --data nor FER_DATA."
         )
-    wanted = {}
+    wanted: dict[int, set[int]] = {}
     for first, *_ in found.values():
         places = (mistake["image"] for mistake in first["scores"]["mistakes"])
         wanted.setdefault(first["experiment"]["seed"], set()).update(places)
@@ -87,13 +92,13 @@ def pictures(found, faces):
     return {seed: {i: _png(tests[seed][i]) for i in sorted(places)} for seed, places in wanted.items()}
 
 
-def _png(image):
+def _png(image: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0]).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _course(group):
+def _course(group: list[Result]) -> dict[str, Any]:
     confusions = [result["scores"]["confusion"] for result in group]
     settings = group[0]["experiment"]
     return {
@@ -117,7 +122,7 @@ def _course(group):
     }
 
 
-def _finding(finding, verdict, judgements):
+def _finding(finding: Finding, verdict: str, judgements: Sequence[Judgement]) -> dict[str, Any]:
     metric = judging.METRICS[finding.metric]
     return {
         "step": finding.step,

@@ -1,8 +1,11 @@
 """The report as a wandb Report, for the people of a wandb project."""
 
+from typing import Any
+
 from fer_keras import study
 from fer_keras.core.errors import InputError, one_line
 from fer_keras.study.report.tables import about, findings, leaderboard, shown
+from fer_keras.study.results import Results
 
 TITLE = "The study, re-run and judged"
 CHARTS = {
@@ -17,7 +20,7 @@ COLUMNS = 3
 WIDTH, HEIGHT = 8, 6  # of a chart, in cells of wandb's grid, which is 24 wide
 
 
-def publish(found, project):
+def publish(found: Results, project: str) -> str:
     """Save the results as a new report in wandb and return its address.
 
     Args:
@@ -34,12 +37,12 @@ def publish(found, project):
     try:
         if not wandb.login(prompt=False, verify=False):
             raise InputError("A wandb Report needs a login. Run `wandb login`, or set WANDB_API_KEY.")
-        return build(found, project, entity or wandb.Api().default_entity).save().url
+        return build(found, project, entity or wandb.Api().default_entity or "").save().url
     except wandb.Error as error:
         raise InputError(f"wandb did not take the report: {one_line(error)}") from error
 
 
-def build(found, project, entity=""):
+def build(found: Results, project: str, entity: str = "") -> Any:
     """Return the report as a `wandb_workspaces.reports.v2.Report`, not saved; this needs no login.
 
     It holds leaderboard and findings as Markdown, and for each step with results a grid of charts over the
@@ -60,7 +63,7 @@ def build(found, project, entity=""):
     return wr.Report(project=project, entity=entity, title=TITLE, width="fluid", blocks=blocks)
 
 
-def _workspaces():
+def _workspaces() -> Any:
     try:
         import wandb_workspaces.reports.v2 as reports
     except ModuleNotFoundError as error:
@@ -70,7 +73,7 @@ def _workspaces():
     return reports
 
 
-def _charts(wr, names):
+def _charts(wr: Any, names: list[str]) -> Any:
     # Training puts the runs of all seeds into a wandb group named like the experiment.
     runs = wr.Runset(name="Runs of this step", filters=f"Group in {names}", groupby=["group"])
     panels = [

@@ -3,11 +3,16 @@
 import collections
 import statistics
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas
 
 from fer_keras import study
 from fer_keras.study import judging, results
+from fer_keras.study.judging import Judgement
+from fer_keras.study.plan import Finding
+from fer_keras.study.results import Result, Results
 
 MOST_SEEDS = 1000  # that are shown as a number
 HEADLINES = (  # claims of the findings that README shows
@@ -19,7 +24,7 @@ HEADLINES = (  # claims of the findings that README shows
 )
 
 
-def about(found):
+def about(found: Results) -> str:
     """Return what the results were measured on, as a paragraph."""
     group = [result for results_ in found.values() for result in results_]
     data = group[0]["data"]
@@ -37,7 +42,7 @@ def about(found):
     return textwrap.fill(text, 110)
 
 
-def machine(environment):
+def machine(environment: Mapping[str, Any]) -> str:
     """Return what trained, as text: processor or device, threads, backend, precision."""
     threads = f"{environment['threads']} thread{'s' if environment['threads'] != 1 else ''}"
     device = environment["processor"] if environment["device"] == "cpu" else environment["device"]
@@ -45,7 +50,7 @@ def machine(environment):
     return f"{device}, {threads}, {backend}, {environment['precision']}"
 
 
-def frame(found):
+def frame(found: Results) -> pandas.DataFrame:
     """Return a `pandas.DataFrame`, one row for each run and seed; accuracies, gap and F1 as fractions."""
     return pandas.DataFrame(
         {"run": row["name"], "step": row["step"], "parameters": row["parameters"], "seed": seed}
@@ -55,7 +60,7 @@ def frame(found):
     )
 
 
-def leaderboard(found):
+def leaderboard(found: Results) -> str:
     """Return a Markdown table, one row for each run, the best validation accuracy first."""
     header = (
         "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % | gap | minutes |"
@@ -75,12 +80,12 @@ def leaderboard(found):
     return "\n".join(lines)
 
 
-def pilot_leaderboard(found):
+def pilot_leaderboard(found: Results) -> str:
     """Return the `leaderboard` of the pilot: the study's seeds that shaped its rule and judge nothing."""
     return leaderboard(results.pilot(found))
 
 
-def expectation(found):
+def expectation(found: Results) -> str:
     """Return how many findings are decided and how many false verdicts to expect, as a paragraph."""
     verdicts = collections.Counter(verdict for _, verdict, _ in judged(found))
     counts = ", ".join(f"{verdicts[name]} {name}" for name in judging.VERDICTS)
@@ -93,7 +98,7 @@ def expectation(found):
     return textwrap.fill(text, 110)
 
 
-def findings(found):
+def findings(found: Results) -> str:
     """Return `expectation` and a Markdown table of the findings: verdict, the pilot's verdict, differences."""
     lines = [
         expectation(found),
@@ -114,7 +119,7 @@ def findings(found):
     return "\n".join(lines)
 
 
-def headlines(found):
+def headlines(found: Results) -> str:
     """Return a Markdown table of `HEADLINES`: the pilot's verdict and that of the new seeds."""
     pilot = judging.figures(results.pilot(found), judging.LAST_EPOCH_METRICS)
     lines = ["| finding of the report | pilot, seeds 0 to 2 | new seeds |", "|---|---|---|"]
@@ -124,13 +129,13 @@ def headlines(found):
     return "\n".join(lines)
 
 
-def judged(found):
+def judged(found: Results) -> list[tuple[Finding, str, list[Judgement]]]:
     """Return [(`Finding`, verdict, [`Judgement`])] of all findings."""
     table = judging.figures(found)
     return [(finding, *judging.judge(finding, table)) for finding in study.FINDINGS]
 
 
-def associations(found):
+def associations(found: Results) -> str:
     """Return a Markdown table of how the overfit check goes together with other figures of the study's runs."""
     lines = ["| claim | verdict | rank correlation (97.8 % bootstrap interval over runs) |", "|---|---|---|"]
     for one in judging.associations(judging.figures(found), found):
@@ -140,7 +145,7 @@ def associations(found):
     return "\n".join(lines)
 
 
-def sentence(finding, verdict, judgements):
+def sentence(finding: Finding, verdict: str, judgements: Sequence[Judgement]) -> str:
     """Return in one sentence what the results say of a finding."""
     points = judging.METRICS[finding.metric].points
     if not any(one.seeds for one in judgements):
@@ -158,19 +163,24 @@ def sentence(finding, verdict, judgements):
     return f"Undecided: {pair(open_, points)} is {_short(open_, points)}{_needed(open_)}."
 
 
-def _range(judgements, points):
+def _range(judgements: Sequence[Judgement], points: bool) -> str:
     if len(judgements) == 1:
         return f"the difference is {_short(judgements[0], points)}"
-    lowest, *_, highest = sorted(judgements, key=lambda one: one.mean)
+    lowest, *_, highest = sorted(judgements, key=_mean)
     return f"the differences are {_short(lowest, points)} to {_short(highest, points)}"
 
 
-def _short(judgement, points):
-    scale, unit = (100, " points") if points else (1, "")
-    return f"{scale * judgement.mean:+.2g}{unit}" if not points else f"{scale * judgement.mean:+.2f}{unit}"
+def _short(judgement: Judgement, points: bool) -> str:
+    mean = _mean(judgement)
+    return f"{100 * mean:+.2f} points" if points else f"{mean:+.2g}"
 
 
-def pair(judgement, points):
+def _mean(judgement: Judgement) -> float:
+    assert judgement.mean is not None, "judgements without seeds are left out before"
+    return judgement.mean
+
+
+def pair(judgement: Judgement, points: bool) -> str:
     """Return the two sides of a judgement as text: "run − other run" or "run − 60 %"."""
     other = judgement.other
     if not isinstance(other, str):
@@ -178,7 +188,7 @@ def pair(judgement, points):
     return f"{judgement.run} − {other}"
 
 
-def difference(judgement, points):
+def difference(judgement: Judgement, points: bool) -> str:
     """Return a judgement's figures as text, such as "+1.20 points (+0.40 to +2.00), SD 0.32, 3 seeds"."""
     count = len(judgement.seeds)
     seeds = f"{count} seed{'s' if count != 1 else ''}"
@@ -192,18 +202,19 @@ def difference(judgement, points):
     sd = plain.format(scale * judgement.sd)
     if judgement.p is not None:
         return f"{mean}, SD {sd}, p = {judgement.p:.3f} by ranks, {seeds}"
+    assert judgement.low is not None and judgement.high is not None, "two seeds give an interval or a p"
     low, high = (figure.format(scale * bound) for bound in (judgement.low, judgement.high))
     return f"{mean} ({low} to {high}), SD {sd}, {seeds}{_needed(judgement)}"
 
 
-def _needed(judgement):
+def _needed(judgement: Judgement) -> str:
     if judgement.needed is None:
         return ""
     count = f"about {judgement.needed}" if judgement.needed <= MOST_SEEDS else f"more than {MOST_SEEDS:,}"
     return f"; {100 * judging.POWER:.0f} % power: {count} seeds"
 
 
-def spread(values):
+def spread(values: Sequence[float]) -> str:
     """Return fractions as percent, "41.23 ± 0.45"; without the spread for one value, "" for none."""
     if not values:
         return ""
@@ -211,7 +222,7 @@ def spread(values):
     return f"{mean} ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
-def rows(found):
+def rows(found: Results) -> list[dict[str, Any]]:
     """Return a `dict` for each run, the best mean validation accuracy first.
 
     Keys: `name`, `stem`, `step` (`None` if it is in none), `parameters`, `seeds`, `minutes` (mean), `verdicts` (of
@@ -222,7 +233,7 @@ def rows(found):
     return sorted(table, key=lambda row: -statistics.fmean(row["figures"]["val_acc"]))
 
 
-def _row(stem, group, steps):
+def _row(stem: str, group: list[Result], steps: Mapping[str, int]) -> dict[str, Any]:
     name = group[0]["experiment"]["name"]
     figures = {key: [metric.of(result) for result in group] for key, metric in judging.LAST_EPOCH_METRICS.items()}
     figures = {key: [value for value in values if value is not None] for key, values in figures.items()}
@@ -239,7 +250,7 @@ def _row(stem, group, steps):
     }
 
 
-def shown(step):
+def shown(step: study.Step) -> list[str]:
     """Return the names of the runs to show with a `study.Step`: its own, and those that its findings compare."""
     names = [side for f in study.FINDINGS if f.step == step.number for sides in f.pairs for side in sides]
     return list(dict.fromkeys([*step.runs, *(name for name in names if isinstance(name, str))]))

@@ -6,7 +6,8 @@ import re
 import textwrap
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import write_text
+from fer_keras.core.files import StrPath, write_text
+from fer_keras.data import Faces
 from fer_keras.study import results
 from fer_keras.study.report import page
 from fer_keras.study.report.tables import (
@@ -21,6 +22,7 @@ from fer_keras.study.report.tables import (
     rows,
     spread,
 )
+from fer_keras.study.results import Result, Results
 
 README_TABLES = {"headlines": headlines}  # section: function of the results
 LEADERBOARD_TABLES = {  # of docs/leaderboard.md
@@ -33,7 +35,7 @@ STUDY_TABLES = {"pilot": pilot_leaderboard}  # of docs/study.md
 PAGES = {"README.md": README_TABLES, "docs/leaderboard.md": LEADERBOARD_TABLES, "docs/study.md": STUDY_TABLES}
 
 
-def write(folder, output, faces=None):
+def write(folder: StrPath, output: StrPath, faces: Faces | None = None) -> list[pathlib.Path]:
     """Write report.html, report.md and report.csv of the results in `folder` into `output`; return their paths.
 
     Args:
@@ -55,7 +57,7 @@ def write(folder, output, faces=None):
     return [pathlib.Path(output, name) for name in contents]
 
 
-def read(folder):
+def read(folder: StrPath) -> Results:
     """Return `results.read(folder)`.
 
     Raises:
@@ -67,7 +69,7 @@ def read(folder):
     return found
 
 
-def markdown(found):
+def markdown(found: Results) -> str:
     """Return the whole report as Markdown: data and machine, leaderboard, findings."""
     parts = (
         "# The study, re-run and judged",
@@ -76,7 +78,7 @@ def markdown(found):
     return "\n\n".join(parts) + "\n"
 
 
-def result_line(group):
+def result_line(group: list[Result]) -> str:
     """Return the `Result` paragraph of an experiment file's docstring, from its results."""
     (row,) = rows({"": group})
     figures = {key: spread(row["figures"][key]) for key in ("test_acc", "val_acc", "gap")}
@@ -89,17 +91,19 @@ def result_line(group):
     return textwrap.fill(f"Result    {text}", 110, subsequent_indent=" " * 10, break_on_hyphens=False)
 
 
-def write_result_lines(folder, found):
+def write_result_lines(folder: StrPath, found: Results) -> None:
     """Put the `Result` of each run into its experiment file in `folder`, in place of an older one."""
     for stem, group in results.latest(found).items():
         file = pathlib.Path(folder, f"{stem}.py")
         text = file.read_text(encoding="utf-8")
         docstring = ast.get_docstring(ast.parse(text), clean=False)
+        if docstring is None:
+            raise InputError(f"{file} has no docstring, which holds the result. Add one that states the question.")
         kept = re.split(r"^Result ", docstring, maxsplit=1, flags=re.MULTILINE)[0].rstrip()
         write_text(file, text.replace(docstring, f"{kept}\n{result_line(group)}\n", 1))
 
 
-def write_section(file, name, text):
+def write_section(file: StrPath, name: str, text: str) -> None:
     """Put `text` between the lines `<!-- name -->` and `<!-- end of name -->` of a Markdown file.
 
     Raises:
@@ -115,7 +119,7 @@ def write_section(file, name, text):
     write_text(file, f"{before}{start}\n{text}\n\n{end}{after}")
 
 
-def update(folder, root="."):
+def update(folder: StrPath, root: StrPath = ".") -> None:
     """Renew what is generated from the results in `folder`: `Result` lines of experiments, sections of `PAGES`.
 
     Args:
