@@ -72,7 +72,7 @@ def plan(label, seeds, output):
 
 
 def train(job, data, output):
-    """Train, judge and keep one variant, in a process of its own; return what to tell of it."""
+    """Train, evaluate and record one variant in its own process; return a row of the table."""
     folder, record = pipeline.run(job.experiment, data=data, output=output, tracking="disabled")
     if job.result.parent.name == stem_of(BASE):
         shutil.copy(folder / "model.keras", output / f"{job.experiment.seed}.keras")
@@ -93,7 +93,7 @@ def table(runs):
     names = ("val_acc", "test_acc", "macro_f1", "gap")
     metrics = {name: judging.LAST_EPOCH_METRICS[name].of for name in names}
     lines = [
-        "| changed | validation | against as it is | test | macro F1 | gap |",
+        "| changed | validation | difference | test | macro F1 | generalization gap |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for label, found in runs.items():

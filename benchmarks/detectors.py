@@ -128,7 +128,7 @@ def main(folder, min_face):
     click.echo("|---|---|--:|--:|--:|--:|")
     totals = {name: np.zeros(4, int) for name in detectors}
     for title, pictures in sets.items():
-        for name, (counts, seconds) in judge(detectors, pictures).items():
+        for name, (counts, seconds) in evaluate(detectors, pictures).items():
             totals[name] += counts
             click.echo(line(f"{title} ({len(seconds)})", name, counts, f"{statistics.median(seconds):.2f}"))
     for name, counts in totals.items():
@@ -192,7 +192,7 @@ def groups(photographs, rng):
         yield group, faces
 
 
-def judge(detectors, pictures):
+def evaluate(detectors, pictures):
     """Return `{detector: ([faces found, faces, false boxes, boxes], list of the seconds of each picture)}`."""
     results = {name: (np.zeros(4, int), []) for name in detectors}
     for image, faces in pictures:

@@ -3,7 +3,7 @@
     python benchmarks/speedrun.py experiments/speedrun_60.py --goal 0.60
     python benchmarks/speedrun.py experiments/speedrun_70.py --goal 0.70 --tta ten-crop --models runs/speedrun_70
 
-Each seed trains on all images of the Training usage, without a look at others, and is judged once at the end,
+Each seed trains on all images of the Training usage, without a look at others, and is evaluated once at the end,
 averaged over each image and its mirror image unless `--tta` says otherwise. Seconds are those of the clock, from
 reading the cached data to the last prediction, without starting Python and importing Keras. Exits with 1 where a
 seed misses the goal.
@@ -34,7 +34,7 @@ from fer_keras.inference.prediction import probabilities
 
 
 def race(experiment, path, tta, on_epoch):
-    """Return the trained model, its test `scores` and the seconds of loading, training and judging."""
+    """Return the trained model, its test `scores` and the seconds of loading, training and evaluating."""
     marks = [time.perf_counter()]
     faces = data.load(path, progress=False)
     train, test = (faces.take(faces.usages == USAGES.index(usage)) for usage in ("Training", "PublicTest"))
@@ -68,7 +68,7 @@ def main(file, goal, seeds, tta, models, path):
     experiment = load(file)
     data.load(path)  # so that it is in the cache
     click.echo(f"{experiment.name}, {keras.backend.backend()}, Keras {keras.__version__}\n")
-    click.echo("| seed | load s | train s | judge s | seconds | accuracy | reached |")
+    click.echo("| seed | load s | train s | evaluate s | seconds | accuracy | reached |")
     click.echo("|--:|--:|--:|--:|--:|--:|---|")
     missed = 0
     for seed in range(seeds):

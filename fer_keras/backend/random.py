@@ -35,7 +35,7 @@ class SeedGenerator(keras.random.SeedGenerator):
 _Layer: Any = keras.Layer if TYPE_CHECKING else object  # what the mixin is added to
 
 
-class DrawnForWholeBatch(_Layer):
+class WholeBatchRandom(_Layer):
     """Mixin for Keras' random layers of images."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -48,5 +48,5 @@ class DrawnForWholeBatch(_Layer):
         if not (training and distribution.running):
             return super().get_random_transformation(data, training, seed)
         whole = data[:1].expand(distribution.whole(len(data)), *data.shape[1:])
-        drawn = super().get_random_transformation(whole, training, seed)
-        return {name: value[distribution.rows()] for name, value in drawn.items() if ops.is_tensor(value)}
+        amounts = super().get_random_transformation(whole, training, seed)
+        return {name: value[distribution.rows()] for name, value in amounts.items() if ops.is_tensor(value)}

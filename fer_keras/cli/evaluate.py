@@ -1,4 +1,4 @@
-"""Commands on a trained model: judge it, release it."""
+"""Commands that evaluate or release a trained model."""
 
 import pathlib
 from typing import TYPE_CHECKING, Any

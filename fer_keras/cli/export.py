@@ -15,7 +15,6 @@ from fer_keras.core.choices import InputScale
 @click.argument("model", type=click.Path(path_type=pathlib.Path))
 @click.option(
     "--format",
-    "form",
     type=click.Choice(["onnx", "torch", "openvino", "tflite"]),
     default="onnx",
     show_default=True,
@@ -28,7 +27,7 @@ from fer_keras.core.choices import InputScale
 @input_scale_option
 def export(
     model: pathlib.Path,
-    form: str,
+    format: str,
     output: pathlib.Path | None,
     class_order: str | None,
     input_scale: InputScale | None,
@@ -42,14 +41,14 @@ def export(
     fer-keras export model.keras --format onnx --output model.onnx
     """
     if "keras" not in sys.modules:  # any backend reads MODEL, but each format is written on one
-        tensorflow = form == "tflite" and importlib.util.find_spec("tensorflow")
+        tensorflow = format == "tflite" and importlib.util.find_spec("tensorflow")
         os.environ["KERAS_BACKEND"] = "tensorflow" if tensorflow else "torch"
     from fer_keras.inference import export
     from fer_keras.inference.input_scale import with_scale
     from fer_keras.model_files import saving
 
-    output = output or model.with_suffix(export.SUFFIXES[form][0])
+    output = output or model.with_suffix(export.SUFFIXES[format][0])
     network = with_scale(saving.load(model, classes=parse_classes(class_order)), input_scale)
-    difference = export.export(network, output, form)
+    difference = export.export(network, output, format)
     click.echo(f"largest difference from Keras' probabilities: {difference:.1e}")
-    click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in export.SUFFIXES[form])}")
+    click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in export.SUFFIXES[format])}")

@@ -6,7 +6,6 @@ import sys
 import click
 
 from fer_keras.cli.options import INTERRUPTED, output_option
-from fer_keras.core import jobs
 
 
 @click.command()
@@ -36,6 +35,7 @@ def finetune(
     fer-keras predict portrait.jpg --model runs/Finetune-my_faces/20300101-120000/model.keras
     """
     from fer_keras import evaluation
+    from fer_keras.core import jobs
     from fer_keras.runs.finetune import finetune
 
     try:

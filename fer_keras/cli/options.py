@@ -122,7 +122,7 @@ min_face_option = click.option(
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
 
 
-view_option = click.option(
+face_tta_option = click.option(
     "--tta",
     type=click.Choice(["none", "flip"]),
     default="flip",
@@ -147,7 +147,7 @@ min_confidence_option = click.option(
 def fer_options(command: Command) -> Command:
     """Add what `open_fer` takes."""
     detecting = min_face_option, detector_option
-    classifying = view_option, engine_option, input_scale_option, class_order_option, model_option
+    classifying = face_tta_option, engine_option, input_scale_option, class_order_option, model_option
     answering = min_confidence_option, coverage_option
     for option in (*detecting, *answering, *classifying):
         command = option(command)

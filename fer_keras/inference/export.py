@@ -38,7 +38,7 @@ PACKAGES = {
 }
 
 
-def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bool = False) -> float:
+def export(model: keras.Model, output: str | os.PathLike, format: str, *, half: bool = False) -> float:
     """Write `model` for other programs: images (n, 48, 48, 1) uint8 in, probabilities (n, classes) out, for any n.
 
     Scaling, resizing and softmax are inside. The new file is opened and compared with Keras on 64 images, one at a
@@ -48,7 +48,7 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
         model: `keras.Model` as `fer_keras.model_files.saving.load` returns it.
         output: `str` or `Path` ending in `.onnx`, `.pt2` (for `torch.export.load`), `.xml` (OpenVINO; the weights
             go into a `.bin` file beside it) or `.tflite`.
-        form: `"onnx"`, `"torch"`, `"openvino"` or `"tflite"`.
+        format: `"onnx"`, `"torch"`, `"openvino"` or `"tflite"`.
         half: of ONNX, store the weights in half precision; they are cast to single when the file is loaded.
 
     Returns:
@@ -59,7 +59,7 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
             counterpart for a layer, or the difference is above 1e-4. No file is written then.
     """
     output = pathlib.Path(output)
-    check(output, form)
+    check(output, format)
     images = _images()
     metadata = _metadata(getattr(model, "class_names", EMOTIONS))
     conformal = getattr(model, "conformal", None) or {}
@@ -68,20 +68,20 @@ def export(model: keras.Model, output: str | os.PathLike, form: str, *, half: bo
     if conformal:
         metadata[calibration.KEY] = json.dumps(conformal)
     with keras.device("cpu"), contextlib.ExitStack() as stack:
-        paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[form]]
+        paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[format]]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of one part of PyTorch to another
-                WRITERS[form](_calibrated(model), metadata, *paths)
+                WRITERS[format](_calibrated(model), metadata, *paths)
                 if half:
                     _halve(*paths)
         except (RuntimeError, ValueError) as error:
-            raise InputError(f"Model {model.name!r} cannot be written as {form}: {_reason(error)}") from error
-        difference = _difference(READERS[form](*paths), images, probabilities(model, images))
+            raise InputError(f"Model {model.name!r} cannot be written as {format}: {_reason(error)}") from error
+        difference = _difference(READERS[format](*paths), images, probabilities(model, images))
         tolerance = HALF_TOLERANCE if half else TOLERANCE
         if not difference <= tolerance:
             raise InputError(
-                f"Model {model.name!r} written as {form} gives probabilities that differ from Keras' by "
+                f"Model {model.name!r} written as {format} gives probabilities that differ from Keras' by "
                 f"{difference:.1e}, expected at most {tolerance}. Nothing was kept: use another format."
             )
     return difference
@@ -104,23 +104,27 @@ def _calibrated(model: keras.Model) -> keras.Model:
     return keras.Model(network.inputs[0], ops.softmax(logits), name=model.name)
 
 
-def check(output: pathlib.Path, form: str) -> None:
-    """Check that `export` can write `output` in the format `form` here.
+def check(output: pathlib.Path, format: str) -> None:
+    """Check that `export` can write `output` in `format` here.
 
     Raises:
         InputError: if packages are missing, Keras runs on another backend than the format needs, or the name has
             another ending.
     """
-    missing = [package for package in PACKAGES[form] if importlib.util.find_spec(package) is None]
+    missing = [package for package in PACKAGES[format] if importlib.util.find_spec(package) is None]
     if missing:
-        raise InputError(f"Format {form} needs the package {', '.join(missing)}: pip install 'fer-keras[{form}]'.")
-    if keras.backend.backend() != BACKENDS[form]:
         raise InputError(
-            f"Format {form} is written by Keras on {BACKENDS[form]}. Received the backend "
-            f"{keras.backend.backend()}: set KERAS_BACKEND={BACKENDS[form]}."
+            f"Format {format} needs the package {', '.join(missing)}: pip install 'fer-keras[{format}]'."
         )
-    if output.suffix != SUFFIXES[form][0]:
-        raise InputError(f"The file of format {form} must end in {SUFFIXES[form][0]}. Received {str(output)!r}.")
+    if keras.backend.backend() != BACKENDS[format]:
+        raise InputError(
+            f"Format {format} is written by Keras on {BACKENDS[format]}. Received the backend "
+            f"{keras.backend.backend()}: set KERAS_BACKEND={BACKENDS[format]}."
+        )
+    if output.suffix != SUFFIXES[format][0]:
+        raise InputError(
+            f"The file of format {format} must end in {SUFFIXES[format][0]}. Received {str(output)!r}."
+        )
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Random changes of training images; where several processes share a batch, drawn for the whole of it.
+"""Random changes of training images. Processes that share a batch use the same random numbers for it.
 
 Rotation, zoom and shift are one resampling here. Keras' layers for them resample three times, each slower on
 torch's processor backend than a small network.
@@ -13,21 +13,21 @@ from keras import layers, ops
 
 from fer_keras.backend import distribution
 from fer_keras.backend.images import resample
-from fer_keras.backend.random import DrawnForWholeBatch, SeedGenerator
+from fer_keras.backend.random import SeedGenerator, WholeBatchRandom
 
 
 @keras.saving.register_keras_serializable("fer_keras")
-class RandomFlip(DrawnForWholeBatch, layers.RandomFlip):
+class RandomFlip(WholeBatchRandom, layers.RandomFlip):
     """`keras.layers.RandomFlip`."""
 
 
 @keras.saving.register_keras_serializable("fer_keras")
-class RandomErasing(DrawnForWholeBatch, layers.RandomErasing):
+class RandomErasing(WholeBatchRandom, layers.RandomErasing):
     """`keras.layers.RandomErasing`."""
 
 
 @keras.saving.register_keras_serializable("fer_keras")
-class RandomContrast(DrawnForWholeBatch, layers.RandomContrast):
+class RandomContrast(WholeBatchRandom, layers.RandomContrast):
     """`keras.layers.RandomContrast`."""
 
 
@@ -107,9 +107,9 @@ class RandomAffine(layers.Layer):
         angle, scale = amounts[0] * math.radians(self.degrees), 1 + amounts[1] * self.zoom
         shift = amounts[2:] * self.shift
         if self.chance < 1:
-            drawn = keras.random.uniform((2, count), seed=self.seed_generator) < self.chance
-            drawn = ops.cast(drawn[:, distribution.rows()], "float32")
-            angle, shift = angle * drawn[0], shift * drawn[1]
+            chosen = keras.random.uniform((2, count), seed=self.seed_generator) < self.chance
+            chosen = ops.cast(chosen[:, distribution.rows()], "float32")
+            angle, shift = angle * chosen[0], shift * chosen[1]
         return resample(images, angle, scale, shift[0], shift[1])
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> Sequence[Any]:

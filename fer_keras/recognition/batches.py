@@ -83,7 +83,7 @@ def draw_photograph(result, fer, image, outputs):
         rgb = photos.read(image, max_pixels=fer.max_pixels)
         outputs.save(drawing.annotate(rgb, result.faces), outputs.annotate, result.path, ".png")
     if outputs.saliency:
-        for i, (face, heat) in enumerate(zip(result.faces, fer.explain(result.faces), strict=True), start=1):
+        for i, (face, heat) in enumerate(zip(result.faces, fer.saliency(result.faces), strict=True), start=1):
             outputs.save(drawing.saliency_map(face, heat), outputs.saliency, result.path, f"_face{i}.png")
 
 

@@ -135,7 +135,7 @@ def saliency_map(face: Face, heat: np.ndarray) -> Image.Image:
 
     Args:
         face: `Face`.
-        heat: (48, 48), as `FER.explain` returns it. Covering orange places lowers the probability of the emotion,
+        heat: (48, 48), as `FER.saliency` returns it. Covering orange places lowers the probability of the emotion,
             covering blue ones raises it; the strongest place of the face has the full color.
     """
     grey = np.repeat(face.crop, 3, axis=2)

@@ -181,7 +181,7 @@ class FER:
             for (time, image), faces in zip(batch, analyzed, strict=True):
                 yield Frame(time, [self._answered(face) for face in tracks.update(time, faces)], image)
 
-    def explain(self, faces: Sequence[Face], emotion: str | None = None) -> np.ndarray:
+    def saliency(self, faces: Sequence[Face], emotion: str | None = None) -> np.ndarray:
         """Return the occlusion sensitivity of each face, (n, 48, 48) float32, see `saliency.occlusion`.
 
         Args:

@@ -194,11 +194,11 @@ def encodable(path):
 def at_rate(frames, rate):
     """Yield images at a constant `rate` a second that show what `frames`, (seconds, image), show at that time."""
     shown, image = 0, None
-    for time, following in frames:
+    for time, newer in frames:
         for _ in range(shown, round(time * rate)):
-            yield following if image is None else image
+            yield newer if image is None else image
             shown += 1
-        image = following
+        image = newer
     if image is not None:
         yield image
 

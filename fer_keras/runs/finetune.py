@@ -27,7 +27,7 @@ from fer_keras.runs.release import temperature
 from fer_keras.training import finetuning
 
 LOG = logging.getLogger("fer_keras")
-VIEWS: tuple[Tta, ...] = ("none", "flip")  # test-time augmentations that get thresholds of their own
+CALIBRATED_TTA: tuple[Tta, ...] = ("none", "flip")  # test-time augmentations that get thresholds of their own
 SHOWN_COVERAGES = (0.8, 0.9, 0.95)
 
 
@@ -149,7 +149,7 @@ def _calibrate(model: keras.Model, validation: Faces) -> float:
 def _coverage(network: keras.Model, parts: Mapping[str, Faces]) -> dict[str, Any]:
     """Return the thresholds of prediction sets by view, and what they cover on test."""
     calibration, found = {}, {}
-    for tta in VIEWS:
+    for tta in CALIBRATED_TTA:
         validation, test = (
             probabilities(network, parts[name].images, tta=tta)[:, _order(network, parts[name])]
             for name in ("validation", "test")

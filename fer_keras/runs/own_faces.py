@@ -177,8 +177,8 @@ def _draw(faces: Faces, rows: np.ndarray, persons: list[str] | None, seed: int, 
                 f"{name!r} in {faces.source} has {count} {kind} to draw splits from, expected at least {PARTS}."
             )
     folds = StratifiedGroupKFold(PARTS, shuffle=True, random_state=seed).split(labels, labels, groups)
-    drawn = [rows[fold] for _, fold in folds][:parts]
-    return [np.setdiff1d(rows, np.concatenate(drawn)), *drawn]
+    sides = [rows[fold] for _, fold in folds][:parts]
+    return [np.setdiff1d(rows, np.concatenate(sides)), *sides]
 
 
 def _groups(prints: np.ndarray, persons: list[str] | None) -> np.ndarray:

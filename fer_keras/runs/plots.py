@@ -58,18 +58,18 @@ def accuracy_progress(history: list[dict[str, Any]]) -> Figure:
 
 
 def training_curve(history: list[dict[str, Any]]) -> Figure:
-    """Return a `Figure` with loss and accuracy side by side, the best epoch marked and the last gap told."""
+    """Return a `Figure` with loss and accuracy side by side, the best epoch and the last generalization gap."""
     figure, (left, right) = new_figure(columns=2)
     _loss(left, history)
     _accuracy(right, history)
     validation = _column(history, "val_acc")
     if np.isfinite(validation).any():
         best = int(np.nanargmax(validation))
-        gap = 100 * (_column(history, "train_acc")[-1] - validation[-1])
+        generalization_gap = 100 * (_column(history, "train_acc")[-1] - validation[-1])
         right.plot(history[best]["epoch"], validation[best], "o", mfc="none", color=VALIDATION, markersize=12)
         right.set_title(
             f"best validation {100 * validation[best]:.1f} % in epoch {history[best]['epoch']}, "
-            f"last gap {gap:+.1f} points"
+            f"last generalization gap {generalization_gap:+.1f} points"
         )
     return figure
 
@@ -152,5 +152,5 @@ def _curve(axes: Any, history: list[dict[str, Any]], key: str, label: str, **sty
 
 
 def _column(history: list[dict[str, Any]], key: str) -> np.ndarray:
-    """Return the values of `key`; NaN, which leaves a gap in a curve, where a row has none."""
+    """Return the values of `key`; NaN, which interrupts the curve, where a row has none."""
     return np.array([row.get(key) for row in history], "float64")

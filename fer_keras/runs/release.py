@@ -236,7 +236,8 @@ def _sets(about: dict[str, Any]) -> str:
         f"Prediction sets, calibrated on {about['calibration']['images']:,} images that the weights were not "
         "trained on, scored on\nleak-free test images. Coverage is an average over images like these, no promise "
         "for a class or for photographs.\n\n"
-        f"| view | asked for | covered | mean classes |\n|---|---|---|---|\n{chr(10).join(rows)}\n\n"
+        "| test-time augmentation | asked for | covered | mean classes |\n|---|---|---|---|\n"
+        f"{chr(10).join(rows)}\n\n"
         f"{_served_answers(about)}"
     )
 

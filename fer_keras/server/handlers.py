@@ -59,7 +59,7 @@ def _explained(fer, source, limits, number, emotion):
     if number >= len(found):
         raise InputError(f"The image has no face {number}. Faces found: {len(found)}; the first has number 0.")
     (face,) = fer.classify([found[number]])
-    (heat,) = fer.explain([face], emotion)
+    (heat,) = fer.saliency([face], emotion)
     grey = face.crop.repeat(3, axis=2)
     seen, why = (_png(drawing.enlarged(pixels)) for pixels in (grey, drawing.tinted(grey, heat)))
     return face.as_dict() | {"heat": heat.round(5).tolist(), "seen": seen, "why": why}

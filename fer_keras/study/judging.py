@@ -387,8 +387,8 @@ def associate(finding: RunFinding, table: Table, found: Results) -> Association:
     if len(names) < 3 or (np.ptp(values, axis=1) == 0).any():
         return Association(finding.claim, len(names), unfinished=unfinished)
     random = np.random.default_rng(0)
-    drawn = (values[:, random.integers(len(names), size=len(names))] for _ in range(RESAMPLES))
-    rhos = [spearmanr(*sample).statistic for sample in drawn if not (np.ptp(sample, axis=1) == 0).any()]
+    samples = (values[:, random.integers(len(names), size=len(names))] for _ in range(RESAMPLES))
+    rhos = [spearmanr(*sample).statistic for sample in samples if not (np.ptp(sample, axis=1) == 0).any()]
     low, high = map(float, np.quantile(rhos, [LEVEL / 2, 1 - LEVEL / 2]))
     rho = float(spearmanr(*values).statistic)
     return Association(finding.claim, len(names), rho, low, high, place(low, high, finding.claimed), unfinished)

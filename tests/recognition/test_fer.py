@@ -47,7 +47,7 @@ def test_no_face_is_an_empty_list():
     fer = FER(brightness)
     assert fer.analyze(plain(128)) == []
     assert fer.analyze_many([]) == []
-    assert fer.explain([]).shape == (0, 48, 48)
+    assert fer.saliency([]).shape == (0, 48, 48)
 
 
 def test_rgb_unless_bgr():
@@ -132,12 +132,12 @@ def test_explains_by_the_pixels_of_the_crop():
     picture = plain(0, 48, 48)
     picture[10:14, 10:14] = 255
     fer = FER(left_eye, detector="none")
-    heat = fer.explain(fer.analyze(picture))[0]
+    heat = fer.saliency(fer.analyze(picture))[0]
     assert np.unravel_index(heat.argmax(), heat.shape)[0] in range(8, 16)
     assert heat[30:, 30:].tolist() == np.zeros((18, 18)).tolist()
-    np.testing.assert_allclose(fer.explain(fer.analyze(picture), "neutral")[0], -heat, atol=1e-6)
+    np.testing.assert_allclose(fer.saliency(fer.analyze(picture), "neutral")[0], -heat, atol=1e-6)
     with pytest.raises(InputError, match="Unknown emotion 'joy'. Expected one of: angry, "):
-        fer.explain(fer.analyze(picture), "joy")
+        fer.saliency(fer.analyze(picture), "joy")
 
 
 def test_classes_of_a_callable_have_its_names():
@@ -151,13 +151,13 @@ def test_classes_of_a_callable_have_its_names():
     fer = FER(three, detector="none")
     (face,) = fer.analyze(picture)
     assert face.probabilities == pytest.approx({"calm": 1, "tense": 0, "bored": 0})
-    heat = fer.explain([face])[0]
+    heat = fer.saliency([face])[0]
     # Nine squares cover this pixel and 4, 2 or 1 quarters of the bright ones with their mean, 2 of 255.
     assert heat[12, 12] == pytest.approx((4 * 1 + 4 * 1 / 2 + 1 / 4) / 9 * 253 / 255, abs=1e-5)
     assert heat[30:, 30:].tolist() == np.zeros((18, 18)).tolist()
-    np.testing.assert_allclose(fer.explain([face], "tense")[0], -0.75 * heat, atol=1e-6)
+    np.testing.assert_allclose(fer.saliency([face], "tense")[0], -0.75 * heat, atol=1e-6)
     with pytest.raises(InputError, match="Unknown emotion 'happy'. Expected one of: calm, tense, bored."):
-        fer.explain([face], "happy")
+        fer.saliency([face], "happy")
 
 
 def test_a_forked_process_in_which_the_backend_would_wait_is_refused_before_faces_are_detected(monkeypatch):

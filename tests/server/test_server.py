@@ -114,7 +114,7 @@ def test_explanation(port):
     fer = FER(brightness)
     faces = fer.analyze(PORTRAIT)
     assert status == 200 and answer["box"] == list(faces[0].box)
-    np.testing.assert_allclose(answer["heat"], fer.explain(faces)[0], atol=1e-5)
+    np.testing.assert_allclose(answer["heat"], fer.saliency(faces)[0], atol=1e-5)
     for name in ("seen", "why"):
         with Image.open(io.BytesIO(base64.b64decode(answer[name]))) as image:
             assert (image.format, image.size) == ("PNG", (288, 288))

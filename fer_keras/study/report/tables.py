@@ -36,8 +36,8 @@ def about(found: Results) -> str:
         f"{synthetic}{len(found)} runs, {len(group)} trainings, {hours:.1f} hours of training in all, each on "
         f"{' or '.join(machines)}. Data: {data['source']} ({images} images). Figures are means ± standard "
         "deviation over seeds; a seed also decides the split, initial weights and order. Runs are sorted by "
-        "validation accuracy, which chooses; the gap is training minus validation accuracy, in points. Minutes "
-        "are of one training, several sharing the machine."
+        "validation accuracy, by which choices are made; the generalization gap is training minus validation "
+        "accuracy, in points. Minutes are of one training while several shared the machine."
     )
     return textwrap.fill(text, 110)
 
@@ -51,7 +51,7 @@ def machine(environment: Mapping[str, Any]) -> str:
 
 
 def frame(found: Results) -> pandas.DataFrame:
-    """Return a `pandas.DataFrame`, one row for each run and seed; accuracies, gap and F1 as fractions."""
+    """Return a `pandas.DataFrame`, one row for each run and seed; all shares are fractions."""
     return pandas.DataFrame(
         {"run": row["name"], "step": row["step"], "parameters": row["parameters"], "seed": seed}
         | {key: values[i] for key, values in row["figures"].items() if values}
@@ -63,7 +63,8 @@ def frame(found: Results) -> pandas.DataFrame:
 def leaderboard(found: Results) -> str:
     """Return a Markdown table, one row for each run, the best validation accuracy first."""
     header = (
-        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % | gap | minutes |"
+        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % "
+        "| generalization gap | minutes |"
     )
     lines = [header, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for row in rows(found):
