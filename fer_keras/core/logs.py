@@ -3,11 +3,16 @@
 Modules log to the logger `fer_keras`. Values of an event for programs are passed as `extra={"values": {...}}`.
 """
 
+import atexit
 import datetime
 import json
 import logging
+import os
 import sys
+import threading
 from typing import TextIO
+
+LOG = logging.getLogger("fer_keras")
 
 
 class Stderr(logging.StreamHandler[TextIO]):
@@ -46,7 +51,8 @@ def start(level: int = logging.INFO, *, as_json: bool = False) -> None:
 
     Args:
         level: `logging.DEBUG`, `logging.INFO` or `logging.WARNING`.
-        as_json: write `JsonLines` instead of plain lines, for Python's warnings too.
+        as_json: write `JsonLines` instead of plain lines, for Python's warnings too and, except on Windows, for
+            what C libraries write to standard error.
     """
     root = logging.getLogger()
     for handler in root.handlers[:]:
@@ -55,6 +61,35 @@ def start(level: int = logging.INFO, *, as_json: bool = False) -> None:
     root.addHandler(Stderr(JsonLines() if as_json else Lines()))
     logging.getLogger("fer_keras").setLevel(level)
     logging.captureWarnings(as_json)
+    if as_json and os.name == "posix" and sys.stderr is sys.__stderr__:
+        _log_descriptor()
+
+
+def _log_descriptor() -> None:
+    """Log what is written to file descriptor 2 itself, as C libraries do; `sys.stderr` moves to a copy of it.
+
+    The pipe never blocks its writers: what exceeds its buffer (64 KiB on Linux) at once is lost.
+    """
+    kept = os.dup(2)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.dup2(writing, 2)
+    os.close(writing)
+    sys.stderr = open(kept, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    thread = threading.Thread(target=_log_lines, args=(reading,), daemon=True)
+    thread.start()
+
+    def restore() -> None:
+        os.dup2(kept, 2)  # closes the pipe, which ends the thread
+        thread.join(timeout=1)
+
+    atexit.register(restore)
+
+
+def _log_lines(descriptor: int) -> None:
+    with open(descriptor, encoding="utf-8", errors="backslashreplace") as lines:
+        for line in lines:
+            LOG.warning(line.rstrip(), extra={"values": {"source": "standard error"}})
 
 
 def as_json() -> bool:

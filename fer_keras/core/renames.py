@@ -1,4 +1,4 @@
-"""Old names of options, settings, record fields and modules, each with its new one.
+"""Old names of options, settings, record fields, modules and functions, each with its new one.
 
 User input under an old name ends in an error that gives the new name. Files that an earlier version wrote are
 read through the same tables.
@@ -67,9 +67,34 @@ IMPORTS = {
     "fer_keras.inference.inference_copy": "fer_keras.inference.folding.inference_copy",
     "fer_keras.inference.serving_model": "fer_keras.inference.folding.serving_model",
     "fer_keras.training.GeneralizedCrossEntropy": "fer_keras.training.losses.GeneralizedCrossEntropy",
+    "fer_keras.training.EpochRows": "fer_keras.training.callbacks.EpochRows",
+    "fer_keras.training.ProgressBar": "fer_keras.training.callbacks.ProgressBar",
     "fer_keras.training.build": "fer_keras.training.fitting.build",
     "fer_keras.training.fit": "fer_keras.training.fitting.fit",
     "fer_keras.training.overfit_losses": "fer_keras.training.fitting.overfit_losses",
+    "fer_keras.data.clean": "fer_keras.data.deduplicate",
+    # What went elsewhere than its module, or has another name there.
+    "fer_keras.batches.EpochSeeds": "fer_keras.training.callbacks.ReseedEachEpoch",
+    "fer_keras.batches.Sharing": "fer_keras.training.callbacks.DistributedLogs",
+    "fer_keras.batches.blends": "fer_keras.training.losses.uses_soft_targets",
+    "fer_keras.batches.training_targets": "fer_keras.training.dataset.targets_of",
+    "fer_keras.checking.check_digest": "fer_keras.core.files.check_digest",
+    "fer_keras.checking.read": "fer_keras.model_files.safe_loading.parse",
+    "fer_keras.data.doubts.doubts": "fer_keras.data.quality.quality_checks",
+    "fer_keras.engines.import_keras_alone": "fer_keras.backend.keras_import.import_keras_alone",
+    "fer_keras.pictures.file_name": "fer_keras.core.plotting.file_name",
+    "fer_keras.pipeline.describe": "fer_keras.evaluation.describe_data",
+    "fer_keras.pipeline.judge": "fer_keras.evaluation.evaluate_split",
+    "fer_keras.pipeline.resolved": "fer_keras.models.resolved",
+    "fer_keras.prediction.are_probabilities": "fer_keras.inference.outputs.are_probabilities",
+    "fer_keras.recognition.following.steadied": "fer_keras.recognition.tracking.smoothed",
+    "fer_keras.records.environment": "fer_keras.backend.machine.environment",
+    "fer_keras.saving.parse_class_order": "fer_keras.model_files.class_names.parse_order",
+    "fer_keras.teaching.soft_labels": "fer_keras.training.distillation.soft_targets",
+}
+ATTRIBUTES = {  # of classes and packages that kept their own name
+    "fer_keras.FER.explain": "fer_keras.FER.saliency",
+    "fer_keras.data.clean": "fer_keras.data.deduplicate",
 }
 
 
@@ -78,13 +103,21 @@ class OldImports:
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         if fullname in IMPORTS:
-            raise ImportError(f"{fullname} is now {IMPORTS[fullname]}.", name=fullname)
+            inside = [old for old in IMPORTS if old.startswith(f"{fullname}.")]
+            names = [f"{old.removeprefix(fullname)[1:]} is now {IMPORTS[old]}." for old in inside]
+            raise ImportError(" ".join([f"{fullname} is now {IMPORTS[fullname]}.", *names]), name=fullname)
 
 
 def refuse_old_imports() -> None:
     """Add `OldImports` behind Python's own finders, once."""
     if not any(isinstance(finder, OldImports) for finder in sys.meta_path):
         sys.meta_path.append(OldImports())
+
+
+def missing_attribute(owner: str, name: str) -> AttributeError:
+    """Return the error for an attribute that `owner` lacks; for an old name, it gives the new one."""
+    old = f"{owner}.{name}"
+    return AttributeError(f"{old} is now {ATTRIBUTES[old]}." if old in ATTRIBUTES else f"{owner} has no {name!r}")
 
 
 def setting(key: str) -> str:

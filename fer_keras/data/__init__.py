@@ -1,5 +1,8 @@
 """FER-2013 and other face sets in every format, as uint8 arrays; splits, FER+ votes, audit, synthetic faces."""
 
+from typing import TYPE_CHECKING
+
+from fer_keras.core import renames
 from fer_keras.data.auditing import audit, audit_text
 from fer_keras.data.contact_sheet import audit_picture
 from fer_keras.data.faces import EMOTIONS, USAGES, Faces
@@ -22,3 +25,8 @@ __all__ = [
     "quality_checks",
     "split",
 ]
+
+if not TYPE_CHECKING:  # else every attribute would exist for type checkers
+
+    def __getattr__(name):
+        raise renames.missing_attribute(__name__, name)

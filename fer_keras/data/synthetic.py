@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_keras.data import Faces
-from fer_keras.data.faces import EMOTIONS, SIDE, make_faces
+from fer_keras.data.faces import EMOTIONS, SIDE, Faces, make_faces
 
 Between = Callable[[float, float], np.ndarray]  # random numbers (n, 1, 1) of a range
 Some = Callable[[float], np.ndarray]  # 1.0 in a share of the faces, 0.0 in the others

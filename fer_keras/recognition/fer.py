@@ -7,10 +7,11 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
+from fer_keras.core import renames
 from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.inference import conformal
@@ -103,6 +104,11 @@ class FER:
             from fer_keras.backend import forking
 
             forking.prepare()
+
+    if not TYPE_CHECKING:  # else every attribute would exist for type checkers
+
+        def __getattr__(self, name):
+            raise renames.missing_attribute("fer_keras.FER", name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_lock"}

@@ -117,3 +117,23 @@ def test_python_shows_epochs_unless_the_program_has_handlers_of_its_own(tmp_path
     for before, lines in (("", 2), ("import logging; logging.basicConfig()\n", 0)):
         done = subprocess.run([sys.executable, "-c", before + program], capture_output=True, text=True, check=True)
         assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == lines
+
+
+def test_json_has_what_c_libraries_and_child_processes_write():
+    program = (
+        "import os, subprocess, sys\n"
+        "from fer_keras.core import logs\n"
+        "logs.start(as_json=True)\n"
+        "logs.start(as_json=True)\n"
+        "os.write(2, b'TIFFReadDirectory: Warning, \\xff\\n')\n"
+        "subprocess.run(['sh', '-c', 'echo from a child >&2'])\n"
+        "os.write(2, b'at the end')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["message"] for event in events] == [
+        "TIFFReadDirectory: Warning, \\xff",
+        "from a child",
+        "at the end",
+    ]
+    assert {event["source"] for event in events} == {"standard error"} and done.stdout == ""
