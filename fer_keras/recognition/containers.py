@@ -8,13 +8,14 @@ EBML_SEGMENT = bytes.fromhex("18538067")
 TAIL = 1 << 17  # bytes; the longest packet or page of the formats that are checked from their end is half of it
 SECTOR = 2048  # bytes of padding that a program stream may end in
 TS_PACKETS = (188, 192)  # bytes; the longer ones begin with a time
+TS_TAIL = 1 << 21  # bytes, more than a picture has
 
 
 def fault(path: str | os.PathLike) -> str | None:
     """Return what is wrong with the container of a video file; None if it is whole or of an unknown format.
 
     Checked are AVI, Matroska and WebM, MP4 and QuickTime, ASF (WMV), FLV, Ogg, and MPEG program and transport
-    streams. A file that was cut exactly between two packets of a stream counts as whole.
+    streams. A stream that was cut exactly between two pictures counts as whole.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -187,10 +188,46 @@ def last_picture_is_incomplete(data):
 
 
 def transport_stream(file, size, length, sync):
+    """Check the last packet, and that the last picture and sound of each stream have their ends."""
     if size % length:
         return incomplete("packet")
-    file.seek(size - length + sync)
-    return None if file.read(1) == b"\x47" else incomplete("packet")
+    file.seek(max(size - TS_TAIL // length * length, 0))
+    data = file.read()
+    packets = [data[start + sync : start + sync + 188] for start in range(0, len(data), length)]
+    if packets[-1][0] != 0x47:
+        return incomplete("packet")
+    streams = {}  # of each stream its last unit: declared and found bytes, and whether its last packet is full
+    for packet in packets:
+        number, starts = int.from_bytes(packet[1:3], "big") & 0x1FFF, packet[1] & 0x40
+        payload, is_full = ts_payload(packet)
+        if starts:
+            streams.pop(number, None)
+        if starts and payload[:3] == b"\x00\x00\x01":
+            declared = int.from_bytes(payload[4:6], "big")
+            streams[number] = 6 + declared if declared else None, len(payload), is_full
+        elif number in streams and payload:
+            declared, found, _ = streams[number]
+            streams[number] = declared, found + len(payload), is_full
+    if any(is_full if declared is None else found < declared for declared, found, is_full in streams.values()):
+        return incomplete("picture or sound")
+    return None
+
+
+def ts_payload(packet):
+    """Return the payload of a packet of a transport stream, and whether it has no bytes of padding.
+
+    Before the payload stands an adaptation field: its length, flags, the values that the flags announce, padding.
+    A picture that does not state its length ends with a padded packet, but for one in 184 that just fits.
+    """
+    if not packet[3] & 0x20:
+        return packet[4:] if packet[3] & 0x10 else b"", True
+    field = packet[5 : 5 + packet[4]]
+    payload = packet[5 + packet[4] :] if packet[3] & 0x10 else b""
+    used = 1 + sum(size for bit, size in ((0x10, 6), (0x08, 6), (0x04, 1)) if field[:1] and field[0] & bit)
+    for bit in (0x02, 0x01):  # private data and an extension, which state their lengths
+        if field[:1] and field[0] & bit:
+            used += 1 + (field[used] if used < len(field) else 0)
+    return payload, len(field) == used
 
 
 def tail(file, size):

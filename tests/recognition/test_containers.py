@@ -99,6 +99,49 @@ def test_the_last_picture_of_an_mpeg_stream_has_all_rows(fault, rows, incomplete
     assert found == ("it is cut short or damaged: its last picture is incomplete" if incomplete else None)
 
 
+def ts_packet(payload, *, number=256, starts=False, field=b""):
+    """A packet of 188 bytes; `field` is an adaptation field without padding, which fills what `payload` leaves."""
+    head = bytes([0x47, starts << 6 | number >> 8, number & 0xFF])
+    room = 184 - len(payload)
+    if not room:
+        return head + b"\x10" + payload
+    field = (field or b"\x00")[: room - 1].ljust(room - 1, b"\xff")
+    return head + b"\x30" + bytes([len(field)]) + field + payload
+
+
+PICTURE = b"\x00\x00\x01\xe0\x00\x00"  # of a length that is not stated
+SOUND = b"\x00\x00\x01\xc0" + struct.pack(">H", 300)
+PCR = b"\x10" + bytes(6)
+PICTURES = [
+    ts_packet(PICTURE + bytes(170), starts=True, field=PCR),
+    ts_packet(bytes(184)),
+    ts_packet(bytes(100)),
+]
+SOUNDS = [ts_packet(SOUND + bytes(178), starts=True, number=257), ts_packet(bytes(122), number=257)]
+
+
+@pytest.mark.parametrize(
+    "packets, whole",
+    [
+        (PICTURES + SOUNDS, True),
+        (PICTURES + [ts_packet(PICTURE + bytes(100), starts=True)], True),
+        (PICTURES + [ts_packet(PICTURE + bytes(177), starts=True)], True),  # padded by an empty field
+        (PICTURES[:2] + SOUNDS, False),
+        (PICTURES[:1], False),  # full, its field holds a clock
+        (PICTURES + PICTURES[:2], False),
+        (PICTURES + SOUNDS[:1], False),
+        (PICTURES + [SOUNDS[0], PICTURES[0]], False),
+        ([ts_packet(bytes(184), number=0, starts=True)], True),  # a table, neither picture nor sound
+    ],
+)
+def test_a_transport_stream_cut_between_packets_lacks_the_end_of_a_picture(fault, packets, whole):
+    assert {len(packet) for packet in packets} == {188}
+    expected = None if whole else "it is cut short or damaged: its last picture or sound is incomplete"
+    packets = [*PICTURES, *packets]
+    assert fault(b"".join(packets)) == expected
+    assert fault(b"".join(bytes(4) + packet for packet in packets)) == expected
+
+
 @pytest.mark.parametrize(
     "content, seconds",
     [
