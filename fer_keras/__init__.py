@@ -9,7 +9,7 @@ from fer_keras.experiment import Experiment
 if TYPE_CHECKING:
     import pathlib
 
-    from fer_keras.data import Faces, load
+    from fer_keras.data import Faces, FaceSet, load
     from fer_keras.evaluation import evaluate
     from fer_keras.model_files.pretrained import pretrained
     from fer_keras.recognition import FER, Face
@@ -38,7 +38,7 @@ renames.refuse_old_imports()
 def run(
     experiment: Experiment,
     *,
-    data: "str | os.PathLike[str] | Faces | None" = None,
+    data: "str | os.PathLike[str] | FaceSet | Faces | None" = None,
     output: "str | os.PathLike[str]" = "runs",
     tracking: Literal["auto", "online", "offline", "disabled"] = "auto",
     precision: Literal["float32", "mixed_bfloat16"] | None = None,
@@ -48,7 +48,7 @@ def run(
 
     Args:
         experiment: the settings of the run.
-        data: path of FER-2013 in any format, see `load`, or the `Faces` that it returned, of any classes.
+        data: what `load` takes, or the `Faces` that it returned, of any classes.
         output: folder of all run directories.
         tracking: wandb's mode, see `fer_keras.runs.wandb_tracker.Tracker`.
         precision: Keras' dtype policy. Default: that of the interrupted run, else the fast one of the device.

@@ -1,11 +1,14 @@
 """Commands on the data."""
 
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from fer_keras.cli.options import bit_depth_option, classes_option, data_option, label_codes_option
+from fer_keras.cli.options import data_options
+
+if TYPE_CHECKING:
+    from fer_keras.data import FaceSet
 
 
 @click.group()
@@ -26,22 +29,12 @@ def fetch() -> None:
 
 
 @data.command()
-@data_option
-@classes_option
-@label_codes_option
-@bit_depth_option
+@data_options
 @click.option("--votes", type=click.Path(path_type=pathlib.Path), help="FER+ votes, fer2013new.csv.")
 @click.option(
     "--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder of the JSON and the picture."
 )
-def audit(
-    data: str | None,
-    classes: Any,
-    label_codes: str | None,
-    bit_depth: int | None,
-    votes: pathlib.Path | None,
-    output: pathlib.Path,
-) -> None:
+def audit(data: "FaceSet", votes: pathlib.Path | None, output: pathlib.Path) -> None:
     """Count classes, duplicates, conflicting labels, blank images, skipped files and disagreement with FER+.
 
     \b
@@ -50,7 +43,7 @@ def audit(
     from fer_keras import data as faces_data
     from fer_keras.core.files import write_json
 
-    faces = faces_data.load(data, votes=votes, classes=classes, label_codes=label_codes, bit_depth=bit_depth)
+    faces = faces_data.load(data, votes=votes)
     report = faces_data.audit(faces)
     write_json(output / "audit.json", report)
     faces_data.audit_picture(report, faces, output / "audit.png")

@@ -7,7 +7,7 @@ import click
 
 from fer_keras.cli.options import (
     class_order_option,
-    data_option,
+    data_options,
     input_scale_option,
     parse_classes,
     synthetic_note,
@@ -18,11 +18,12 @@ from fer_keras.experiment import LABELS
 
 if TYPE_CHECKING:
     from fer_keras import evaluation
+    from fer_keras.data import FaceSet
 
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=pathlib.Path))
-@data_option
+@data_options
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
 @tta_option
 @class_order_option
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
 )
 def evaluate(
-    models: tuple[pathlib.Path, ...], data: str | None, split: Split, output: pathlib.Path | None, **options: Any
+    models: tuple[pathlib.Path, ...], data: "FaceSet", split: Split, output: pathlib.Path | None, **options: Any
 ) -> None:
     """Score the Keras model MODEL: a .keras file, or best or tiny, which come with the package.
 
@@ -86,7 +87,7 @@ def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
 @click.command()
 @click.argument("run", type=click.Path(path_type=pathlib.Path))
 @click.argument("name")
-@data_option
+@data_options
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
@@ -95,7 +96,7 @@ def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
     help="Folder of the released networks.",
 )
 @click.option("--refit", is_flag=True, help="Train it anew first, on training and validation images together.")
-def release(run: pathlib.Path, name: str, data: str | None, output: pathlib.Path, refit: bool) -> None:
+def release(run: pathlib.Path, name: str, data: "FaceSet", output: pathlib.Path, refit: bool) -> None:
     """Release the model of the run directory RUN as the network NAME: calibrated, half precision, with its card.
 
     \b

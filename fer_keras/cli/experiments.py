@@ -2,31 +2,31 @@
 
 import json
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fer_keras.cli.options import (
-    classes_option,
-    data_option,
+    data_options,
     end_interrupted,
     epochs_option,
     file_argument,
     output_option,
     read_experiment,
-    read_faces,
     seed_option,
     synthetic_note,
     wandb_option,
 )
 from fer_keras.experiment import files_in, load, override
 
+if TYPE_CHECKING:
+    from fer_keras.data import FaceSet
+
 
 @click.command()
 @file_argument
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@data_option
-@classes_option
+@data_options
 @seed_option
 @epochs_option
 @output_option
@@ -38,8 +38,7 @@ from fer_keras.experiment import files_in, load, override
 def run(
     file: pathlib.Path,
     settings: tuple[str, ...],
-    data: str | None,
-    classes: Any,
+    data: "FaceSet",
     seed: int | None,
     epochs: int | None,
     output: pathlib.Path,
@@ -61,11 +60,10 @@ def run(
     from fer_keras.core import jobs
     from fer_keras.runs import pipeline
 
-    faces = read_faces(data, experiment.labels, classes)
     try:
         with jobs.exit_on_sigterm():  # which ends wandb's run too
             folder, record = pipeline.run(
-                experiment, data=faces, output=output, tracking=wandb, precision=precision, capture=capture
+                experiment, data=data, output=output, tracking=wandb, precision=precision, capture=capture
             )
     except KeyboardInterrupt:
         end_interrupted()
@@ -104,10 +102,9 @@ def show(file: pathlib.Path) -> None:
 
 @click.command()
 @file_argument
-@data_option
-@classes_option
+@data_options
 @seed_option
-def overfit(file: pathlib.Path, data: str | None, classes: Any, seed: int | None) -> None:
+def overfit(file: pathlib.Path, data: "FaceSet", seed: int | None) -> None:
     """Check that the experiment in FILE can overfit one batch, before training it.
 
     \b
@@ -119,7 +116,7 @@ def overfit(file: pathlib.Path, data: str | None, classes: Any, seed: int | None
     from fer_keras.backend import device
     from fer_keras.training import fitting
 
-    train = faces_data.split(read_faces(data, experiment.labels, classes), experiment.seed)["train"]
+    train = faces_data.split(faces_data.load(data, labels=experiment.labels), experiment.seed)["train"]
     with device.training_in():
         losses = fitting.overfit_losses(experiment, train)
     click.echo(evaluation.overfit_verdict(losses, len(train.class_names))["text"])

@@ -2,14 +2,19 @@
 
 import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from fer_keras.cli.options import INTERRUPTED, output_option
+from fer_keras.cli.options import INTERRUPTED, folder_options, output_option
+
+if TYPE_CHECKING:
+    from fer_keras.data import FaceSet
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=pathlib.Path))
+@folder_options
 @click.option(
     "--base", default="best", show_default=True, help="Network to start from: best, tiny or a .keras file."
 )
@@ -21,9 +26,7 @@ from fer_keras.cli.options import INTERRUPTED, output_option
     "[default: file names before the first _, where each class has 5 different ones]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def finetune(
-    folder: pathlib.Path, base: str, output: pathlib.Path, persons: pathlib.Path | None, seed: int
-) -> None:
+def finetune(folder: "FaceSet", base: str, output: pathlib.Path, persons: pathlib.Path | None, seed: int) -> None:
     """Train a network for the classes in FOLDER, which has a folder of images for each of 2 to 50 classes.
 
     Images are crops of faces, or photographs, of which the largest face is cut. Splits (folders train, val, test)

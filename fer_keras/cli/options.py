@@ -1,10 +1,11 @@
 """Arguments and options that several commands share, and what they do with them."""
 
 import dataclasses
+import functools
 import pathlib
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import click
 
@@ -12,7 +13,6 @@ from fer_keras.core.choices import ENGINES, INPUT_SCALES, TTA
 from fer_keras.experiment import Experiment, load
 
 if TYPE_CHECKING:
-    from fer_keras import data as data_room
     from fer_keras import recognition
 
 Command = TypeVar("Command", bound=Callable)
@@ -53,6 +53,31 @@ bit_depth_option = click.option(
     help="Bits of the values of images of more than 8 bits. [default: by their headers, else by the largest "
     "value of all]",
 )
+
+
+def data_options(command: Command) -> Command:
+    """Add --data and how to read it; the command gets them as one argument `data`, a `fer_keras.data.FaceSet`."""
+    return _with_face_set(data_option(classes_option(label_codes_option(bit_depth_option(command)))), "data")
+
+
+def folder_options(command: Command) -> Command:
+    """Add how to read the argument FOLDER; the command gets them as one argument `folder`, a `FaceSet`."""
+    return _with_face_set(classes_option(label_codes_option(bit_depth_option(command))), "folder")
+
+
+def _with_face_set(command: Command, name: str) -> Command:
+    @functools.wraps(command)
+    def with_face_set(
+        *args: Any, classes: Any, label_codes: str | None, bit_depth: int | None, **options: Any
+    ) -> None:
+        from fer_keras.data import FaceSet
+
+        options[name] = FaceSet(options[name], classes, label_codes, bit_depth)
+        return command(*args, **options)
+
+    return cast(Command, with_face_set)
+
+
 seed_option = click.option("--seed", type=click.IntRange(0), help="Instead of the experiment's own seed.")
 output_option = click.option(
     "--output",
@@ -149,7 +174,7 @@ def fer_options(command: Command) -> Command:
     detecting = min_face_option, detector_option
     classifying = face_tta_option, engine_option, input_scale_option, class_order_option, model_option
     answering = min_confidence_option, coverage_option
-    for option in (*detecting, *answering, *classifying):
+    for option in (bit_depth_option, *detecting, *answering, *classifying):
         command = option(command)
     return command
 
@@ -164,13 +189,6 @@ def open_fer(class_order: str | None, **settings: Any) -> "recognition.FER":
 def read_experiment(file: pathlib.Path, **changes: Any) -> Experiment:
     given = {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(load(file), **given)
-
-
-def read_faces(data: str | None, labels: str, classes: Any) -> "data_room.Faces":
-    """Return the `Faces` at the path `data`, see `data.load`."""
-    from fer_keras.data import load as load_data
-
-    return load_data(data, labels=labels, classes=classes)
 
 
 def parse_classes(class_order: str | None) -> tuple[str, ...] | None:

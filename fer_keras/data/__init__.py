@@ -7,13 +7,14 @@ from fer_keras.data.auditing import audit, audit_text
 from fer_keras.data.contact_sheet import audit_picture
 from fer_keras.data.faces import EMOTIONS, USAGES, Faces
 from fer_keras.data.kaggle import fetch
-from fer_keras.data.loading import load
+from fer_keras.data.loading import FaceSet, load
 from fer_keras.data.quality import quality_checks
 from fer_keras.data.splits import deduplicate, leak_free, split
 
 __all__ = [
     "EMOTIONS",
     "USAGES",
+    "FaceSet",
     "Faces",
     "audit",
     "audit_picture",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from fer_keras.core import image_bits
 from fer_keras.core.errors import InputError, first_line
 from fer_keras.data import bit_depth
 from fer_keras.data.faces import SIDE
@@ -64,13 +65,17 @@ class Stack:
             self._damaged += 1
             self.first_damage = self.first_damage or str(error)
             return False
-        if values.dtype == np.uint16:
-            self._deep[self.count] = values, bits
-            values = np.zeros((SIDE, SIDE), np.uint8)
         if size != (SIDE, SIDE):
             self._sizes[size] += 1
-        self.add(values)
+        self.add_values(values, bits)
         return True
+
+    def add_values(self, values: np.ndarray, bits: int | None) -> None:
+        """Add uint8 or uint16 `(48, 48)`, of as many significant bits as a header gives, else None."""
+        if values.dtype == np.uint16:
+            self._deep[self.count] = values, image_bits.believable(bits, int(values.max()))
+            values = np.zeros((SIDE, SIDE), np.uint8)
+        self.add(values)
 
     def finish(self) -> tuple[np.ndarray, list[str]]:
         """Return uint8 `(n, 2304)` and a sentence for each thing that was done to the images.
@@ -125,7 +130,7 @@ def decode(data: bytes, place: str, box: Box | None = None) -> tuple[np.ndarray,
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, place, box)
-            grey, bits = _to_grey(image, data, place)
+            grey, bits = _to_grey(image, place)
             if box is not None:
                 grey = grey.crop(_square(box, grey.size, place))
             size = grey.size
@@ -160,22 +165,21 @@ def _check_size(image: Any, place: str, box: Box | None) -> None:
         )
 
 
-def _to_grey(image: Any, data: bytes, place: str) -> tuple[Image.Image, int | None]:
+def _to_grey(image: Any, place: str) -> tuple[Image.Image, int | None]:
     """Return `image` in mode L and None; or in mode F with its integer values, and the bits its header gives."""
     if image.mode == "L":
         return image, None
     if image.mode.startswith("I"):
-        bits = bit_depth.header_bits(image)
+        bits = image_bits.header_bits(image)
         return Image.fromarray(bit_depth.integers(image).astype(np.float32)), bits
     if image.mode == "F":
         raise InputError("floating-point values, whose range is unknown. Expected 8 to 16 bits.")
-    deep = image.format == "PNG" and data[24:25] == b"\x10"
-    deep = deep or (image.format == "TIFF" and max(image.tag_v2.get(bit_depth.BITS_PER_SAMPLE, (8,))) > 8)
-    bits = bit_depth.header_bits(image) if deep else None
+    deep = image_bits.has_deep_colors(image)
+    bits = image_bits.header_bits(image) if deep else None
     turned = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     grey = (ImageOps.exif_transpose(image) if turned else image).convert("L")
     # Of colours with 16 bits Pillow keeps the upper 8, which are almost empty in a file of 8 to 12 bits.
-    if deep and ((bits or 16) < 16 or np.asarray(grey).max() < 16):
+    if deep and not image_bits.fills_sixteen(bits, int(np.asarray(grey).max())):
         raise Damaged(
             "16-bit colour that is not filled",
             place,

@@ -21,8 +21,23 @@ from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
 log = logging.getLogger("fer_keras")
 
 
+@dataclasses.dataclass(frozen=True)
+class FaceSet:
+    """A face set that is not read yet. Every function that takes the path of data takes a `FaceSet` as well.
+
+    Args:
+        path: as for `load`.
+        classes, label_codes, bit_depth: as for `load`; if given, they replace the arguments of `load`.
+    """
+
+    path: str | os.PathLike | None = None
+    classes: str | Sequence[str] | None = None
+    label_codes: str | None = None
+    bit_depth: int | None = None
+
+
 def load(
-    path: str | os.PathLike | None = None,
+    path: str | os.PathLike | FaceSet | None = None,
     *,
     labels: str = "original",
     votes: str | os.PathLike | None = None,
@@ -35,8 +50,8 @@ def load(
 
     Args:
         path: `str` or `Path` of a file or folder, or `"synthetic"` for generated faces (`"./synthetic"`: a folder
-            of that name). Default: the environment's `FER_DATA`, else what `fetch` downloaded to the user's
-            cache, else the synthetic faces, with a warning.
+            of that name), or a `FaceSet`. Default: the environment's `FER_DATA`, else what `fetch` downloaded to
+            the user's cache, else the synthetic faces, with a warning.
         labels: `"original"`, or with FER+ votes `"fer+"`, `"fer+8"`, `"majority"` or `"soft"`; see
             `fer_keras.data.votes.relabel`.
         votes: path of FER+'s `fer2013new.csv`. Default: the one beside the data, if there is one.
@@ -56,6 +71,11 @@ def load(
         InputError: if the data is not there, not a face set or malformed; names the file and the line. If what
             would be left out could be a whole split or class.
     """
+    if isinstance(path, FaceSet):
+        classes = classes if path.classes is None else path.classes
+        label_codes = label_codes if path.label_codes is None else path.label_codes
+        bit_depth = bit_depth if path.bit_depth is None else path.bit_depth
+        path = path.path
     if labels not in LABELS:
         raise InputError(f"Unknown labels {labels!r}. Expected one of: {', '.join(LABELS)}.")
     if bit_depth is not None and bit_depth not in range(8, 17):

@@ -15,7 +15,7 @@ from fer_keras.core import renames
 from fer_keras.core.choices import INPUT_SCALES, SPLITS, InputScale, Split, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
-from fer_keras.data import EMOTIONS, Faces
+from fer_keras.data import EMOTIONS, Faces, FaceSet
 from fer_keras.evaluation import metrics
 from fer_keras.evaluation.groups import by_group, groups_table, read_groups
 from fer_keras.inference import conformal
@@ -72,7 +72,7 @@ class Evaluation:
 
 def evaluate(
     models: "Model | Sequence[Model]" = "best",
-    data: str | os.PathLike[str] | Faces | None = None,
+    data: str | os.PathLike[str] | FaceSet | Faces | None = None,
     *,
     split: Split = "test",
     tta: Tta = "none",
@@ -88,7 +88,7 @@ def evaluate(
     Args:
         models: `.keras` files, "best" or "tiny", or `keras.Model`s from images to probabilities or logits. One of
             these, or a sequence.
-        data: `Faces`, or FER-2013 in any format, see `fer_keras.data.load`.
+        data: `Faces`, or what `fer_keras.data.load` takes.
         split: "train", "validation" or "test".
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
         seed: of the split; default: that of the run that a model file is of, else 0.

@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.recognition import drawing, photos, sound, videos
+from fer_keras.recognition import drawing, sound, videos
 from fer_keras.recognition.faces import Result
 from fer_keras.recognition.fer import batched
 from fer_keras.recognition.inputs import is_video
@@ -80,7 +80,7 @@ def with_drawings(result, draw, *arguments):
 
 def draw_photograph(result, fer, image, outputs):
     if outputs.annotate:
-        rgb = photos.read(image, max_pixels=fer.max_pixels)
+        rgb = fer.read(image)
         outputs.save(drawing.annotate(rgb, result.faces), outputs.annotate, result.path, ".png")
     if outputs.saliency:
         for i, (face, heat) in enumerate(zip(result.faces, fer.saliency(result.faces), strict=True), start=1):

@@ -1,7 +1,7 @@
 """An encoded image to upright RGB pixels, with Pillow alone.
 
 `fer_keras.recognition.decoding` imports this module, and runs it as a program in a process that it can kill. The
-program starts fast because it imports neither NumPy nor the rest of the package.
+program starts fast because it imports neither NumPy nor most of the package.
 """
 
 import contextlib
@@ -10,10 +10,14 @@ import io
 import os
 import struct
 import sys
+from typing import IO, NamedTuple
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-ANSWER = struct.Struct("<cII")  # outcome, then width and height of the pixels, or 0 and the bytes of a text
+from fer_keras.core.image_bits import believable, fills_sixteen, has_deep_colors, header_bits
+
+# Outcome; width and height of the pixels, or 0 and the bytes of a text; `Depth`, or zeros.
+ANSWER = struct.Struct("<cIIB?")
 READY, PIXELS, TOO_LARGE, UNKNOWN, NO_MEMORY, DAMAGED = b"r", b"p", b"l", b"u", b"m", b"d"
 ROWS = 256  # that are written at once
 NICE = 5  # small images, which the waiting process decodes itself, go first
@@ -23,14 +27,23 @@ class TooLargeError(Exception):
     """The image has more pixels than allowed; `args` are its width and height."""
 
 
-def decode(file, kind, max_pixels, header_bits=None):
-    """Return the image in the binary `file` as an upright PIL image of mode RGB.
+class Depth(NamedTuple):
+    """Bits that were taken to hold each value of an image of more than 8, and whether its header gives them."""
+
+    bits: int
+    by_header: bool
+
+
+def decode(
+    file: IO[bytes], kind: str, max_pixels: int, bit_depth: int | None = None
+) -> tuple[Image.Image, Depth | None]:
+    """Return what `upright` returns of the image in a binary file.
 
     Args:
         file: binary file.
         kind: Pillow's name of the format; no other one is tried.
         max_pixels: larger images are not decoded.
-        header_bits: function of the opened image, see `upright`.
+        bit_depth: see `upright`.
 
     Raises:
         TooLargeError: if it is larger.
@@ -43,10 +56,10 @@ def decode(file, kind, max_pixels, header_bits=None):
     width, height = image.size
     if width * height > max_pixels:
         raise TooLargeError(width, height)
-    return upright(image, header_bits)
+    return upright(image, bit_depth)
 
 
-def register_heif():
+def register_heif() -> None:
     try:
         import pillow_heif
     except ImportError as error:
@@ -54,68 +67,82 @@ def register_heif():
     pillow_heif.register_heif_opener()
 
 
-def upright(image, header_bits=None):
-    """Return a PIL image of mode RGB: turned as its EXIF says, over white, 16 bits cut to 8.
+def upright(image: Image.Image, bit_depth: int | None = None) -> tuple[Image.Image, Depth | None]:
+    """Return an image of mode RGB, turned as its EXIF says, over white, 16 bits cut to 8; and its `Depth`.
 
     Args:
         image: PIL image.
-        header_bits: function that returns the bits of each value as an image's header gives them, or None. Then
-            they are the fewest that hold its largest value: 8, 10, 12, 14 or 16.
+        bit_depth: bits that hold each value of an image of more than 8. Default: those of its header, else the
+            fewest that hold its largest value, of 8, 10, 12, 14 and 16.
+
+    Returns:
+        `(image, depth)`; None for the depth if the image has 8 bits or `bit_depth` is given.
 
     Raises:
-        ValueError: if its values are floating-point or have more than 16 bits.
+        ValueError: if its values are floating-point, have more than 16 bits, or are colors that do not fill 16.
     """
-    bits = header_bits(image) if header_bits and image.mode.startswith("I") else None
+    bits, has_deep = header_bits(image), has_deep_colors(image)
+    depth = None
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # else it would be copied for nothing
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
-        image = eight_bits(image, bits)
+        image, depth = eight_bits(image, bit_depth, bits)
     if image.mode == "F":
         raise ValueError("it has floating-point values, whose range is unknown; 8 or 16 bits are expected")
     if image.has_transparency_data:
         transparent = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.new("RGB", image.size, "white")
         image.paste(transparent, mask=transparent)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    if has_deep and not (fills_sixteen(bits, brightest(image)) if bit_depth is None else bit_depth == 16):
+        raise ValueError("its colors have 16 bits, but the values fill fewer; convert it to 8 bits or to grey")
+    return image, depth
 
 
-def eight_bits(image, bits=None):
-    """Return a PIL image of integers in mode L: the upper 8 of `bits`, by default of the fewest that fit."""
+def brightest(image: Image.Image) -> int:
+    """Return the largest value in an image of mode RGB."""
+    return max(image.getextrema()[band][1] for band in range(3))  # type: ignore[index]
+
+
+def eight_bits(image: Image.Image, given: int | None, by_header: int | None) -> tuple[Image.Image, Depth | None]:
+    """Return a PIL image of integers in mode L, and its `Depth`, see `upright`."""
     image = image.convert("I")
-    low, high = image.getextrema()
+    low, high = map(int, image.getextrema())  # type: ignore[arg-type]  # of one band
     if low < 0 or high > 65535:
         raise ValueError(f"it has values {low} to {high}; 8 or 16 bits are expected")
-    bits = bits or max(8, high.bit_length() + high.bit_length() % 2)
-    return image.point(lambda value: value * (1 / 2 ** (bits - 8))).convert("L")
+    by_header = believable(by_header, high)
+    bits = given or by_header or max(8, high.bit_length() + high.bit_length() % 2)
+    reduced = image.point(lambda value: value * (1 / 2 ** max(bits - 8, 0))).convert("L")
+    return reduced, None if given else Depth(bits, by_header is not None)
 
 
-def main(kind, max_pixels, seconds, memory_bytes):
+def main(kind: str, max_pixels: str, seconds: str, memory_bytes: str, bit_depth: str) -> None:
     """Decode standard input to standard output: `ANSWER` READY, then `ANSWER` and the rows or a text."""
     limit(int(seconds), int(memory_bytes))
     Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit
     importlib.import_module(f"PIL.{PLUGINS.get(kind, 'Image')}")
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sink.write(ANSWER.pack(READY, 0, 0))
+    sink.write(ANSWER.pack(READY, 0, 0, 0, False))
     sink.flush()
     try:
-        image = decode(io.BytesIO(source.read()), kind, int(max_pixels))
+        image, depth = decode(io.BytesIO(source.read()), kind, int(max_pixels), int(bit_depth) or None)
     except TooLargeError as error:
-        sink.write(ANSWER.pack(TOO_LARGE, *error.args))
+        sink.write(ANSWER.pack(TOO_LARGE, *error.args, 0, False))
     except UnidentifiedImageError:
-        sink.write(ANSWER.pack(UNKNOWN, 0, 0))
+        sink.write(ANSWER.pack(UNKNOWN, 0, 0, 0, False))
     except MemoryError:
-        sink.write(ANSWER.pack(NO_MEMORY, 0, 0))
+        sink.write(ANSWER.pack(NO_MEMORY, 0, 0, 0, False))
     except Exception as error:  # as varied as damaged files are
         text = (str(error) or type(error).__name__).encode(errors="replace")[:500]
-        sink.write(ANSWER.pack(DAMAGED, 0, len(text)) + text)
+        sink.write(ANSWER.pack(DAMAGED, 0, len(text), 0, False) + text)
     else:
-        sink.write(ANSWER.pack(PIXELS, *image.size))
+        sink.write(ANSWER.pack(PIXELS, *image.size, *(depth or (0, False))))
         for top in range(0, image.height, ROWS):
             sink.write(image.crop((0, top, image.width, min(top + ROWS, image.height))).tobytes())
     sink.flush()
 
 
-def limit(seconds, memory_bytes):
+def limit(seconds: int, memory_bytes: int) -> None:
     """Limit this process: less priority, `seconds` of processor time and `memory_bytes` from here on."""
     with contextlib.suppress(AttributeError, OSError):  # Windows has no nice
         os.nice(NICE)

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -16,10 +17,11 @@ import threading
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from fer_keras.data.bit_depth import header_bits
 from fer_keras.recognition import decode_worker, headers
+from fer_keras.recognition.decode_worker import Depth
 
 START_SECONDS = 30  # for the subprocess to start, on a busy machine
+ROOT = pathlib.Path(__file__).parents[2]  # where `import fer_keras` finds the package
 SETTINGS = {"MALLOC_ARENA_MAX": "1"}  # glibc reserves 64 MiB of addresses for each further thread
 NO_START = "cannot be decoded, because the decoding subprocess did not start."
 ADVICE = "Save it as a baseline JPEG or a PNG, or make it smaller."
@@ -48,12 +50,12 @@ FILES = Limits(light_pixels=1 << 26, seconds=20, memory_bytes=2 << 30)
 UPLOADS = Limits(light_pixels=1 << 22, seconds=2, memory_bytes=320 << 20)  # WebP of 20 megapixels needs so much
 
 
-def enforced():
+def enforced() -> bool:
     """Return whether this system limits the memory of a process."""
     return sys.platform == "linux"
 
 
-def needs_subprocess(data, limits):
+def needs_subprocess(data: bytes, limits: Limits) -> bool:
     """Return whether `rgb` decodes `data` in a subprocess."""
     try:
         kind = headers.kind_of(data)
@@ -62,13 +64,16 @@ def needs_subprocess(data, limits):
     return not headers.is_light(data, kind, limits.light_pixels)
 
 
-def rgb(data, max_pixels, limits):
-    """Return the pixels of an encoded image, uint8 (height, width, 3), upright.
+def rgb(
+    data: bytes, max_pixels: int, limits: Limits, bit_depth: int | None = None
+) -> tuple[np.ndarray, Depth | None]:
+    """Return the pixels of an encoded image, uint8 (height, width, 3), upright; and its `Depth`.
 
     Args:
         data: `bytes` or `bytearray`.
         max_pixels: larger images are refused before they are decoded.
         limits: `Limits`.
+        bit_depth: see `decode_worker.upright`.
 
     Raises:
         UnidentifiedImageError: if it is none of `headers.FORMATS`.
@@ -78,18 +83,27 @@ def rgb(data, max_pixels, limits):
     """
     kind = headers.kind_of(data)
     if needs_subprocess(data, limits):
-        return in_subprocess(data, kind, max_pixels, limits)
-    return np.asarray(decode_worker.decode(io.BytesIO(data), kind, max_pixels, header_bits))
+        return in_subprocess(data, kind, max_pixels, limits, bit_depth)
+    image, depth = decode_worker.decode(io.BytesIO(data), kind, max_pixels, bit_depth)
+    return np.asarray(image), depth
 
 
-def in_subprocess(data, kind, max_pixels, limits):
+def in_subprocess(
+    data: bytes, kind: str, max_pixels: int, limits: Limits, bit_depth: int | None = None
+) -> tuple[np.ndarray, Depth | None]:
     """Return what `rgb` returns, decoded in a process of its own."""
-    words = (kind, max_pixels, limits.seconds, limits.memory_bytes)
+    words = (kind, max_pixels, limits.seconds, limits.memory_bytes, bit_depth or 0)
     # -S: PYTHONPATH has the folders that `site` would search for. -P: modules beside the program are not found.
     command = [sys.executable, "-S", "-P", decode_worker.__file__, *map(str, words)]
-    environment = os.environ | SETTINGS | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "bufsize": 0}
-    with subprocess.Popen(command, env=environment, **pipes) as process:
+    environment = os.environ | SETTINGS | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    with subprocess.Popen(
+        command,
+        env=environment,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         with _deadline(process, START_SECONDS, NO_START):
             _answer(process, NO_START)
         with _deadline(process, limits.seconds, f"takes more than {limits.seconds} s to decode. {ADVICE}"):
@@ -126,9 +140,9 @@ def _result(process, data, max_pixels, died):
         while rest:
             rest = rest[process.stdin.write(rest) :]
         process.stdin.close()
-    outcome, width, height = _answer(process, died)
+    outcome, width, height, bits, by_header = _answer(process, died)
     if outcome == decode_worker.PIXELS and width * height <= max_pixels:
-        return _received(process, (height, width, 3), died)
+        return _received(process, (height, width, 3), died), Depth(bits, by_header) if bits else None
     if outcome == decode_worker.TOO_LARGE:
         raise decode_worker.TooLargeError(width, height)
     if outcome == decode_worker.UNKNOWN:

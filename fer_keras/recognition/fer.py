@@ -14,8 +14,11 @@ import numpy as np
 from fer_keras.core import renames
 from fer_keras.core.choices import Engine, InputScale, Tta
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 from fer_keras.inference import conformal
 from fer_keras.recognition import boxes, classifiers, crops, detection, photos, saliency, videos
+from fer_keras.recognition.decode_worker import Depth
+from fer_keras.recognition.decoding import FILES, Limits
 from fer_keras.recognition.faces import Face, Frame
 from fer_keras.recognition.tracking import Tracks
 
@@ -48,6 +51,8 @@ class FER:
         margin: share of a box's longer side that is added to it. FER-2013's own frames are the squares around the
             boxes of "mtcnn" and "haar": 0.
         max_pixels: larger images are rejected.
+        bit_depth: 8 to 16, the bits that hold each value of images of more than 8 bits; default: those that the
+            header gives, else the fewest of 8, 10, 12, 14 and 16 that hold the largest value, which is logged.
         engine: "auto", "keras" or "onnx", for the model (see `fer_keras.inference.opening.open_engine`) and MTCNN.
         classes: names of a `.keras` file's outputs in their order; default: those in the file.
         input_scale: the pixel values that a `.keras` file or `keras.Model` made elsewhere expects: "0-1", "0-255",
@@ -73,6 +78,7 @@ class FER:
         min_face: int = detection.MIN_FACE,
         margin: float = 0.0,
         max_pixels: int = photos.MAX_PIXELS,
+        bit_depth: int | None = None,
         engine: Engine = "auto",
         classes: tuple[str, ...] | None = None,
         input_scale: InputScale | None = None,
@@ -98,7 +104,10 @@ class FER:
             raise InputError(f"margin must be a share of the box's side, more than -1. Received {margin!r}.")
         self.margin = margin
         self.max_pixels = max_pixels
+        photos.check_bit_depth(bit_depth)
+        self.bit_depth = bit_depth
         self._hinted = False
+        self._depths: set[Depth] = set()  # that were logged
         self._lock = threading.Lock()  # Keras models are not thread-safe
         if "keras" in sys.modules:
             from fer_keras.backend import forking
@@ -205,10 +214,21 @@ class FER:
     def find(self, image: photos.Photo, *, bgr: bool = False) -> list[Found]:
         """Return the faces of an image, detected and cropped, to be classified by `classify`."""
         _check_fork()
-        rgb = photos.read(image, bgr=bgr, max_pixels=self.max_pixels)
+        rgb = self.read(image, bgr=bgr)
         self._hint(rgb)
         found = boxes.checked(self.detector(rgb), rgb.shape)
         return [Found(box, crops.crop(rgb, box, self.margin, crops.roll(box.landmarks))) for box in found]
+
+    def read(self, image: photos.Photo, *, bgr: bool = False, limits: Limits = FILES) -> np.ndarray:
+        """Return the image as `photos.read` does, with the limits and the bit depth of this `FER`."""
+        options: dict[str, Any] = {"max_pixels": self.max_pixels, "bit_depth": self.bit_depth}
+        return photos.read(image, bgr=bgr, limits=limits, on_depth=self._log_depth, **options)
+
+    def _log_depth(self, name: StrPath, depth: Depth) -> None:
+        """Log how the first image of each depth was read."""
+        if depth not in self._depths:
+            self._depths.add(depth)
+            photos.log_depth(name, depth)
 
     def classify(self, found: Sequence[Found]) -> list[Face]:
         """Return a `Face` for each `Found`; they go through the model together."""

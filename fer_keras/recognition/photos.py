@@ -1,18 +1,23 @@
 """A photograph in any form to an upright RGB array. Files are not trusted: they may come from strangers."""
 
+import logging
 import os
 from collections.abc import Callable
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
-from fer_keras.data import bit_depth
+from fer_keras.data import bit_depth as depths
 from fer_keras.recognition import decode_worker, decoding
+from fer_keras.recognition.decode_worker import Depth
 from fer_keras.recognition.headers import FORMATS
 
+LOG = logging.getLogger("fer_keras")
+OnDepth: TypeAlias = Callable[[StrPath, Depth], None]
+T = TypeVar("T")
 MAX_PIXELS = 1 << 26  # 8192 x 8192: what telephones call 64 megapixels
 MAX_FILE_BYTES = 1 << 29
 
@@ -20,7 +25,13 @@ Photo: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Bin
 
 
 def read(
-    image: Photo, *, bgr: bool = False, max_pixels: int = MAX_PIXELS, limits: decoding.Limits = decoding.FILES
+    image: Photo,
+    *,
+    bgr: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    limits: decoding.Limits = decoding.FILES,
+    bit_depth: int | None = None,
+    on_depth: OnDepth | None = None,
 ) -> np.ndarray:
     """Return the photograph as uint8 (height, width, 3), red first, values [0, 255].
 
@@ -32,28 +43,60 @@ def read(
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images know their own order.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
+        bit_depth: 8 to 16, the bits that hold each value of an image of more than 8 bits. Default: those that its
+            header gives, else the fewest of 8, 10, 12, 14 and 16 that hold its largest value.
+        on_depth: called with the image's name and the `Depth` that was taken if `bit_depth` is not given. Default:
+            `log_depth`.
 
     Raises:
-        InputError: if it is no whole image of one of `FORMATS`, too large, too costly to decode, or an array of
-            another kind.
+        InputError: if it is no whole image of one of `FORMATS`, too large, too costly to decode, of colors that
+            do not fill their 16 bits, or an array of another kind.
     """
+    name: StrPath = image if isinstance(image, str | os.PathLike) else "The image"
     if isinstance(image, np.ndarray):
-        return _from_array(image, bgr, max_pixels)
-    if isinstance(image, Image.Image):
-        check_size(*image.size, "The PIL image", max_pixels)
-        return _explained(lambda: np.asarray(decode_worker.upright(image)), "The PIL image", max_pixels)
+        pixels, depth = _from_array(image, bgr, max_pixels, bit_depth)
+    elif isinstance(image, Image.Image):
+        pixels, depth = _from_pil(image, max_pixels, bit_depth)
+    else:
+        data = _encoded(image)
+        pixels, depth = _explained(lambda: decoding.rgb(data, max_pixels, limits, bit_depth), name, max_pixels)
+    if depth:
+        (on_depth or log_depth)(name, depth)
+    return pixels
+
+
+def log_depth(name: StrPath, depth: Depth) -> None:
+    """Log how an image of more than 8 bits was read."""
+    reason = "its header" if depth.by_header else "its largest value"
+    text = "%s was read as %d-bit by %s; bit_depth (--bit-depth) chooses another depth."
+    LOG.warning(text, name, depth.bits, reason)
+
+
+def check_bit_depth(bit_depth: int | None) -> None:
+    """Raise `InputError` if it is neither None nor 8 to 16."""
+    if bit_depth is not None and bit_depth not in range(8, 17):
+        raise InputError(f"bit_depth must be from 8 to 16. Received {bit_depth!r}.")
+
+
+def _encoded(image: Any) -> bytes:
+    """Return the bytes of an image file, of its path or of a binary file."""
     if isinstance(image, bytes | bytearray | memoryview):
-        return _explained(lambda: decoding.rgb(image, max_pixels, limits), "The image", max_pixels)
+        return image  # type: ignore[return-value]
     if isinstance(image, str | os.PathLike):
-        data = _read_file(image)
-        return _explained(lambda: decoding.rgb(data, max_pixels, limits), image, max_pixels)
+        return _read_file(image)
     if hasattr(image, "read"):
-        data = _read_stream(image, "The file object")
-        return _explained(lambda: decoding.rgb(data, max_pixels, limits), "The image", max_pixels)
+        return _read_stream(image, "The file object")
     raise InputError(
         f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a binary file, a PIL image "
         "or an array."
     )
+
+
+def _from_pil(image: Image.Image, max_pixels: int, bit_depth: int | None) -> tuple[np.ndarray, Depth | None]:
+    name = "The PIL image"
+    check_size(*image.size, name, max_pixels)
+    upright, depth = _explained(lambda: decode_worker.upright(image, bit_depth), name, max_pixels)
+    return np.asarray(upright), depth
 
 
 def _read_file(path: StrPath) -> bytes:
@@ -79,7 +122,7 @@ def _read_stream(file: Any, name: StrPath) -> bytes:
     return data
 
 
-def _explained(decode: Callable[[], np.ndarray], name: StrPath, max_pixels: int) -> np.ndarray:
+def _explained(decode: Callable[[], T], name: StrPath, max_pixels: int) -> T:
     """Return what `decode` returns; its errors become an `InputError` that names the image."""
     try:
         return decode()
@@ -105,13 +148,25 @@ def _too_large(width: int, height: int, name: StrPath, max_pixels: int) -> str:
     return f"{name} has {width} x {height} pixels, more than {max_pixels:,}. Make it smaller."
 
 
-def _eight_bits(values: np.ndarray) -> np.ndarray:
-    if values.min() < 0 or values.max() > 65535:
-        raise InputError(f"The image has values {values.min()} to {values.max()}. Expected 8 or 16 bits.")
-    return bit_depth.to_eight_bits(values, bit_depth.smallest_depth(int(values.max())))
+def _from_array(
+    array: np.ndarray, bgr: bool, max_pixels: int, bit_depth: int | None
+) -> tuple[np.ndarray, Depth | None]:
+    values, depth = _checked(array, max_pixels), None
+    if values.dtype == np.uint16:
+        bits = bit_depth or depths.smallest_depth(int(values.max()))
+        values, depth = depths.to_eight_bits(values, bits), None if bit_depth else Depth(bits, by_header=False)
+    if values.shape[2] == 1:
+        return np.repeat(values, 3, axis=2), depth
+    if bgr:
+        values = values[..., [2, 1, 0, *range(3, values.shape[2])]]
+    values = np.ascontiguousarray(values)
+    if values.shape[2] == 4:
+        return np.asarray(decode_worker.upright(Image.fromarray(values))[0]), depth
+    return values, depth
 
 
-def _from_array(array: np.ndarray, bgr: bool, max_pixels: int) -> np.ndarray:
+def _checked(array: np.ndarray, max_pixels: int) -> np.ndarray:
+    """Return the array as (height, width, channels) if it is an image."""
     values = array[..., None] if array.ndim == 2 else array
     fits = values.ndim == 3 and values.shape[2] in (1, 3, 4) and values.size
     if not fits or values.dtype not in (np.uint8, np.uint16):
@@ -120,12 +175,4 @@ def _from_array(array: np.ndarray, bgr: bool, max_pixels: int) -> np.ndarray:
             f"Received {array.dtype} {array.shape}."
         )
     check_size(values.shape[1], values.shape[0], "The array", max_pixels)
-    if values.dtype == np.uint16:
-        values = _eight_bits(values)
-    if values.shape[2] == 1:
-        return np.repeat(values, 3, axis=2)
-    if bgr:
-        values = values[..., [2, 1, 0, *range(3, values.shape[2])]]
-    if values.shape[2] == 4:
-        return np.asarray(decode_worker.upright(Image.fromarray(np.ascontiguousarray(values))))
-    return np.ascontiguousarray(values)
+    return values

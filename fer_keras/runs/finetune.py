@@ -18,7 +18,7 @@ from fer_keras.core.choices import Tta
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, make_folder, plain, write_json, write_text
 from fer_keras.core.progress import bar
-from fer_keras.data import Faces
+from fer_keras.data import Faces, FaceSet
 from fer_keras.inference import conformal, input_scale
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -32,7 +32,7 @@ SHOWN_COVERAGES = (0.8, 0.9, 0.95)
 
 
 def finetune(
-    folder: StrPath,
+    folder: StrPath | FaceSet,
     *,
     base: "StrPath | keras.Model" = "best",
     output: StrPath = "runs",
@@ -48,7 +48,8 @@ def finetune(
 
     Args:
         folder: 2 to 50 folders of images, one for each class, possibly inside train, val and test; crops of faces
-            or photographs, see `fer_keras.runs.own_faces.read`. Missing splits are drawn.
+            or photographs, see `fer_keras.runs.own_faces.read`. Missing splits are drawn. A `FaceSet` gives the
+            classes to use, what numbered folders stand for, or the bit depth.
         base: "best" or "tiny", a `.keras` file or a `keras.Model`, for images of 48 x 48 pixels.
         output: folder of all run directories.
         persons: CSV file with the columns `file` (path inside `folder`) and `person`. The images of a person stay
@@ -74,7 +75,7 @@ def finetune(
             )
         body = finetuning.body_of(start)
         parts, about = _data(folder, persons, seed)
-        name = f"Finetune-{pathlib.Path(folder).resolve().name}"
+        name = f"Finetune-{pathlib.Path(about['source']).resolve().name}"
         base_name = str(base) if isinstance(base, str | os.PathLike) else start.name
         settings: dict[str, Any] = {"name": name, "base": base_name, "seed": seed, "model_options": {}}
         directory = records.create(output, settings, about, machine.environment())
@@ -88,9 +89,13 @@ def finetune(
     return directory, records.read(directory) | {"finetune": details}
 
 
-def _data(folder: StrPath, persons: StrPath | None, seed: int) -> tuple[dict[str, Faces], dict[str, Any]]:
+def _data(
+    folder: StrPath | FaceSet, persons: StrPath | None, seed: int
+) -> tuple[dict[str, Faces], dict[str, Any]]:
     """Return the splits of the images in `folder`, and the record's description of them."""
     faces = own_faces.read(folder)
+    for note in faces.notes:
+        LOG.warning("%s: %s", faces.source, note)
     if faces.skipped:
         LOG.warning("Images not used: %s", _reasons(faces.skipped))
     names = [] if faces.names is None else faces.names.tolist()

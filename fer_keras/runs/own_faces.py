@@ -1,6 +1,7 @@
 """Image folders of any classes: crops of faces as they are, the largest face of each photograph; their splits."""
 
 import csv
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
 from fer_keras.core.progress import bar
-from fer_keras.data import Faces, bit_depth, deduplicate, folders, sources
+from fer_keras.data import Faces, FaceSet, deduplicate, folders, sources
 from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING
 from fer_keras.data.faces import fingerprints, make_faces
-from fer_keras.data.images import LARGEST_FILE, Damaged, decode
+from fer_keras.data.images import LARGEST_FILE, Damaged, Stack, decode
 from fer_keras.data.labels import OWN
 from fer_keras.data.reading import Options, Reading
 from fer_keras.data.skipped import Skipped
@@ -27,17 +28,21 @@ LARGEST_CROP = 224  # pixels of the side of a square image that is taken for the
 PARTS = 5  # a split that is drawn gives one part to validation and one to test
 
 
-def read(folder: StrPath) -> Faces:
+def read(folder: StrPath | FaceSet) -> Faces:
     """Return the faces in the class folders of `folder`, with the folders' names as classes.
 
     Square images of up to 224 pixels are crops of faces. From others the largest face is cut, as `FER` cuts it. A
     larger square image without a face that is found is taken for a crop too.
 
+    Args:
+        folder: its path, or a `FaceSet`; without `classes`, the name of each folder is one.
+
     Raises:
         InputError: if there is no image, not 2 to 50 classes, a class folder is empty, or none of its images can
             be used.
     """
-    path = pathlib.Path(folder)
+    given = folder if isinstance(folder, FaceSet) else FaceSet(folder)
+    path = pathlib.Path(given.path or "")
     if not path.is_dir():
         raise InputError(f"There is no folder {path}. Give one with a folder of images for each class.")
     source = sources.Folder(path)
@@ -46,24 +51,27 @@ def read(folder: StrPath) -> Faces:
             f"{path} holds no images ({', '.join(sources.PICTURES)}), expected a folder for each class."
         )
     _check_empty(path, source)
-    reading = Reading(Options(classes=OWN), source.skipped)
+    classes = given.classes if isinstance(given.classes, str) else tuple(given.classes or ())
+    options = Options(classes or OWN, given.label_codes, given.bit_depth)
+    reading = Reading(options, source.skipped)
     pictures = folders.find(source, reading)
-    _, class_names = reading.labels.finish([picture.label for picture in pictures])
-    cutter = functools.cache(FER)
-    kept, crops = [], []
+    codes, class_names = reading.labels.finish([picture.label for picture in pictures])
+    cutter = functools.cache(lambda: FER(bit_depth=given.bit_depth))
+    kept, stack = [], Stack(reading.skipped, given.bit_depth)
     with bar(f"Reading {path.name}", len(pictures)) as advance:
-        for picture in pictures:
+        for picture, code in zip(pictures, codes, strict=True):
             if (crop := _face(path / picture.name, cutter, reading.skipped)) is not None:
-                kept.append(picture)
-                crops.append(crop)
+                kept.append((picture, code))
+                stack.add_values(*crop)
             advance(1)
-    labels, names_left = reading.labels.finish([p.label for p in kept]) if kept else ([], ())
-    if lost := [name for name in class_names if name not in names_left]:
+    labels = [code for _, code in kept]
+    if lost := [name for code, name in enumerate(class_names) if code not in labels]:
         reasons = ", ".join(f"{entry['images']} {reason}" for reason, entry in reading.skipped.items())
-        raise InputError(f"No image of {lost[0]!r} in {path} can be used ({reasons}).")
-    faces = make_faces(np.stack(crops), labels, [p.usage for p in kept], path, class_names)
-    names = np.array([picture.name for picture in kept], object)
-    return Faces(**vars(faces) | {"skipped": reading.skipped, "names": names})
+        raise InputError(f"{path} has no image of {lost[0]!r} that can be used{reasons and f' ({reasons})'}.")
+    images, notes = stack.finish()
+    faces = make_faces(images, labels, [picture.usage for picture, _ in kept], path, class_names)
+    names = np.array([picture.name for picture, _ in kept], object)
+    return dataclasses.replace(faces, skipped=reading.skipped, names=names, notes=tuple(notes))
 
 
 def _check_empty(path: pathlib.Path, source: sources.Folder) -> None:
@@ -74,8 +82,8 @@ def _check_empty(path: pathlib.Path, source: sources.Folder) -> None:
             raise InputError(f"The folder {place} is empty. Put images into it, or remove it.")
 
 
-def _face(path: pathlib.Path, cutter: Callable[[], FER], skipped: Skipped) -> np.ndarray | None:
-    """Return the crop uint8 (48, 48) of the face in a file; None where it is counted as skipped."""
+def _face(path: pathlib.Path, cutter: Callable[[], FER], skipped: Skipped) -> tuple[np.ndarray, int | None] | None:
+    """Return the crop (48, 48) of the face in a file and its bits, see `Stack.add_values`; None if skipped."""
     if path.stat().st_size > LARGEST_FILE:
         skipped.add("too large", path)
         return None
@@ -88,22 +96,18 @@ def _face(path: pathlib.Path, cutter: Callable[[], FER], skipped: Skipped) -> np
             return None
         values, size = None, None
     if values is not None and size is not None and max(size) <= LARGEST_CROP:
-        return _eight_bits(values, bits)
+        return values, bits
     try:
         found = cutter().find(data)
     except InputError:
         skipped.add("not a readable image", path)
         return None
     if found:
-        return max(found, key=lambda face: face.box[2] * face.box[3]).crop[..., 0]
+        return max(found, key=lambda face: face.box[2] * face.box[3]).crop[..., 0], None
     if values is not None:
-        return _eight_bits(values, bits)
+        return values, bits
     skipped.add("no face found", path)
     return None
-
-
-def _eight_bits(values: np.ndarray, bits: int | None) -> np.ndarray:
-    return values if values.dtype == np.uint8 else bit_depth.to_eight_bits(values, bits or 16)
 
 
 def read_persons(path: StrPath, names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from fer_keras import evaluation, models
 from fer_keras.backend import device, distribution, machine, step
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, remove_leftovers, write_json
-from fer_keras.data import EMOTIONS, Faces, deduplicate, load, quality_checks, split
+from fer_keras.data import EMOTIONS, Faces, FaceSet, deduplicate, load, quality_checks, split
 from fer_keras.experiment import Experiment
 from fer_keras.model_files import saving
 from fer_keras.runs import plots, records
@@ -24,7 +24,7 @@ log = logging.getLogger("fer_keras")
 def run(
     experiment: Experiment,
     *,
-    data: StrPath | Faces | None = None,
+    data: StrPath | FaceSet | Faces | None = None,
     output: StrPath = "runs",
     tracking: str = "auto",
     precision: str | None = None,
@@ -36,7 +36,7 @@ def run(
 
     Args:
         experiment: the settings.
-        data: path of FER-2013 in any format, see `fer_keras.data.load`, or the `Faces` that it returned.
+        data: what `fer_keras.data.load` takes, or the `Faces` that it returned.
         output: folder of all run directories.
         tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
         precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default that of the interrupted run,
@@ -82,7 +82,7 @@ def run(
             return folder, records.read(folder)
 
 
-def refit(run: StrPath, *, data: StrPath | None = None) -> tuple[keras.Model, dict[str, Any]]:
+def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras.Model, dict[str, Any]]:
     """Train the experiment of a finished run again, on its training images and half of its validation images.
 
     Its settings were chosen before, so nothing is scored during the training. The other half is left to calibrate
@@ -121,7 +121,7 @@ def refit(run: StrPath, *, data: StrPath | None = None) -> tuple[keras.Model, di
         return saving.load(folder / "model.keras", trusted=True), records.read(folder)
 
 
-def finished(run: StrPath, data: StrPath | None) -> tuple[dict[str, Any], Faces]:
+def finished(run: StrPath, data: StrPath | FaceSet | None) -> tuple[dict[str, Any], Faces]:
     """Return the record of the run directory `run`, and the data that it was trained on.
 
     Raises:
@@ -142,7 +142,7 @@ def finished(run: StrPath, data: StrPath | None) -> tuple[dict[str, Any], Faces]
 
 
 def _prepared(
-    experiment: Experiment, data: StrPath | Faces | None
+    experiment: Experiment, data: StrPath | FaceSet | Faces | None
 ) -> tuple[dict[str, Faces], Faces, dict[str, Any]]:
     """Return the splits to evaluate on, the images to train on, and the record's description of them."""
     faces = data if isinstance(data, Faces) else load(data, labels=experiment.labels)

@@ -14,7 +14,7 @@ from fer_keras.backend.layers import plain
 from fer_keras.core.choices import TTA, Split
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
-from fer_keras.data import Faces, leak_free, split
+from fer_keras.data import Faces, FaceSet, leak_free, split
 from fer_keras.inference import conformal, export
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -28,7 +28,7 @@ FER2013_IMAGES = (28_709 + 3_589, 28_709 + 2 * 3_589)  # without and with Privat
 
 
 def release(
-    run: StrPath, name: str, folder: StrPath, *, data: StrPath | None = None, refit: bool = False
+    run: StrPath, name: str, folder: StrPath, *, data: StrPath | FaceSet | None = None, refit: bool = False
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Write the model of the run directory `run` as the network `name` into `folder`.
 

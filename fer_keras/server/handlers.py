@@ -7,7 +7,7 @@ import base64
 import io
 
 from fer_keras.core.errors import InputError
-from fer_keras.recognition import drawing, photos
+from fer_keras.recognition import drawing
 from fer_keras.server.limits import CHUNK
 
 
@@ -23,7 +23,7 @@ async def picture(admission, request, fer, image):
     Raises:
         InputError: as `FER.analyze`.
     """
-    async with admission.opened(request, image, fer.max_pixels) as source:
+    async with admission.opened(request, image, fer) as source:
         limits = admission.limits.decode
         size, found, faces = await admission.run(request, _first_faces, fer, source, limits)
     for start in range(CHUNK, len(found), CHUNK):
@@ -42,20 +42,20 @@ async def explanation(admission, request, fer, image, number, emotion):
     Raises:
         InputError: as `FER.analyze`, or if there are fewer faces.
     """
-    async with admission.opened(request, image, fer.max_pixels) as source:
+    async with admission.opened(request, image, fer) as source:
         limits = admission.limits.decode
         return await admission.run(request, _explained, fer, source, limits, number, emotion)
 
 
 def _first_faces(fer, source, limits):
     """Return {width, height}, all faces as `Found`, and the first of them classified."""
-    rgb = photos.read(source, max_pixels=fer.max_pixels, limits=limits)
+    rgb = fer.read(source, limits=limits)
     found = fer.find(rgb)
     return {"width": rgb.shape[1], "height": rgb.shape[0]}, found, fer.classify(found[:CHUNK])
 
 
 def _explained(fer, source, limits, number, emotion):
-    found = fer.find(photos.read(source, max_pixels=fer.max_pixels, limits=limits))
+    found = fer.find(fer.read(source, limits=limits))
     if number >= len(found):
         raise InputError(f"The image has no face {number}. Faces found: {len(found)}; the first has number 0.")
     (face,) = fer.classify([found[number]])

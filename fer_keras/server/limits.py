@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from starlette.requests import ClientDisconnect
 
-from fer_keras.recognition import decoding, photos
+from fer_keras.recognition import decoding
 
 MAX_PIXELS = 20_000_000  # of one image, for `FER`
 CHUNK = 32  # faces that are classified in one turn
@@ -100,14 +100,14 @@ class Admission:
             raise Refused(408, f"The body did not arrive within {seconds:g} seconds.") from error
 
     @contextlib.asynccontextmanager
-    async def opened(self, request, image, max_pixels):
-        """Yield what `photos.read` takes: `image`, or its pixels if its decoding needs a subprocess."""
+    async def opened(self, request, image, fer):
+        """Yield what `FER.read` takes: `image`, or its pixels if its decoding needs a subprocess."""
         limits = self.limits.decode
         if not decoding.needs_subprocess(image, limits):
             yield image
             return
         async with self.large:
-            read = functools.partial(photos.read, image, max_pixels=max_pixels, limits=limits)
+            read = functools.partial(fer.read, image, limits=limits)
             yield await self._call(request, self.decoder, read)
 
     async def run(self, request, function, *arguments):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers import data_forms
+from PIL import Image
 
 from fer_keras.cli import cli
 from fer_keras.inference import prediction
@@ -324,3 +325,30 @@ def test_audit_names_what_it_skipped_and_takes_other_classes(tmp_path):
     assert json.loads((tmp_path / "audit.json").read_text())["skipped"]
     result = call(*arguments, "--classes", "own")
     assert "unknown: 6 images: 3 contempt, 3 happy" in result.output and "not read" not in result.output
+
+
+@pytest.mark.slow
+def test_every_command_that_reads_data_takes_how_to_read_them(tiny, tmp_path):
+    """Numbered folders of 12-bit images, which need --label-codes; --bit-depth 16 makes them almost black."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for number in range(1, 8):
+            (tmp_path / "set" / split / str(number)).mkdir(parents=True)
+            for i in range(4):
+                grey = rng.integers(0, 4096, (48, 48)).astype(np.uint16)
+                Image.fromarray(grey).save(tmp_path / "set" / split / str(number) / f"{i}.png")
+    data = ("--data", tmp_path / "set")
+    assert "has numbered class folders" in call("overfit", tiny, *data).output
+    how = (*data, "--label-codes", "raf-db", "--bit-depth", "16", "--classes", "happy,sad,neutral")
+    done = call("run", tiny, *how, "--output", tmp_path / "runs", "--wandb", "disabled")
+    assert done.exit_code == 0 and "24 integer images of up to 16 bits were read as 16-bit as given" in done.output
+    (model,) = (tmp_path / "runs").glob("*/*/model.keras")
+    scores = call("evaluate", model, *how, "--output", tmp_path / "scores")
+    assert scores.exit_code == 0, scores.output
+    digest = json.loads((tmp_path / "scores" / "scores.json").read_text())["data"]["digest"]
+    assert digest == json.loads((model.parent / "run.json").read_text())["data"]["digest"]
+    for words in (("evaluate", model, *data), ("release", model.parent, "x", *data, "--output", tmp_path)):
+        assert "has numbered class folders" in call(*words).output
+    other = (*data, "--label-codes", "raf-db", "--bit-depth", "12")  # its classes are those of the record
+    assert "was trained on data with digest" in call("release", model.parent, "x", *other).output
+    assert "There is no folder" in call("finetune", tmp_path / "none", *how[2:]).output

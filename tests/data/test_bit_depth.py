@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
+from fer_keras.core import image_bits
 from fer_keras.core.errors import InputError
 from fer_keras.data import bit_depth, load
 
@@ -33,7 +34,7 @@ def pgm(values, largest):
 
 def with_largest(values, largest):
     tags = TiffImagePlugin.ImageFileDirectory_v2()
-    tags[bit_depth.MAX_SAMPLE_VALUE] = largest
+    tags[image_bits.MAX_SAMPLE_VALUE] = largest
     return encoded(values, "TIFF", tiffinfo=tags)
 
 
@@ -118,7 +119,9 @@ def sixteen_bit_colour(values, *sbit):
 def test_sixteen_bit_colour_is_read_only_where_it_is_filled(tmp_path):
     faces = load(written(tmp_path / "full", sixteen_bit_colour(VALUES << 8)))
     assert np.array_equal(faces.images[0, ..., 0], VALUES)
-    for i, data in enumerate([sixteen_bit_colour(VALUES << 4), sixteen_bit_colour(VALUES << 8, 12, 12, 12)]):
+    scaled = load(written(tmp_path / "scaled", sixteen_bit_colour(VALUES << 8, 12, 12, 12)))  # as PNG asks for
+    assert np.array_equal(scaled.images[0, ..., 0], VALUES)
+    for i, data in enumerate([sixteen_bit_colour(VALUES << 4), sixteen_bit_colour(VALUES << 6, 14, 14, 14)]):
         with pytest.raises(InputError, match="16-bit colour image whose values fill fewer bits. Convert it"):
             load(written(tmp_path / str(i), data))
 
@@ -142,3 +145,10 @@ def test_smallest_depth_and_eight_bits():
     ]  # fmt: skip
     assert bit_depth.to_eight_bits(np.array([0, 16, 4095, 5000]), 12).tolist() == [0, 1, 255, 255]
     assert bit_depth.to_eight_bits(np.array([0, 200, 300]), 8).tolist() == [0, 200, 255]
+
+
+def test_a_header_that_the_values_contradict_is_not_believed(tmp_path):
+    """PNG scales 12 bits to fill 16 and keeps the 12 in sBIT."""
+    faces = load(written(tmp_path, with_sbit(encoded(VALUES << 8, "PNG"), 12)))
+    assert np.array_equal(faces.images[0, ..., 0], VALUES)
+    assert faces.notes == note(1, 16, "by the largest value of all")

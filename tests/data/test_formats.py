@@ -5,7 +5,7 @@ import pytest
 from helpers import data_forms as forms
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS, load
+from fer_keras.data import EMOTIONS, FaceSet, load
 from fer_keras.data.faces import USAGES
 
 FACES = forms.tiny()
@@ -205,3 +205,16 @@ def test_where_data_is_looked_for(tmp_path, monkeypatch):
         load()
     with pytest.raises(InputError, match="There is no missing.csv. Give"):
         load("missing.csv")
+
+
+def test_a_face_set_holds_how_it_is_read(tmp_path):
+    for name in ("1", "4"):
+        path = tmp_path / "set" / name / "a.png"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(forms.png(forms.tiny().images[0]))
+    faces = load(FaceSet(tmp_path / "set", label_codes="raf-db"), progress=False)
+    assert faces.labels.tolist() == [5, 3] and faces.class_names == EMOTIONS
+    chosen = FaceSet(tmp_path / "set", ("happy", "surprise"), "raf-db")
+    assert load(chosen, classes=("fear", "surprise"), progress=False).class_names == ("happy", "surprise")
+    with pytest.raises(InputError, match="bit_depth must be from 8 to 16. Received 7"):
+        load(FaceSet(tmp_path / "set", bit_depth=7), progress=False)

@@ -353,3 +353,15 @@ def test_the_package_has_no_other_surprises():
     with pytest.raises(AttributeError, match="'fer_keras' has no attribute 'FEAR'"):
         fer_keras.FEAR  # noqa: B018
     assert pathlib.Path(fer_keras.recognition.__file__).parent.name == "recognition"
+
+
+def test_the_depth_of_deep_images_is_logged_once_and_can_be_given(caplog):
+    values = np.full((48, 48), 4095, np.uint16)
+    fer = FER(brightness, detector="none")
+    assert [fer.analyze(values)[0].probabilities["happy"] for _ in "12"] == [1, 1]
+    assert len(caplog.messages) == 1 and "12-bit by its largest value" in caplog.text
+    given = FER(brightness, detector="none", bit_depth=16)
+    assert given.analyze(values)[0].probabilities["happy"] == pytest.approx(15 / 255) and len(caplog.messages) == 1
+    for wrong in (7, 17, "12"):
+        with pytest.raises(InputError, match="bit_depth must be from 8 to 16. Received"):
+            FER(brightness, detector="none", bit_depth=wrong)

@@ -1,5 +1,6 @@
 """Every kind of picture comes out upright, RGB and 8 bits; every kind of rubbish as an InputError."""
 
+import dataclasses
 import io
 import struct
 import zlib
@@ -10,7 +11,7 @@ from helpers.portraits import PORTRAIT, plain, portrait
 from PIL import Image
 
 from fer_keras.core.errors import InputError
-from fer_keras.recognition import photos
+from fer_keras.recognition import decoding, photos
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -93,6 +94,57 @@ def test_fewer_bits_in_a_container_of_sixteen(depth):
         assert photos.read(encoded(Image.fromarray(values), form))[0, :, 0].tolist() == [0, 77, 255]
     dark = encoded(Image.fromarray(values // 16), "TIFF", tiffinfo={281: (1 << depth) - 1})
     assert photos.read(dark)[0, :, 0].tolist() == [0, 77 // 16, 15]
+
+
+@pytest.mark.parametrize("limits", [decoding.FILES, dataclasses.replace(decoding.FILES, light_pixels=0)])
+def test_depth_by_the_header_the_largest_value_or_as_given(limits, caplog):
+    """Equal in this process and in a subprocess."""
+    values = np.array([[0, 16, 4095]], np.uint16)
+    plain_file = encoded(Image.fromarray(values), "PNG")
+    by_header = encoded(Image.fromarray(values), "TIFF", tiffinfo={281: 65535})
+
+    def read(data, **options):
+        return photos.read(data, limits=limits, **options)[0, :, 0].tolist()
+
+    assert read(plain_file) == [0, 1, 255]
+    assert caplog.messages == [
+        "The image was read as 12-bit by its largest value; bit_depth (--bit-depth) chooses another depth."
+    ]
+    assert read(by_header) == [0, 0, 15] and "The image was read as 16-bit by its header;" in caplog.text
+    caplog.clear()
+    assert read(plain_file, bit_depth=16) == [0, 0, 15] and read(by_header, bit_depth=10) == [0, 4, 255]
+    assert not caplog.messages
+
+
+def test_depth_of_arrays(caplog):
+    values = np.array([[0, 16, 4095]], np.uint16)
+    assert photos.read(values)[0, :, 0].tolist() == [0, 1, 255] and "12-bit by its largest" in caplog.text
+    assert photos.read(values, bit_depth=16)[0, :, 0].tolist() == [0, 0, 15]
+    assert photos.read(values.repeat(3, 0)[..., None].repeat(3, 2), bgr=True)[0, :, 0].tolist() == [0, 1, 255]
+
+
+def color_png(values, *significant):
+    """An RGB PNG of 16 bits with one row of grey pixels; Pillow writes none."""
+    row = b"\0" + np.repeat(np.array(values, ">u2"), 3).tobytes()
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", len(values), 1, 16, 2, 0, 0, 0))]
+    chunks += [(b"sBIT", bytes(significant))] if significant else []
+    chunks += [(b"IDAT", zlib.compress(row)), (b"IEND", b"")]
+    parts = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_colors_that_do_not_fill_sixteen_bits_are_refused():
+    assert photos.read(color_png([0, 77 << 8, 65535]))[0, :, 0].tolist() == [0, 77, 255]
+    assert photos.read(color_png([0, 4095]), bit_depth=16)[0, :, 0].tolist() == [0, 15]
+    assert photos.read(color_png([0, 65535], 12, 12, 12))[0, :, 0].tolist() == [0, 255]  # scaled, as PNG asks for
+    for data in (color_png([0, 4095]), color_png([0, 16383], 14, 14, 14)):
+        with pytest.raises(InputError, match="its colors have 16 bits, but the values fill fewer; convert it"):
+            photos.read(data)
+    with pytest.raises(InputError, match="fill fewer"):
+        photos.read(color_png([0, 65535]), bit_depth=12)
 
 
 @pytest.mark.parametrize("mode, dark", [("1", 0), ("L", 10)])

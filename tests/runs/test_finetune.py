@@ -222,8 +222,25 @@ def test_class_without_a_usable_image(tmp_path):
     folder = write_folders(tmp_path, (2, 2))
     (folder / "étoile").mkdir()
     (folder / "étoile" / "1.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"No image of 'étoile' in .* can be used \(1 not a readable image\)"):
+    with pytest.raises(InputError, match=r"has no image of 'étoile' that can be used \(1 not a readable image\)"):
         own_faces.read(folder)
+
+
+def test_numbered_folders_chosen_classes_and_the_depth_of_the_whole_set(tmp_path):
+    for number, values in ((1, (100, 200)), (2, (300, 4095)), (4, (50, 60))):
+        (tmp_path / str(number)).mkdir()
+        for i, value in enumerate(values):
+            grey = np.full((48, 48), value, np.uint16)
+            Image.fromarray(grey).save(tmp_path / str(number) / f"{i}.png")
+    given = data.FaceSet(tmp_path, classes=("fear", "surprise"), label_codes="raf-db")
+    faces = own_faces.read(given)
+    assert faces.class_names == ("fear", "surprise") and faces.labels.tolist() == [1, 0, 1, 0]
+    assert faces.images[:, 0, 0, 0].tolist() == [6, 18, 12, 255]  # by 4095, 12 bits: 100 / 16, 300 / 16, …
+    assert "4 integer images of up to 16 bits were read as 12-bit by the largest value of all" in faces.notes[0]
+    deep = own_faces.read(dataclasses.replace(given, bit_depth=16))
+    assert deep.images[:, 0, 0, 0].tolist() == [0, 1, 0, 15]
+    with pytest.raises(InputError, match="has no image of 'neutral' that can be used"):
+        own_faces.read(dataclasses.replace(given, classes=("fear", "neutral")))
 
 
 def test_networks_that_cannot_be_a_base():
