@@ -1,14 +1,13 @@
 """A sweep's journal file: Optuna's, which neither a killed process nor a full disk can leave torn."""
 
-import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator
 from io import RawIOBase
 from typing import Any
 
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+import filelock
+from optuna.storages.journal import JournalFileBackend
 
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
@@ -16,6 +15,8 @@ from fer_keras.core.files import StrPath
 
 class Journal(JournalFileBackend):
     """Optuna's journal file of JSON lines; a torn last line, which nobody will end, is cut off before the next.
+
+    Writers take turns through `lock`, which ends with its process. Optuna's own locks stay after a kill.
 
     Args:
         path: of the file, made if it is not there.
@@ -25,7 +26,8 @@ class Journal(JournalFileBackend):
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path, self.lock = pathlib.Path(path), JournalFileSymlinkLock(str(path))
+        self.path = pathlib.Path(path)
+        self.lock = filelock.FileLock(self.path.with_name(f".{self.path.name}.lock"))
         super().__init__(str(path), self.lock)
         self.append_logs([])
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
@@ -42,7 +44,7 @@ class Journal(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write `logs` behind the last whole line, all of them or none."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
-        with self._locked(), open(self.path, "r+b", buffering=0) as file:
+        with self.lock, open(self.path, "r+b", buffering=0) as file:
             end = _end_of_lines(file)
             file.truncate(end)
             file.seek(end)
@@ -53,14 +55,6 @@ class Journal(JournalFileBackend):
             except OSError:
                 file.truncate(end)
                 raise
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.lock.acquire()
-        try:
-            yield
-        finally:
-            self.lock.release()
 
 
 def _end_of_lines(file: RawIOBase, block: int = 1 << 16) -> int:

@@ -83,6 +83,7 @@ class Storage:
         self.folders = pathlib.Path(folder) / "workers"
         self.id = uuid.uuid4().hex[:12]
         self.shared = "://" in str(storage or "")
+        self.lock: contextlib.AbstractContextManager = contextlib.nullcontext()
         self.heartbeat = heartbeat
         self.last_heartbeats: dict[int, float] = {}  # of each trial
         arguments: dict[str, Any] = {
@@ -98,7 +99,9 @@ class Storage:
         else:
             path = pathlib.Path(storage or pathlib.Path(folder) / "journal.log")
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.study = _journal_study(path, arguments)
+            journal = Journal(path)
+            self.lock = journal.lock
+            self.study = _journal_study(journal, arguments)
         if about is not None:
             self._agree(plain(about))
 
@@ -115,6 +118,10 @@ class Storage:
 
     def take(self) -> optuna.Trial | None:
         """Return a new `optuna.Trial` or one whose worker died, begun for this worker, or `None`."""
+        with self.lock:
+            return self._take()
+
+    def _take(self) -> optuna.Trial | None:
         self._reclaim()
         trials = self.trials()
         waiting = any(trial.state == TrialState.WAITING for trial in trials)
@@ -142,8 +149,7 @@ class Storage:
         """Put `trial` back into the queue, for any worker."""
         frozen = self.trials()[trial.number]
         if frozen.state == TrialState.RUNNING:
-            self.study.tell(trial.number, state=TrialState.FAIL)
-            _repeat(self.study, frozen)
+            self._begin_again(frozen)
 
     def awaits_others(self) -> bool:
         """Return whether another worker has a trial that would come back here if it died."""
@@ -165,20 +171,26 @@ class Storage:
         if self.shared:
             optuna.storages.fail_stale_trials(self.study)
             return
-        owners: set[str] = {
-            trial.user_attrs.get("worker", "")
-            for trial in self.trials()
-            if trial.state == TrialState.RUNNING and trial.user_attrs.get("host") == self.host
-        }
-        for owner in owners - {self.id, ""}:
+        owners: set[str] = set()
+        for trial in self.trials():
+            if trial.state == TrialState.RUNNING and "worker" not in trial.user_attrs:
+                self._begin_again(trial)  # its worker was killed within `take`, whose lock is ours now
+            elif trial.state == TrialState.RUNNING and trial.user_attrs["host"] == self.host:
+                owners.add(trial.user_attrs["worker"])
+        for owner in owners - {self.id}:
             folder = self.folders / owner
             folder.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(InputError), records.locked(folder):  # locked while its owner is alive
                 for trial in self.trials():
                     if trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == owner:
-                        self.study.tell(trial.number, state=TrialState.FAIL)
-                        _repeat(self.study, trial, MOST_RETRIES)
+                        self._begin_again(trial, MOST_RETRIES)
                 shutil.rmtree(folder)
+
+    def _begin_again(self, trial: FrozenTrial, most: int | None = None) -> None:
+        """Put a running trial back into the queue, then end it: a kill in between loses no trial."""
+        if not any(t.number > trial.number and origin(t) == origin(trial) for t in self.trials()):
+            _repeat(self.study, trial, most)
+        self.study.tell(trial.number, state=TrialState.FAIL)
 
     def _agree(self, about: dict[str, Any]) -> None:
         begun = self.study.user_attrs.get("about")
@@ -213,13 +225,13 @@ def _repeat(study: optuna.Study, trial: FrozenTrial, most: int | None = None) ->
     RetryHeartbeatStaleTrialCallback(max_retry=most)(study, free)
 
 
-def _journal_study(path: pathlib.Path, arguments: dict[str, Any]) -> optuna.Study:
-    journal = Journal(path)
+def _journal_study(journal: Journal, arguments: dict[str, Any]) -> optuna.Study:
     try:
         return optuna.create_study(storage=JournalStorage(journal), **arguments)
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise InputError(
-            f"{path} is no journal of Optuna's: {type(error).__name__}: {error}. Remove the file to begin anew."
+            f"{journal.path} is no journal of Optuna's: {type(error).__name__}: {error}. Remove the file to begin "
+            "anew."
         ) from error
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +64,13 @@ def test_a_damaged_line_is_named(tmp_path, line):
     path.write_text(f"{json.dumps(FIRST)}\n{line}\n")
     with pytest.raises(InputError, match=r"journal.log line 2 is damaged: .* Remove the file to begin"):
         Journal(path)
+
+
+def test_the_lock_of_a_killed_worker_is_free(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    journal = Journal("journal.log")
+    code = "from fer_keras.sweep.journal import Journal; import os; Journal('journal.log').lock.acquire()"
+    killed = subprocess.run([sys.executable, "-c", f"{code}; os.kill(os.getpid(), {signal.SIGKILL:d})"])
+    assert killed.returncode == -signal.SIGKILL
+    journal.append_logs([FIRST])
+    assert list(journal.read_logs(0)) == [FIRST]

@@ -490,6 +490,32 @@ def test_a_dead_workers_trial_is_begun_again_on_its_host(place):
         assert living.take().params == {"learning_rate": 0.1, "batch_size": 16}
 
 
+def test_a_trial_whose_worker_was_killed_before_it_had_its_name_is_begun_again(place):
+    killed = opened(run_cap=1)
+    trial = killed.study.ask({"learning_rate": killed.sweep.distributions["learning_rate"]})
+    trial.set_user_attr("host", killed.host)
+    again = opened(run_cap=1).take()
+    assert again.params == {"learning_rate": 0.1, "batch_size": 8}
+    assert [t.state for t in killed.trials()] == [TrialState.FAIL, TrialState.RUNNING]
+    assert sweep_storage.places(killed.trials()) == [0]
+
+
+@pytest.mark.parametrize("step", ["repeat", "tell"])
+def test_a_kill_while_a_trial_is_put_back_repeats_it_once(place, monkeypatch, step):
+    worker, other = opened(run_cap=1), opened(run_cap=1)
+    trial = worker.take()
+
+    def killed(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((worker.study, "tell") if step == "tell" else (sweep_storage, "_repeat")), killed)
+        with pytest.raises(KeyboardInterrupt):
+            worker.give_back(trial)
+    assert other.take().params == trial.params
+    assert [t.state for t in other.trials()] == [TrialState.FAIL, TrialState.RUNNING]
+
+
 def test_a_living_workers_trial_is_left_alone_and_awaited(place):
     first, second = opened(), opened()
     with first.joined():
