@@ -169,6 +169,16 @@ min_confidence_option = click.option(
 )
 
 
+def max_pixels_option(default: int) -> Callable[[Command], Command]:
+    return click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help="Larger images are rejected before they are decoded.",
+    )
+
+
 def fer_options(command: Command) -> Command:
     """Add what `open_fer` takes."""
     detecting = min_face_option, detector_option

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fer_keras.cli.options import fer_options, open_fer
+from fer_keras.cli.options import fer_options, max_pixels_option, open_fer
 from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 
@@ -21,13 +21,7 @@ folder = click.Path(path_type=pathlib.Path, file_okay=False)
 @click.command()
 @click.argument("paths", nargs=-1)
 @fer_options
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=1 << 26,
-    show_default=True,
-    help="Larger images are rejected before they are decoded.",
-)
+@max_pixels_option(1 << 26)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table, one row for each face.")
 @click.option(

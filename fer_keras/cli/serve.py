@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fer_keras.cli.options import fer_options, open_fer
+from fer_keras.cli.options import fer_options, max_pixels_option, open_fer
 from fer_keras.core.errors import InputError
 
 
@@ -19,6 +19,7 @@ from fer_keras.core.errors import InputError
     help="Take the client's address from X-Forwarded-For of this proxy (address or network; may be repeated).",
 )
 @fer_options
+@max_pixels_option(20_000_000)
 def serve(host: str, port: int, proxies: tuple[str, ...], **fer_settings: Any) -> None:
     """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
 
@@ -32,7 +33,9 @@ def serve(host: str, port: int, proxies: tuple[str, ...], **fer_settings: Any) -
     allocator.keep_freed(allocator.SMALL_BLOCK)
     try:
         from fer_keras import server
+        from fer_keras.recognition import decoding
     except ImportError as error:
         raise InputError(f"Serving needs {error.name}: pip install 'fer-keras[serve]'.") from error
-    fer = open_fer(**fer_settings, max_pixels=server.MAX_PIXELS)
-    server.serve(fer, host, port, trusted_proxies=proxies)
+    fer = open_fer(**fer_settings)
+    limits = server.Limits(decode=decoding.uploads(fer.max_pixels))
+    server.serve(fer, host, port, limits, trusted_proxies=proxies)

@@ -1,4 +1,4 @@
-"""The page and the JSON API of `fer-keras serve`. Pictures are answered from memory and forgotten."""
+"""The page and the JSON API of `fer-keras serve`. Images are processed in memory and never stored."""
 
 from fer_keras.server.app import create_app
 from fer_keras.server.limits import MAX_PIXELS, Limits

@@ -1,6 +1,8 @@
-"""The API's documentation as a page without scripts: FastAPI's own pages load theirs from a CDN."""
+"""The API's documentation as a page without scripts: FastAPI's own pages load scripts from a CDN."""
 
+from collections.abc import Iterable
 from html import escape
+from typing import Any
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -9,7 +11,7 @@ HEAD = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="page.css">
-<title>fer-keras: the API</title>
+<title>API of fer-keras</title>
 </head>
 <body>
 <main class="text">
@@ -21,8 +23,8 @@ curl --data-binary @portrait.jpg 'http://127.0.0.1:8000/api/explain?face=0&amp;e
 """
 
 
-def page(schema):
-    """Return the HTML of the OpenAPI `schema`, as FastAPI makes it."""
+def page(schema: dict[str, Any]) -> str:
+    """Return the HTML of an OpenAPI `schema` of FastAPI's."""
     endpoints = [
         endpoint(method.upper(), path, described)
         for path, methods in schema["paths"].items()
@@ -33,13 +35,13 @@ def page(schema):
         for name, described in schema["components"]["schemas"].items()
         if "properties" in described
     ]
-    intro = f"<h1>The API of fer-keras</h1>\n<p>{escape(schema['info']['description'])}</p>\n"
-    links = '<p><a href="./">The page</a> · <a href="openapi.json">The same for programs: OpenAPI</a></p>\n'
+    intro = f"<h1>API of fer-keras</h1>\n<p>{escape(schema['info']['description'])}</p>\n"
+    links = '<p><a href="./">Upload page</a> · <a href="openapi.json">OpenAPI schema</a></p>\n'
     objects = ["<h2>Objects</h2>\n", *models]
     return "".join([HEAD, intro, links, EXAMPLES, *endpoints, *objects, "</main>\n</body>\n</html>\n"])
 
 
-def endpoint(method, path, described):
+def endpoint(method: str, path: str, described: dict[str, Any]) -> str:
     text = escape(described.get("description", described.get("summary", "")))
     rows = [(f"?{p['name']}=", p.get("description", "")) for p in described.get("parameters", [])]
     rows += [("body", kind) for kind in described.get("requestBody", {}).get("content", {})]
@@ -47,21 +49,21 @@ def endpoint(method, path, described):
     return f"<h2><code>{method} {escape(path)}</code></h2>\n<p>{text}</p>\n{table(rows)}"
 
 
-def answer(response):
-    """Return what comes with a status: the object's name, then the description."""
+def answer(response: dict[str, Any]) -> str:
+    """Return the description of a response, after the name of the object that it holds."""
     contents = response.get("content", {}).values()
     names = [c["schema"]["$ref"].rpartition("/")[2] for c in contents if "$ref" in c.get("schema", {})]
     return ": ".join([*names, response["description"]])
 
 
-def model(name, described):
+def model(name: str, described: dict[str, Any]) -> str:
     rows = [
         (key, f"{kind(value)}. {value.get('description', '')}") for key, value in described["properties"].items()
     ]
     return f"<h3><code>{escape(name)}</code></h3>\n{table(rows)}"
 
 
-def kind(value):
+def kind(value: dict[str, Any]) -> str:
     if "$ref" in value:
         return value["$ref"].rpartition("/")[2]
     if "anyOf" in value:
@@ -71,6 +73,6 @@ def kind(value):
     return value.get("type", "object")
 
 
-def table(rows):
+def table(rows: Iterable[tuple[str, str]]) -> str:
     lines = [f'<tr><th scope="row"><code>{escape(a)}</code></th><td>{escape(b)}</td></tr>\n' for a, b in rows]
     return f"<table>\n{''.join(lines)}</table>\n"

@@ -1,24 +1,31 @@
-"""From the bytes of an image to the JSON of the API. Nothing is kept.
+"""From an encoded image to the JSON of the API. Images are not stored.
 
-The faces of a crowd are classified in several turns, so that other requests do not wait for all of them.
+The faces of a crowd are classified in chunks, so that other requests get their turns in between.
 """
 
 import base64
 import io
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+from starlette.requests import Request
 
 from fer_keras.core.errors import InputError
-from fer_keras.recognition import drawing
-from fer_keras.server.limits import CHUNK
+from fer_keras.recognition import decoding, drawing, photos
+from fer_keras.recognition.faces import Face
+from fer_keras.recognition.fer import FER, Found
+from fer_keras.server.limits import CHUNK, Admission
 
 
-async def picture(admission, request, fer, image):
+async def picture(admission: Admission, request: Request, fer: FER, image: bytearray) -> dict[str, Any]:
     """Return the `schema.Picture` of an encoded image, as a dict.
 
     Args:
-        admission: `Admission`.
-        request: the one that is answered.
-        fer: `FER`.
-        image: `bytes`.
+        admission: enforces the limits.
+        request: the request that is answered.
+        fer: analyzes the image.
+        image: JPEG, PNG, …
 
     Raises:
         InputError: as `FER.analyze`.
@@ -31,30 +38,36 @@ async def picture(admission, request, fer, image):
     return size | {"faces": [face.as_dict() for face in faces]}
 
 
-async def explanation(admission, request, fer, image, number, emotion):
+async def explanation(
+    admission: Admission, request: Request, fer: FER, image: bytearray, number: int, emotion: str | None
+) -> dict[str, Any]:
     """Return the `schema.Explanation` of one face of an encoded image, as a dict.
 
     Args:
         admission, request, fer, image: as for `picture`.
-        number: of the face, from 0 for the largest.
-        emotion: name; None for the likeliest.
+        number: index of the face, 0 for the largest.
+        emotion: class name; None for the likeliest.
 
     Raises:
-        InputError: as `FER.analyze`, or if there are fewer faces.
+        InputError: as `FER.analyze`, or if the image has no such face.
     """
     async with admission.opened(request, image, fer) as source:
         limits = admission.limits.decode
         return await admission.run(request, _explained, fer, source, limits, number, emotion)
 
 
-def _first_faces(fer, source, limits):
-    """Return {width, height}, all faces as `Found`, and the first of them classified."""
+def _first_faces(
+    fer: FER, source: photos.Photo, limits: decoding.Limits
+) -> tuple[dict[str, int], Sequence[Found], list[Face]]:
+    """Return {width, height}, all faces found, and the first `CHUNK` of them classified."""
     rgb = fer.read(source, limits=limits)
     found = fer.find(rgb)
     return {"width": rgb.shape[1], "height": rgb.shape[0]}, found, fer.classify(found[:CHUNK])
 
 
-def _explained(fer, source, limits, number, emotion):
+def _explained(
+    fer: FER, source: photos.Photo, limits: decoding.Limits, number: int, emotion: str | None
+) -> dict[str, Any]:
     found = fer.find(fer.read(source, limits=limits))
     if number >= len(found):
         raise InputError(f"The image has no face {number}. Faces found: {len(found)}; the first has number 0.")
@@ -65,7 +78,7 @@ def _explained(fer, source, limits, number, emotion):
     return face.as_dict() | {"heat": heat.round(5).tolist(), "seen": seen, "why": why}
 
 
-def _png(image):
+def _png(image: Image.Image) -> str:
     file = io.BytesIO()
     image.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

@@ -1,35 +1,43 @@
-"""What clients may cost the server: bytes, time, memory, requests at once."""
+"""Limits on what clients cost the server: bytes, time, memory, concurrent requests."""
 
 import asyncio
 import collections
 import contextlib
 import dataclasses
 import functools
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
 
-from starlette.requests import ClientDisconnect
+import numpy as np
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
 
 from fer_keras.recognition import decoding
+from fer_keras.recognition.fer import FER
 
-MAX_PIXELS = 20_000_000  # of one image, for `FER`
+MAX_PIXELS = decoding.UPLOAD_PIXELS  # of one image, for `FER`
 CHUNK = 32  # faces that are classified in one turn
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What is refused, and with which status.
+    """The server's limits. A request beyond one is refused with the status given here.
 
     A single peer gets at most half of `connections`, `requests` and `buffered_bytes`.
 
     Args:
-        body_bytes: of one request; 413.
-        body_seconds: until a body has arrived; 408.
-        buffered_bytes: of all bodies in memory; 429.
-        requests: that are answered or wait for it at once; 429.
-        connections: at once. When another one comes, one that waits for its client is closed.
-        images: of one batch; 413.
-        threads: that detect and classify.
-        decode: what one image may cost; 422. One image at a time is decoded in a subprocess.
+        body_bytes: size of one request's body; 413.
+        body_seconds: time until a body has arrived; 408.
+        buffered_bytes: size of all bodies in memory; 429.
+        requests: number in progress or waiting; 429.
+        connections: number of open connections. A new one beyond it closes one that waits for its client.
+        images: number of images in a batch; 413.
+        threads: number of threads that detect and classify.
+        decode: time and memory to decode one image; 422. Costly images are decoded one at a time, in a subprocess.
     """
 
     body_bytes: int = 10 << 20
@@ -43,20 +51,20 @@ class Limits:
 
 
 class Refused(Exception):
-    """The request is not answered: `status` and a message for the client."""
+    """The request is refused, with an HTTP `status` and a message for the client."""
 
-    def __init__(self, status, message):
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
 class Admission:
-    """Keeps one server within its `Limits`."""
+    """Enforces the `Limits` of one server."""
 
-    def __init__(self, limits):
+    def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.buffered = collections.Counter()  # bytes by peer
-        self.requests = collections.Counter()  # by peer
+        self.buffered: Counter[str] = collections.Counter()  # bytes by peer
+        self.requests: Counter[str] = collections.Counter()  # by peer
         self.turns = asyncio.Semaphore(limits.threads)  # first come, first served
         self.threads = ThreadPoolExecutor(limits.threads)
         self.large = asyncio.Semaphore(1)
@@ -64,14 +72,15 @@ class Admission:
         self.running = 0  # functions in threads
 
     @contextlib.asynccontextmanager
-    async def body(self, request):
-        """Yield the body of the request as `bytearray`; it counts until the block ends.
+    async def body(self, request: Request) -> AsyncIterator[bytearray]:
+        """Yield the body of the request. It counts towards the limits until the block ends.
 
         Raises:
             Refused: if it exceeds a limit.
         """
         self._check_size(_declared(request.headers))
-        peer, body = request.scope["peer"], bytearray()
+        peer: str = request.scope["peer"]
+        body = bytearray()
         try:
             async with self._timeout():
                 async for chunk in request.stream():
@@ -86,12 +95,12 @@ class Admission:
         finally:
             _release(self.buffered, peer, len(body))
 
-    def _check_size(self, size):
+    def _check_size(self, size: int) -> None:
         if size > (most := self.limits.body_bytes):
             raise Refused(413, f"The body has {size:,} bytes. Expected at most {most:,}: make the image smaller.")
 
     @contextlib.asynccontextmanager
-    async def _timeout(self):
+    async def _timeout(self) -> AsyncIterator[None]:
         seconds = self.limits.body_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -100,8 +109,8 @@ class Admission:
             raise Refused(408, f"The body did not arrive within {seconds:g} seconds.") from error
 
     @contextlib.asynccontextmanager
-    async def opened(self, request, image, fer):
-        """Yield what `FER.read` takes: `image`, or its pixels if its decoding needs a subprocess."""
+    async def opened(self, request: Request, image: bytearray, fer: FER) -> AsyncIterator[bytearray | np.ndarray]:
+        """Yield `image` itself, or its pixels if it had to be decoded in a subprocess: input for `FER.read`."""
         limits = self.limits.decode
         if not decoding.needs_subprocess(image, limits):
             yield image
@@ -110,37 +119,39 @@ class Admission:
             read = functools.partial(fer.read, image, limits=limits)
             yield await self._call(request, self.decoder, read)
 
-    async def run(self, request, function, *arguments):
-        """Return what `function` returns, called in one of the threads when it is this request's turn."""
+    async def run(
+        self, request: Request, function: Callable[[*Arguments], Result], *arguments: *Arguments
+    ) -> Result:
+        """Call `function` in one of the threads, in the order of requests, and return its result."""
         async with self.turns:
             return await self._call(request, self.threads, functools.partial(function, *arguments))
 
-    async def _call(self, request, threads, function):
+    async def _call(self, request: Request, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
         if await request.is_disconnected():
-            raise ClientDisconnect  # nobody waits for the answer
+            raise ClientDisconnect
         self.running += 1
         future = threads.submit(function)
         future.add_done_callback(self._ended)
         return await asyncio.wrap_future(future)
 
-    def _ended(self, future):
+    def _ended(self, future: Future) -> None:
         self.running -= 1
 
 
-def _declared(headers):
-    """Return the length that the client declares, so that a body can be refused before it is read."""
+def _declared(headers: Headers) -> int:
+    """Return the declared length of the body, by which it can be refused unread."""
     if "content-length" not in headers:
         raise Refused(411, "Content-Length is missing: send the length of the body, not chunks.")
     return int(headers["content-length"])
 
 
-def _take(counter, peer, amount, most):
+def _take(counter: Counter[str], peer: str, amount: int, most: int) -> None:
     if counter.total() + amount > most or counter[peer] + amount > max(1, most // 2):
         raise Refused(429, "Too many requests at once. Try again in a second.")
     counter[peer] += amount
 
 
-def _release(counter, peer, amount):
+def _release(counter: Counter[str], peer: str, amount: int) -> None:
     counter[peer] -= amount
     if not counter[peer]:
         del counter[peer]

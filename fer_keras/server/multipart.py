@@ -1,46 +1,51 @@
-"""Files in a multipart/form-data body (RFC 7578). They stay in memory: Starlette's form parser uses the disk."""
+"""Files of a multipart/form-data body (RFC 7578), kept in memory: Starlette's form parser writes to the disk."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from fer_keras.server.limits import Refused
 
-logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs what clients sent
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs content of requests
 LONGEST_BOUNDARY = 70  # characters, by RFC 2046
 HEADER_BYTES = 4096
 EXAMPLE = "For example: curl -F images=@a.jpg -F images=@b.jpg URL/api/batch"
 
 
-def files(content_type, body, most):
-    """Return (name, bytes) of each file in `body`; fields that are not files are skipped.
+def files(content_type: str, body: bytearray, most: int) -> list[tuple[str, bytearray]]:
+    """Return (name, content) of each file in `body`; fields that are not files are skipped.
 
     Args:
-        content_type: `str`, the request's.
-        body: `bytearray`.
-        most: number of parts.
+        content_type: of the request.
+        body: of the request.
+        most: largest number of parts.
 
     Raises:
-        Refused: if it is not multipart/form-data, malformed, cut short, without a file, or of too many parts.
+        Refused: if the body is not multipart/form-data, is malformed or cut short, or has no file or too many
+            parts.
     """
     parts = _Parts(most)
     parser = MultipartParser(
         _boundary(content_type), parts.callbacks(), max_header_count=16, max_header_size=HEADER_BYTES
     )
     try:
-        parser.write(body)
+        parser.write(body)  # type: ignore[arg-type]  # a copy to bytes would double the memory
         parser.finalize()
     except FormParserError as error:
         raise Refused(400, "The multipart body is malformed.") from error
     if not parts.complete:
-        raise Refused(400, "The multipart body has no end: it is malformed or cut short.")
+        raise Refused(400, "The multipart body is malformed or cut short: its end is missing.")
     if not parts.files:
         raise Refused(422, f"The multipart body has no file. Send one for each image. {EXAMPLE}")
     return parts.files
 
 
-def _boundary(content_type):
+def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
         raise Refused(415, f"Expected multipart/form-data with a file for each image. {EXAMPLE}")
@@ -51,45 +56,53 @@ def _boundary(content_type):
 
 
 class _Parts:
-    """Collects what the parser finds."""
+    """Collects the files that the parser finds."""
 
-    def __init__(self, most):
+    def __init__(self, most: int) -> None:
         self.most = most
         self.count = 0
         self.complete = False
-        self.files = []
-        self.name = self.content = self.field = self.value = None
+        self.files: list[tuple[str, bytearray]] = []
+        self.name: str | None = None
+        self.content, self.field, self.value = bytearray(), bytearray(), bytearray()
 
-    def callbacks(self):
-        names = ("part_begin", "header_field", "header_value", "header_end", "part_data", "part_end", "end")
-        return {f"on_{name}": getattr(self, name) for name in names}
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self.part_begin,
+            "on_header_field": self.header_field,
+            "on_header_value": self.header_value,
+            "on_header_end": self.header_end,
+            "on_part_data": self.part_data,
+            "on_part_end": self.part_end,
+            "on_end": self.end,
+        }
 
-    def part_begin(self):
+    def part_begin(self) -> None:
         self.count += 1
         if self.count > self.most:
-            raise Refused(413, f"A batch has at most {self.most} images: send the rest in another.")
+            raise Refused(413, f"A batch has at most {self.most} images. Send the rest in another one.")
         self.name, self.content = None, bytearray()
         self.field, self.value = bytearray(), bytearray()
 
-    def header_field(self, data, start, end):
+    def header_field(self, data: bytes, start: int, end: int) -> None:
         self.field += data[start:end]
 
-    def header_value(self, data, start, end):
+    def header_value(self, data: bytes, start: int, end: int) -> None:
         self.value += data[start:end]
 
-    def header_end(self):
+    def header_end(self) -> None:
         if self.field.lower() == b"content-disposition":
             _, options = parse_options_header(self.value.decode("latin-1"))
             if b"filename" in options:
                 self.name = options[b"filename"].decode("utf-8", "replace")
         self.field, self.value = bytearray(), bytearray()
 
-    def part_data(self, data, start, end):
+    def part_data(self, data: bytes, start: int, end: int) -> None:
         self.content += data[start:end]
 
-    def part_end(self):
+    def part_end(self) -> None:
         if self.name is not None:
             self.files.append((self.name, self.content))
 
-    def end(self):
+    def end(self) -> None:
         self.complete = True

@@ -1,15 +1,15 @@
 "use strict";
 const LONGEST_SIDE = 2000; // pixels; larger pictures are reduced here, before they are sent
 const CAMERA_PAUSE = 100; // milliseconds from one frame to the next, at least
-const SPOKEN_PAUSE = 2500; // between two announcements of what the camera sees
+const SPOKEN_PAUSE = 2500; // milliseconds between two announcements of what the camera sees
 const $ = id => document.getElementById(id);
 const percent = fraction => `${Math.round(100 * fraction)} %`;
 const sleep = milliseconds => new Promise(done => setTimeout(done, milliseconds));
 const encoded = canvas => new Promise(done => canvas.toBlob(done, "image/jpeg", 0.9));
 
 let stream = null; // the camera's, while it runs
-let shown = null; // {image: Blob, faces}: what the boxes belong to; faces in reading order, each with its index at the server
-let turn = 0; // counts the pictures, so that a late answer to an earlier one is dropped
+let shown = null; // {image: Blob, faces} that the boxes belong to; faces in reading order, each with its index at the server
+let turn = 0; // number of the picture, by which late answers to earlier ones are dropped
 let spoken = 0;
 
 async function ask(path, image) {
@@ -27,8 +27,8 @@ async function ask(path, image) {
 function say(text) { $("status").textContent = text; }
 function complain(text) { $("problem").textContent = text; $("problem").hidden = !text; }
 
-/* What was found */
-function asked(face) { // the answer in words, where the server was started with --coverage or --min-confidence
+/* Results */
+function asked(face) { // the answer in words, if the server runs with --coverage or --min-confidence
   if (face.abstains) return "unsure";
   return face.prediction_set && face.prediction_set.join(" or ");
 }
@@ -55,7 +55,7 @@ function show(answer) {
   answer.faces.forEach((face, i) => { fillCard($("faces").children[i], face, i); fillBox($("boxes").children[i], face, i, answer); });
   placeLabels();
 }
-function placeLabels() { // beside the boxes, shorter or not at all where they would cover another label or leave the picture
+function placeLabels() { // beside the boxes; shortened or hidden if they would cover another label or leave the picture
   const stage = $("stage").getBoundingClientRect(), placed = [];
   const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   const fits = rect => rect.left >= stage.left && rect.right <= stage.right && rect.top >= stage.top && rect.bottom <= stage.bottom;
@@ -71,7 +71,7 @@ function placeLabels() { // beside the boxes, shorter or not at all where they w
     if (!found) label.className = "hidden";
   }
 }
-function resize(parent, count, make) { // kept children keep the keyboard's focus, and their bars move
+function resize(parent, count, make) { // reused elements keep the keyboard focus, and their bars animate
   while (parent.children.length > count) parent.lastElementChild.remove();
   while (parent.children.length < count) parent.append(make(parent.children.length));
 }
@@ -141,7 +141,7 @@ async function open(file) {
 }
 async function prepared(file) {
   let picture;
-  try { picture = await createImageBitmap(file); } catch { return { image: file, picture: null }; } // TIFF: the server reads more formats than browsers
+  try { picture = await createImageBitmap(file); } catch { return { image: file, picture: null }; } // such as TIFF: the server reads more formats than browsers
   const scale = LONGEST_SIDE / Math.max(picture.width, picture.height);
   if (scale >= 1) return { image: file, picture };
   const canvas = document.createElement("canvas");
@@ -170,7 +170,7 @@ async function startCamera() {
     opened = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" } });
   } catch (error) {
     say("");
-    return complain(error.name === "NotAllowedError" ? "The browser does not allow this page to use the camera." : "No camera can be used: there is none, or another program uses it.");
+    return complain(error.name === "NotAllowedError" ? "The browser does not allow this page to use the camera." : "No camera is available: there is none, or another program uses it.");
   }
   if (own !== turn) return opened.getTracks().forEach(track => track.stop());
   stream = opened;
@@ -200,7 +200,7 @@ async function watch(own) {
     } catch (error) {
       if (stream !== own) return;
       if (error.status !== 429) { stopCamera(); return complain(error.message); }
-      await sleep(1000); // the server has too much to do
+      await sleep(1000); // the server is busy
     }
     await sleep(Math.max(0, CAMERA_PAUSE - (performance.now() - begin)));
   }
@@ -215,7 +215,7 @@ async function look(own, video) {
   if (performance.now() - spoken > SPOKEN_PAUSE) { spoken = performance.now(); say(summary(answer.faces)); }
 }
 
-/* Why */
+/* Saliency */
 async function explain(number) {
   const { image, faces } = shown, live = stream !== null;
   if (live) { stopCamera(); await hold(image); }
@@ -230,8 +230,8 @@ async function explain(number) {
     const [seen, reason] = figure.querySelectorAll("img");
     seen.src = `data:image/png;base64,${answer.seen}`;
     reason.src = `data:image/png;base64,${answer.why}`;
-    reason.alt = `The same face, coloured where it decided for or against ${face.emotion}`;
-    figure.querySelector("figcaption").textContent = `Left: what the model saw. Right: orange supports “${face.emotion}”, blue opposes it. ` +
+    reason.alt = `The same face: orange where pixels support ${face.emotion}, blue where they oppose it`;
+    figure.querySelector("figcaption").textContent = `Left: the face as the model sees it. Right: orange supports “${face.emotion}”, blue opposes it. ` +
       `Covering the strongest place lowers its ${(100 * face.probabilities[face.emotion]).toFixed(1)} % by ${(100 * most).toFixed(1)} points.`;
     figure.hidden = false;
     say(`Face ${number + 1} is explained below its bars.`);
@@ -251,7 +251,7 @@ $("file").onchange = () => { if ($("file").files[0]) open($("file").files[0]); $
 $("camera").onclick = () => stream ? stopCamera() : startCamera();
 document.addEventListener("paste", event => { if (event.clipboardData.files[0]) open(event.clipboardData.files[0]); });
 window.addEventListener("resize", placeLabels);
-let depth = 0; // dragging over a child leaves its parent
+let depth = 0; // dragenter and dragleave also fire for children
 document.addEventListener("dragenter", event => { event.preventDefault(); depth++; document.body.classList.add("over"); });
 document.addEventListener("dragleave", () => { if (!--depth) document.body.classList.remove("over"); });
 document.addEventListener("dragover", event => event.preventDefault());

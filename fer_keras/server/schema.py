@@ -13,7 +13,7 @@ class Landmarks(BaseModel):
 
 class Face(BaseModel):
     box: tuple[int, int, int, int] = Field(description="x, y, width, height in pixels of the upright image")
-    score: float | None = Field(description="the detector's; null if the whole image is the face")
+    score: float | None = Field(description="of the detector; null if the whole image is the face")
     landmarks: Landmarks | None = Field(description="null if the detector gives none")
     emotion: str = Field(description="the likeliest class")
     probabilities: dict[str, float] = Field(description="of each class, fractions with sum 1")
@@ -26,27 +26,27 @@ class Face(BaseModel):
 class Picture(BaseModel):
     width: int = Field(description="pixels of the upright image")
     height: int
-    faces: list[Face] = Field(description="the largest first; empty if there is none")
+    faces: list[Face] = Field(description="the largest first; empty if none was found")
 
 
 class NamedPicture(Picture):
-    name: str = Field(description="the file's name as it was sent")
+    name: str = Field(description="file name, as it was sent")
 
 
 class NamedProblem(BaseModel):
     name: str
-    error: str = Field(description="why this image could not be read")
+    error: str = Field(description="why this image could not be analyzed")
 
 
 class Batch(BaseModel):
-    results: list[NamedPicture | NamedProblem] = Field(description="one for each image, in their order")
+    results: list[NamedPicture | NamedProblem] = Field(description="one for each image, in the order sent")
 
 
 class Explanation(Face):
     heat: list[list[float]] = Field(
-        description="48 x 48, rows from above: probability lost by covering the pixel, in [-1, 1]"
+        description="48 x 48, top row first: probability lost by covering the pixel, in [-1, 1]"
     )
-    seen: str = Field(description="PNG in base64: what the model saw")
+    seen: str = Field(description="PNG in base64: the face as the model sees it")
     why: str = Field(
         description="PNG in base64: the same, orange where pixels support the emotion, blue where they oppose it"
     )
@@ -57,4 +57,4 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    error: str = Field(description="what happened, what was expected, what to do")
+    error: str = Field(description="what is wrong, what was expected, and what to do")

@@ -28,7 +28,7 @@ class Journal(JournalFileBackend):
     def __init__(self, path: StrPath) -> None:
         self.path = pathlib.Path(path)
         self.lock = filelock.FileLock(self.path.with_name(f".{self.path.name}.lock"))
-        super().__init__(str(path), self.lock)
+        super().__init__(str(path))
         self.append_logs([])
         for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
             try:

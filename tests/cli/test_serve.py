@@ -22,10 +22,13 @@ def test_options(monkeypatch):
     monkeypatch.setattr(classifiers, "classifier", lambda model, **options: brightness)
     assert call().exit_code == call("--host", "0.0.0.0", "--port", "80", "--detector", "none").exit_code == 0
     assert call("--trusted-proxy", "10.0.0.2", "--trusted-proxy", "10.1.0.0/16").exit_code == 0
-    (fer, *address), (_, *other), (*_, options) = calls
-    assert address == ["127.0.0.1", 8000, {"trusted_proxies": ()}] and other[:2] == ["0.0.0.0", 80]
-    assert options == {"trusted_proxies": ("10.0.0.2", "10.1.0.0/16")}
+    assert call("--max-pixels", "50000000").exit_code == 0
+    (fer, *address, limits, options), (_, *other), (*_, trusting), (large, *_, large_limits, _) = calls
+    assert address == ["127.0.0.1", 8000] and options == {"trusted_proxies": ()} and limits == server.Limits()
+    assert other[:2] == ["0.0.0.0", 80]
+    assert trusting == {"trusted_proxies": ("10.0.0.2", "10.1.0.0/16")}
     assert fer.classifier is brightness and fer.max_pixels == server.MAX_PIXELS == 20_000_000
+    assert large.max_pixels == 50_000_000 and large_limits.decode.memory_bytes == 800 << 20
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ def test_words_stand_out_from_their_ground(opened, scheme):
 
 def test_documentation(opened):
     tab = opened(viewport=PHONE)
-    tab.get_by_role("link", name="For programs").click()
+    tab.get_by_role("link", name="JSON API").click()
     tab.get_by_role("heading", name="POST /api/predict").wait_for()
     tab.wait_for_load_state()  # the style sheet too
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -104,7 +104,7 @@ def test_both_lengths_are_refused_before_the_body(port):
         b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     answer = raw(port, head + b"100000\r\n" + bytes(1 << 20))
-    assert answer.startswith(b"HTTP/1.1 400 ") and b"received both" in answer or answer == b""
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"Received both" in answer or answer == b""
     assert raw(port, head).startswith(b"HTTP/1.1 400 ")  # and the connection is closed
 
 
@@ -210,7 +210,7 @@ def test_pages_behind_a_proxy():
 
 def test_address_in_use(port):
     with pytest.raises(
-        InputError, match=f"127.0.0.1, port {port} cannot be used: Address already in use. Try another"
+        InputError, match=f"Cannot listen on 127.0.0.1, port {port}: Address already in use. Try another"
     ):
         running.serve(None, port=port)
 

@@ -68,7 +68,7 @@ def test_a_batch_is_limited():
     with serving(limits=Limits(images=2)) as port:
         three, kind = form(*[(f"{i}.png", encoded(plain(i))) for i in range(3)])
         status, _, answer = ask(port, "/api/batch", three, Content_Type=kind)
-        assert (status, answer["error"]) == (413, "A batch has at most 2 images: send the rest in another.")
+        assert (status, answer["error"]) == (413, "A batch has at most 2 images. Send the rest in another one.")
         two, kind = form(("a.png", encoded(plain(0))), ("b.png", encoded(plain(0))))
         assert ask(port, "/api/batch", two, Content_Type=kind)[0] == 200
 
@@ -345,7 +345,7 @@ def test_failures_tell_no_secrets(caplog):
     caplog.set_level(logging.DEBUG, "fer_keras")
     with serving(FER(broken)) as port:
         status, headers, answer = ask(port, "/api/predict?token=hidden", PORTRAIT_BYTES)
-        assert (status, answer) == (500, {"error": "The server failed. Its log says where."})
+        assert (status, answer) == (500, {"error": "Internal error. The server's log names the place."})
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert ask(port, "/home/secret?token=hidden")[0] == 404
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
