@@ -231,6 +231,8 @@ def _evaluate(model: keras.Model, parts: dict[str, Faces], folder: pathlib.Path,
     scores = evaluation.evaluate_split(model, parts, "test")
     record = records.read(folder) | {"scores": scores}
     tracker.log_results(record, plots.draw(record, folder))
+    tracker.log_mistakes(parts["test"].images, scores["mistakes"], parts["test"].class_names)
+    tracker.log_artifacts(record, folder / "model.keras")
     records.write(folder, "scores", scores)
 
 

@@ -101,6 +101,8 @@ class Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            self.alert(one_line(error))
         self.finish(0 if kind is None else 1)
 
     @_spared
@@ -155,6 +157,64 @@ class Tracker:
             }
         )
         self.run.log({name: wandb.Image(str(path)) for name, path in pictures.items()})
+
+    @_spared
+    def log_mistakes(
+        self, images: np.ndarray, mistakes: Sequence[Mapping[str, Any]], class_names: Sequence[str]
+    ) -> None:
+        """Log the table of the wrong predictions of the highest probability, with their images.
+
+        Args:
+            images: (n, 48, 48, 1) uint8, of the test split.
+            mistakes: as in the scores of `fer_keras.evaluation.scores`.
+            class_names: of the data.
+        """
+        import wandb
+
+        rows = [
+            [
+                wandb.Image(np.asarray(images[row["image"]])[..., 0]),
+                row["image"],
+                class_names[row["label"]],
+                class_names[row["predicted"]],
+                row["probability"],
+            ]
+            for row in mistakes
+        ]
+        columns = ["face", "image", "label", "predicted", "probability"]
+        self.run.log({"Worst mistakes": wandb.Table(columns=columns, data=rows)})
+
+    @_spared
+    def log_artifacts(self, record: Mapping[str, Any], model: StrPath) -> None:
+        """Log the model file with its scores and the data set as artifacts; of the data digest and counts only.
+
+        Args:
+            record: `dict` as `fer_keras.runs.records.read` returns it.
+            model: path of the `.keras` file.
+        """
+        import wandb
+
+        about, scores = record["data"], record["scores"]
+        data = wandb.Artifact(f"data-{about['digest'][:12]}", type="dataset", metadata=about)
+        with data.new_file("data.json") as file:
+            json.dump(about, file, indent=1)
+        link = self.run.log_artifact if self.run.offline else self.run.use_artifact  # no inputs offline
+        link(data)
+        figures = {key: value for key, value in scores.items() if isinstance(value, int | float)}
+        trained = wandb.Artifact(
+            record["experiment"]["name"],
+            type="model",
+            metadata={"test": figures, "experiment": record["experiment"]},
+        )
+        trained.add_file(str(model), policy="immutable")  # no second copy on the disk
+        self.run.log_artifact(trained)
+
+    @_spared
+    def alert(self, text: str) -> None:
+        """Tell the user of a stopped training, by mail or Slack as set up in wandb."""
+        import wandb
+
+        self.run.alert("Training stopped", text, level=wandb.AlertLevel.ERROR)
 
     @_spared
     def finish(self, exit_code: int = 0) -> None:

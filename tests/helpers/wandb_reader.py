@@ -16,13 +16,8 @@ def read_run(folder, seconds=10):
 
     wandb writes on for a moment after `finish` has returned: wait so many seconds for the last record.
     """
-    (path,) = pathlib.Path(folder).glob("wandb/*run-*/run-*.wandb")
-    deadline = time.monotonic() + seconds
-    while "exit" not in [kind for kind, _ in _records(path.read_bytes())]:
-        assert time.monotonic() < deadline, f"{path} has no end"
-        time.sleep(0.02)
     rows, config, run = [], {}, None
-    for kind, record in _records(path.read_bytes()):
+    for kind, record in read_records(folder, seconds):
         if kind == "history":
             rows.append(_update({}, record.item))
         elif kind == "run":
@@ -31,6 +26,16 @@ def read_run(folder, seconds=10):
         elif kind == "config":
             _update(config, record.update)
     return rows, config, run
+
+
+def read_records(folder, seconds=10):
+    """Return the list of (kind, message) of the only wandb run under `folder`/wandb, see `read_run`."""
+    (path,) = pathlib.Path(folder).glob("wandb/*run-*/run-*.wandb")
+    deadline = time.monotonic() + seconds
+    while "exit" not in [kind for kind, _ in _records(path.read_bytes())]:
+        assert time.monotonic() < deadline, f"{path} has no end"
+        time.sleep(0.02)
+    return list(_records(path.read_bytes()))
 
 
 def _update(values, items):

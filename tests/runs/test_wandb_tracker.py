@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import re
@@ -5,9 +6,10 @@ import subprocess
 import sys
 import types
 
+import numpy as np
 import pytest
 import wandb
-from helpers.wandb_reader import read_run
+from helpers.wandb_reader import read_records, read_run
 
 from fer_keras import evaluation
 from fer_keras.runs import plots, wandb_tracker
@@ -252,6 +254,29 @@ class FaultyRun(Broken):
     """One that has started before."""
 
     offline, url = False, "https://example.org/run"
+
+
+def test_artifacts_and_table_of_mistakes_are_logged(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    record = finished_record()
+    with open_tracker(tmp_path) as tracker:
+        tracker.log_mistakes(np.zeros((2, 48, 48, 1), "uint8"), record["scores"]["mistakes"], list("abcdefg"))
+        tracker.log_artifacts(record, tmp_path / "model.keras")
+    found = read_records(tmp_path)
+    artifacts = {record.type: record for kind, record in found if kind == "artifact"}
+    assert artifacts["dataset"].name == "data-abc" and artifacts["model"].name == "3-2-Best"
+    assert [entry.path for entry in artifacts["model"].manifest.contents] == ["model.keras"]
+    assert json.loads(artifacts["model"].metadata)["test"]["accuracy"] == 0.5
+    (table,) = (tmp_path / "wandb").glob("*run-*/files/media/table/*.json")
+    (row,) = json.loads(table.read_text())["data"]  # of two test images, one is wrong
+    assert row[1:] == [1, "b", "a", 1.0]
+
+
+def test_stopped_training_sends_an_alert(tmp_path):
+    with pytest.raises(KeyboardInterrupt), open_tracker(tmp_path):
+        raise KeyboardInterrupt
+    (alert,) = [record for kind, record in read_records(tmp_path) if kind == "alert"]
+    assert (alert.title, alert.text, alert.level) == ("Training stopped", "KeyboardInterrupt()", "ERROR")
 
 
 def test_a_failing_start_is_told_and_costs_nothing(tmp_path, monkeypatch, caplog):
