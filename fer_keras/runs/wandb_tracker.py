@@ -181,7 +181,7 @@ class Tracker:
             ]
             for row in mistakes
         ]
-        columns = ["face", "image", "label", "predicted", "probability"]
+        columns: list[str | int] = ["face", "image", "label", "predicted", "probability"]
         self.run.log({"Worst mistakes": wandb.Table(columns=columns, data=rows)})
 
     @_spared
@@ -212,9 +212,7 @@ class Tracker:
     @_spared
     def alert(self, text: str) -> None:
         """Tell the user of a stopped training, by mail or Slack as set up in wandb."""
-        import wandb
-
-        self.run.alert("Training stopped", text, level=wandb.AlertLevel.ERROR)
+        self.run.alert("Training stopped", text, level="ERROR")
 
     @_spared
     def finish(self, exit_code: int = 0) -> None:
