@@ -1,11 +1,14 @@
 """Face sets whose labels stand in a list or in file names: RAF-DB, AffectNet, ExpW and JAFFE."""
 
+import io
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
-from fer_keras.core.errors import InputError
+import numpy as np
+
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.data import tables
 from fer_keras.data.aliases import CODES, PUBLIC, TEST, TRAINING, split_code
 from fer_keras.data.folders import Picture
@@ -21,6 +24,8 @@ RAF_DB_LINE = re.compile(r"((train|test)_\d{1,9})\.jpg ([1-7])")
 EXPW_LINE = re.compile(r"(\S[^/]*\.\w{3,4}) \d{1,4}((?: -?\d{1,5}){4}) -?\d{1,4}(?:\.\d{1,9})? ([0-6])")
 LONGEST_LINE = 500
 AFFECTNET_COLUMNS = {"subdirectory_filepath", "expression"}
+AFFECTNET_ANNOTATION = re.compile(r"((?:.*/)?)annotations/(\d{1,9})_exp\.npy")
+LONGEST_ANNOTATION = 10_000  # bytes
 AFFECTNET_BOX = ("face_x", "face_y", "face_width", "face_height")
 JAFFE_NAME = re.compile(r"[A-Z]{2}\.(AN|DI|FE|HA|SA|SU|NE)\d\.\d+\.tiff?", re.IGNORECASE)
 JAFFE_CLASSES = {
@@ -34,7 +39,8 @@ def find(source: Source, heads: dict[str, bytes], reading: Reading) -> tuple[lis
 
     - RAF-DB, basic (Li et al. 2017): `list_patition_label.txt`; the aligned images where they are there.
     - AffectNet (Mollahosseini et al. 2017, arXiv:1708.03985): `training.csv` and `validation.csv`, each face cut
-      out by its box.
+      out by its box; or, as its smaller version is served, `train_set|val_set/images/N.jpg` with the label in
+      `annotations/N_exp.npy`.
     - ExpW (Zhang et al. 2015): `label.lst`, each face cut out by its box; no splits.
     - JAFFE (Lyons et al. 1998): `KA.AN1.39.tiff`; no splits.
     """
@@ -42,14 +48,19 @@ def find(source: Source, heads: dict[str, bytes], reading: Reading) -> tuple[lis
         _raf_db: [name for name, head in heads.items() if _first_line(head, RAF_DB_LINE)],
         _expw: [name for name, head in heads.items() if _first_line(head, EXPW_LINE)],
         _affectnet: [name for name, head in heads.items() if AFFECTNET_COLUMNS <= set(tables.columns(head))],
+        _affectnet_annotation: [name for name in heads if AFFECTNET_ANNOTATION.fullmatch(name)],
     }
     used = {reader: names for reader, names in lists.items() if names}
     if len(used) > 1:
-        names = ", ".join(name for group in used.values() for name in group)
+        names = ", ".join(_shown(group) for group in used.values())
         raise InputError(f"{source.path} holds the lists of several data sets: {names}. Give the folder of one.")
     for reader, files in used.items():
         return _listed(source, files, reader, reading), files
     return _jaffe(source, reading), []
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _first_line(head: bytes, pattern: re.Pattern[str]) -> bool:
@@ -80,27 +91,27 @@ def _listed(source: Source, names: list[str], reader: Reader, reading: Reading) 
         reading.skipped.add("not in the list", whole_path(source, name))
     if not pictures:
         raise InputError(
-            f"{source.path}: the images that {', '.join(names)} lists are not there. Put them beside it."
+            f"{source.path}: the images that {_shown(names)} lists are not there. Put them beside it."
         )
     missing = reading.skipped.get("listed, but the file is missing", {"images": 0, "example": ""})
     if missing["images"] > 0.1 * len(pictures):
         raise InputError(
-            f"{source.path} lacks {missing['images']:,} of the images that {', '.join(names)} lists, such as "
+            f"{source.path} lacks {missing['images']:,} of the images that {_shown(names)} lists, such as "
             f"{missing['example']}. Put the missing images there."
         )
     return sorted(pictures, key=lambda picture: (picture.usage, picture.name))
 
 
 class _Files:
-    """The pictures of a source by the end of their paths."""
+    """The pictures of a source by their paths, and by the ends of these."""
 
     def __init__(self, source: Source) -> None:
-        self.by_end: dict[str, str] = {}
-        for name in source.sizes:
-            if is_picture(name):
-                path = pathlib.PurePosixPath(name)
-                self.by_end.setdefault(path.name, name)
-                self.by_end.setdefault("/".join(path.parts[-2:]), name)
+        pictures = [name for name in source.sizes if is_picture(name)]
+        self.by_end = {name: name for name in pictures}
+        for name in pictures:
+            path = pathlib.PurePosixPath(name)
+            self.by_end.setdefault(path.name, name)
+            self.by_end.setdefault("/".join(path.parts[-2:]), name)
 
     def find(self, wanted: str | Sequence[str]) -> str | None:
         """Return the name of the file whose path ends with the first of `wanted` (a path or several), or None."""
@@ -142,6 +153,22 @@ def _affectnet(file: IO[bytes], where: str, name: str) -> Iterator[Listed]:
         if label not in codes:
             raise InputError(f"{place} has expression {label[:20]!r}, expected 0 to 10.")
         yield place, usage, row["subdirectory_filepath"].strip(), codes[label], _affectnet_box(row, place)
+
+
+def _affectnet_annotation(file: IO[bytes], where: str, name: str) -> Iterator[Listed]:
+    """Yield the only row of an annotation, an array of one number, which the authors wrote as text."""
+    folder, number = re.fullmatch(AFFECTNET_ANNOTATION, name).groups()  # type: ignore[union-attr]  # by `find`
+    try:
+        values = np.load(io.BytesIO(file.read(LONGEST_ANNOTATION)), allow_pickle=False)
+        label = str(values.item())
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{where} is not an array of one number: {first_line(error)}. Fetch it again.") from error
+    codes = {str(code): word for code, word in CODES["affectnet"].items()}
+    if label not in codes:
+        raise InputError(f"{where} has expression {label[:20]!r}, expected 0 to 10.")
+    splits = [code for word in folder.split("/") if (code := split_code(word)) is not None]
+    images = tuple(f"{folder}images/{number}{suffix}" for suffix in (".jpg", ".jpeg", ".png"))
+    yield where, splits[-1] if splits and splits[-1] >= 0 else -1, images, codes[label], None
 
 
 def _affectnet_box(row: Mapping[str, str], place: str) -> tuple[int, int, int, int] | None:

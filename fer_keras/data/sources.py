@@ -20,7 +20,7 @@ from typing import IO, Any, BinaryIO, NoReturn
 from fer_keras.core.errors import InputError, first_line
 from fer_keras.data.skipped import Skipped
 
-MOST_FILES = 500_000
+MOST_FILES = 2_000_000  # AffectNet has 290,000 images with four files of annotations each
 MOST_BYTES = 4 << 30  # in an archive
 LARGEST_FILE = 32 << 30  # on disk
 LARGEST_READ = 32 << 20  # bytes at once from an archive: a tar header can claim any size

@@ -81,6 +81,63 @@ def test_affectnet_by_its_csv_with_boxes_and_classes_without_counterpart(tmp_pat
     )  # the square around the box holds the face alone
 
 
+def annotate(folder, number, label):
+    """Write the picture and the annotations of one face as AffectNet's smaller version has them."""
+    picture(folder / "images" / f"{number}.jpg", 10 * int(label), (224, 224))
+    (folder / "annotations").mkdir(exist_ok=True)
+    np.save(folder / "annotations" / f"{number}_exp.npy", label)
+    for kind, value in (("aro", "0.25"), ("val", "-0.5"), ("lnd", np.zeros(136))):
+        np.save(folder / "annotations" / f"{number}_{kind}.npy", value)
+
+
+def test_affectnet_by_its_annotations(tmp_path):
+    """The same numbers stand in both splits; labels are text, as the authors wrote them, or numbers."""
+    for number, label in enumerate("01234567"):
+        annotate(tmp_path / "train_set", number, label)
+        annotate(tmp_path / "val_set", number, np.int64(7 - int(label)))
+    picture(tmp_path / "train_set" / "images" / "99.jpg", 5, (224, 224))
+    faces = load(tmp_path, progress=False)
+    names = "neutral happy sad surprise fear disgust angry".split()
+    assert [faces.class_names[label] for label in faces.labels] == [*names, *names[::-1]]
+    assert faces.usages.tolist() == [0] * 7 + [1] * 7
+    assert np.abs(faces.images[:, 0, 0, 0].astype(int) // 10 * 10 - 10 * np.r_[:7, 6:-1:-1]).max() <= 10
+    assert {reason: entry["images"] for reason, entry in faces.skipped.items()} == {
+        "class 'contempt' is not among the classes": 2,
+        "not in the list": 1,
+    }
+    assert len(load(tmp_path, classes=(*EMOTIONS, "contempt"), progress=False)) == 16
+    assert load(tmp_path / "train_set", progress=False).usages.tolist() == [-1] * 7
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "0_exp.npy is not an array of one number"),
+        (b"no array", "0_exp.npy is not an array of one number"),
+        (np.array(["1", "2"]), "0_exp.npy is not an array of one number"),
+        (np.array([{}], object), "0_exp.npy is not an array of one number"),
+        (np.array("11"), "0_exp.npy has expression '11', expected 0 to 10"),
+    ],
+)
+def test_annotations_that_are_none(tmp_path, content, complaint):
+    annotate(tmp_path, 0, "1")
+    path = tmp_path / "annotations" / "0_exp.npy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content, allow_pickle=True)
+    with pytest.raises(InputError, match=complaint):
+        load(tmp_path, progress=False)
+
+
+def test_annotations_of_pictures_that_are_not_there(tmp_path):
+    for number in range(5):
+        annotate(tmp_path / "train_set", number, "1")
+        (tmp_path / "train_set" / "images" / f"{number}.jpg").rename(tmp_path / f"{number}.jpg")
+    with pytest.raises(InputError, match="0_exp.npy, .*1_exp.npy, .*2_exp.npy and 2 more lists are not there"):
+        load(tmp_path, progress=False)
+
+
 def test_affectnet_in_eight_folders_of_names(tmp_path):
     for name in "Anger Contempt Disgust Fear Happy Neutral Sad Surprise".split():
         picture(tmp_path / "train" / name / "1.png", 9, (224, 224))
