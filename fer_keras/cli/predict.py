@@ -78,12 +78,12 @@ def predict(
     if found.skipped:
         LOG.info(inputs.summary(found.skipped))
     fer = open_fer(**fer_settings)
-    stdin = sys.stdin.buffer.read() if "-" in found.files else None
+    stdin = sys.stdin.buffer.read() if "-" in found.files else b""
     results = []
     from fer_keras.core.progress import bar
 
     with bar("Reading faces", len(found.files)) as advance:
-        options = {"every": every, "annotate": annotate, "saliency": saliency, "advance": advance}
+        options: dict[str, Any] = {"every": every, "annotate": annotate, "saliency": saliency, "advance": advance}
         for result in batches.analyze(fer, found.files, stdin=stdin, **options):
             results.append(result)
             if result.error:

@@ -2,15 +2,21 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import drawing
 from fer_keras.recognition.detection import opencv
+from fer_keras.recognition.fer import FER
+
+if TYPE_CHECKING:
+    import tkinter
 
 
-def show(fer, source="0") -> None:
+def show(fer: FER, source: str | int = "0") -> None:
     """Show the camera's mirrored picture in a window until it is closed or Escape or q is pressed.
 
     Args:
@@ -28,7 +34,12 @@ def show(fer, source="0") -> None:
         camera.close()
 
 
-def new_window():
+def new_window() -> "tkinter.Tk":
+    """Return an empty window.
+
+    Raises:
+        InputError: if Python has no tkinter or there is no screen.
+    """
     try:
         import tkinter
     except ImportError as error:
@@ -45,7 +56,7 @@ def new_window():
     return window
 
 
-def run(window, camera, fer):
+def run(window: "tkinter.Tk", camera: "Camera", fer: FER) -> None:
     """Analyze and show one frame after another, always the newest, until the window is closed."""
     import tkinter
 
@@ -55,7 +66,7 @@ def run(window, camera, fer):
     picture.pack()
     running = True
 
-    def stop(event=None):
+    def stop(event: object = None) -> None:
         nonlocal running
         running = False
 
@@ -63,9 +74,9 @@ def run(window, camera, fer):
     for key in ("<Escape>", "q"):
         window.bind(key, stop)
     for frame in fer.follow(camera.frames(), batch_size=1):
+        # Tk does not keep the picture: it is shown as long as this variable holds it.
         photo = ImageTk.PhotoImage(drawing.annotate(frame.image, frame.faces), master=window)
         picture.configure(image=photo)
-        picture.image = photo  # Tk does not keep it
         window.update()
         if not running:
             break
@@ -75,7 +86,7 @@ def run(window, camera, fer):
 class Camera:
     """Reads a camera in a thread and keeps its newest frame, so that a slow model never lags behind."""
 
-    def __init__(self, source):
+    def __init__(self, source: str | int) -> None:
         cv2 = opencv()
         self.source = source
         self.capture = cv2.VideoCapture(int(source) if str(source).isdigit() else str(source))
@@ -85,12 +96,13 @@ class Camera:
                 f"There is no camera {source}, or another program uses it. Expected its number, from 0."
             )
         self.ready = threading.Condition()
-        self.newest = None
+        self.newest: tuple[float, np.ndarray] | None = None  # time in seconds, picture with blue first
         self.open = True
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
-    def read(self):
+    def read(self) -> None:
+        """Keep the newest frame until the camera stops or is closed."""
         while self.open:
             ok, bgr = self.capture.read()
             with self.ready:
@@ -99,7 +111,7 @@ class Camera:
                     self.newest = (time.monotonic(), bgr)
                 self.ready.notify()
 
-    def frames(self):
+    def frames(self) -> Iterator[tuple[float, np.ndarray]]:
         """Yield (seconds, RGB array, mirrored) of the newest frame, each at most once, until the camera stops."""
         start = time.monotonic()
         while True:
@@ -110,7 +122,8 @@ class Camera:
                 raise InputError(f"Camera {self.source} gives no more pictures.")
             yield taken[0] - start, np.ascontiguousarray(taken[1][:, ::-1, ::-1])
 
-    def close(self):
+    def close(self) -> None:
+        """Stop the thread and free the camera."""
         self.open = False
         self.thread.join()
         self.capture.release()

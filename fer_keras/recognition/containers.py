@@ -1,10 +1,17 @@
 """Whether a video file is whole, by the sizes that its container declares. Decoders pass over what is missing."""
 
+import functools
 import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Literal, TypeAlias
 
 ISO_STARTS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 EBML_SEGMENT = bytes.fromhex("18538067")
+Check: TypeAlias = Callable[[BinaryIO, int], str | None]
+# From the first 32 bytes of a chunk: its name, its bytes and those to the next one; "unknown" if the chunk does
+# not state its size, None if the bytes begin no chunk.
+Header: TypeAlias = Callable[[bytes], tuple[bytes, int, int] | Literal["unknown"] | None]
 TAIL = 1 << 17  # bytes; the longest packet or page of the formats that are checked from their end is half of it
 SECTOR = 2048  # bytes of padding that a program stream may end in
 TS_PACKETS = (188, 192)  # bytes; the longer ones begin with a time
@@ -46,7 +53,8 @@ def declares_pictures(path: str | os.PathLike) -> bool:
     return head[:4] == b"RIFF" or head[4:8] in ISO_STARTS or head == ASF_HEADER
 
 
-def check_for(head):
+def check_for(head: bytes) -> Check | None:
+    """Return the check of the container that begins with `head`; None for an unknown one."""
     if head[:4] == b"RIFF":
         return lambda file, size: walked(file, size, riff_chunk)
     if head[:4] == bytes.fromhex("1a45dfa3"):
@@ -63,11 +71,13 @@ def check_for(head):
         return program_stream
     for length, sync in zip(TS_PACKETS, (0, 4), strict=True):
         if len(head) > sync + length and head[sync] == head[sync + length] == 0x47:
-            return lambda file, size: transport_stream(file, size, length, sync)
+            return functools.partial(transport_stream, length=length, sync=sync)
     return None
 
 
-def walked(file, size, header, first=None, strict=True):
+def walked(
+    file: BinaryIO, size: int, header: Header, first: bytes | None = None, strict: bool = True
+) -> str | None:
     """Walk over the chunks of a file; `first` is the chunk that each of several joined videos has once."""
     videos = 0
     for name, start, end in chunks(file, 0, size, header):
@@ -79,13 +89,8 @@ def walked(file, size, header, first=None, strict=True):
     return f"it holds {videos} videos, one after another, and only the first is read" if videos > 1 else None
 
 
-def chunks(file, position, size, header):
-    """Yield (name, start, end) of one chunk after another; name None where no chunk begins, then stop.
-
-    Args:
-        header: function from the first 32 bytes of a chunk to (name, bytes of the chunk, bytes to the next one).
-            It returns "unknown" if the chunk does not state its size, None if the bytes begin no chunk.
-    """
+def chunks(file: BinaryIO, position: int, size: int, header: Header) -> Iterator[tuple[bytes | None, int, int]]:
+    """Yield (name, start, end) of one chunk after another; name None where no chunk begins, then stop."""
     while position < size:
         file.seek(position)
         found = header(file.read(32))
@@ -99,14 +104,14 @@ def chunks(file, position, size, header):
         position += step
 
 
-def riff_chunk(data):
+def riff_chunk(data: bytes) -> tuple[bytes, int, int] | Literal["unknown"]:
     length = int.from_bytes(data[4:8], "little")
     if length in (0, 0xFFFFFFFF):  # a recording that was not closed, or written to a pipe
         return "unknown"
     return data[:4], 8 + length, 8 + length + length % 2
 
 
-def iso_box(data):
+def iso_box(data: bytes) -> tuple[bytes, int, int] | Literal["unknown"] | None:
     length, name = int.from_bytes(data[:4], "big"), data[4:8]
     if length == 0 and name.isalnum():
         return "unknown"  # it goes on to the end of the file
@@ -115,7 +120,8 @@ def iso_box(data):
     return (name, length, length) if length >= 8 else None
 
 
-def movie_header(file, start):
+def movie_header(file: BinaryIO, start: int) -> float | None:
+    """Return the length in seconds by the `mvhd` box at `start`; None if it gives none."""
     file.seek(start + 8)
     data = file.read(32)
     width = 8 if data[0] == 1 else 4  # bytes of a time, by the version of the box
@@ -124,19 +130,19 @@ def movie_header(file, start):
     return length / scale if scale and length and length != 256**width - 1 else None
 
 
-def asf_object(data):
+def asf_object(data: bytes) -> tuple[bytes, int, int] | None:
     length = int.from_bytes(data[16:24], "little")
     return (data[:16], length, length) if length >= 24 else None
 
 
-def flv_tag(data):
+def flv_tag(data: bytes) -> tuple[bytes, int, int] | None:
     if data[:3] == b"FLV":
         return b"FLV", 13, 13
     length = 15 + int.from_bytes(data[1:4], "big")
     return (data[:1], length, length) if data[0] in (8, 9, 18) else None
 
 
-def ebml_element(data):
+def ebml_element(data: bytes) -> tuple[bytes, int, int] | Literal["unknown"] | None:
     id_length = 9 - data[0].bit_length()
     if id_length > 4:
         return None
@@ -152,7 +158,8 @@ def ebml_element(data):
     return data[:id_length], header + value, header if is_segment else header + value
 
 
-def ogg(file, size):
+def ogg(file: BinaryIO, size: int) -> str | None:
+    """Check that the last page has the bytes that its table of segments states."""
     data = tail(file, size)
     start = data.rfind(b"OggS")
     segments = data[start + 27 : start + 27 + data[start + 26]] if 0 <= start < len(data) - 26 else b""
@@ -160,7 +167,7 @@ def ogg(file, size):
     return incomplete("page") if not segments or missing != 0 else None
 
 
-def program_stream(file, size):
+def program_stream(file: BinaryIO, size: int) -> str | None:
     """Check the last packet: a start code, the number of its stream from 0xBD on, and 16 bits of length."""
     data = tail(file, size)
     if last_picture_is_incomplete(data):
@@ -174,7 +181,7 @@ def program_stream(file, size):
     return incomplete("packet")
 
 
-def last_picture_is_incomplete(data):
+def last_picture_is_incomplete(data: bytes) -> bool:
     """Return whether the last picture of an MPEG-1 or MPEG-2 video lacks rows that the pictures before it have.
 
     A picture starts with code 0, its rows of blocks with codes 1 to 0xAF.
@@ -187,7 +194,7 @@ def last_picture_is_incomplete(data):
     return bool(rows) and rows[-1] < max(rows)
 
 
-def transport_stream(file, size, length, sync):
+def transport_stream(file: BinaryIO, size: int, length: int, sync: int) -> str | None:
     """Check the last packet, and that the last picture and sound of each stream have their ends."""
     if size % length:
         return incomplete("packet")
@@ -196,15 +203,16 @@ def transport_stream(file, size, length, sync):
     packets = [data[start + sync : start + sync + 188] for start in range(0, len(data), length)]
     if packets[-1][0] != 0x47:
         return incomplete("packet")
-    streams = {}  # of each stream its last unit: declared and found bytes, and whether its last packet is full
+    # Of each stream its last unit: declared and found bytes, and whether its last packet is full.
+    streams: dict[int, tuple[int | None, int, bool]] = {}
     for packet in packets:
         number, starts = int.from_bytes(packet[1:3], "big") & 0x1FFF, packet[1] & 0x40
         payload, is_full = ts_payload(packet)
         if starts:
             streams.pop(number, None)
         if starts and payload[:3] == b"\x00\x00\x01":
-            declared = int.from_bytes(payload[4:6], "big")
-            streams[number] = 6 + declared if declared else None, len(payload), is_full
+            stated = int.from_bytes(payload[4:6], "big")
+            streams[number] = 6 + stated if stated else None, len(payload), is_full
         elif number in streams and payload:
             declared, found, _ = streams[number]
             streams[number] = declared, found + len(payload), is_full
@@ -213,7 +221,7 @@ def transport_stream(file, size, length, sync):
     return None
 
 
-def ts_payload(packet):
+def ts_payload(packet: bytes) -> tuple[bytes, bool]:
     """Return the payload of a packet of a transport stream, and whether it has no bytes of padding.
 
     Before the payload stands an adaptation field: its length, flags, the values that the flags announce, padding.
@@ -230,10 +238,10 @@ def ts_payload(packet):
     return payload, len(field) == used
 
 
-def tail(file, size):
+def tail(file: BinaryIO, size: int) -> bytes:
     file.seek(max(size - TAIL, 0))
     return file.read()
 
 
-def incomplete(part):
+def incomplete(part: str) -> str:
     return f"it is cut short or damaged: its last {part} is incomplete"

@@ -13,6 +13,8 @@ import pathlib
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import UnidentifiedImageError
@@ -20,6 +22,7 @@ from PIL import UnidentifiedImageError
 from fer_keras.recognition import decode_worker, headers
 from fer_keras.recognition.decode_worker import Depth
 
+Process = subprocess.Popen[bytes]
 START_SECONDS = 30  # for the subprocess to start, on a busy machine
 ROOT = pathlib.Path(__file__).parents[2]  # where `import fer_keras` finds the package
 SETTINGS = {"MALLOC_ARENA_MAX": "1"}  # glibc reserves 64 MiB of addresses for each further thread
@@ -120,11 +123,11 @@ def in_subprocess(
 
 
 @contextlib.contextmanager
-def _deadline(process, seconds, message):
+def _deadline(process: Process, seconds: float, message: str) -> Iterator[None]:
     """Kill `process` after so many seconds, or when the block ends in an error."""
     late = threading.Event()
 
-    def kill():
+    def kill() -> None:
         late.set()
         process.kill()
 
@@ -141,12 +144,12 @@ def _deadline(process, seconds, message):
         timer.cancel()
 
 
-def _result(process, data, max_pixels, died):
+def _result(process: Process, data: bytes, max_pixels: int, died: str) -> tuple[np.ndarray, Depth | None]:
     with contextlib.suppress(BrokenPipeError):  # then there is no answer either
         rest = memoryview(data)
         while rest:
-            rest = rest[process.stdin.write(rest) :]
-        process.stdin.close()
+            rest = rest[process.stdin.write(rest) :]  # type: ignore[union-attr]  # a pipe
+        process.stdin.close()  # type: ignore[union-attr]
     outcome, width, height, bits, by_header = _answer(process, died)
     if outcome == decode_worker.PIXELS and width * height <= max_pixels:
         return _received(process, (height, width, 3), died), Depth(bits, by_header) if bits else None
@@ -159,16 +162,16 @@ def _result(process, data, max_pixels, died):
     raise ValueError(_received(process, (min(height, 500),), died).tobytes().decode(errors="replace"))
 
 
-def _answer(process, died):
-    return decode_worker.ANSWER.unpack(_received(process, (decode_worker.ANSWER.size,), died))
+def _answer(process: Process, died: str) -> tuple[Any, ...]:
+    return decode_worker.ANSWER.unpack(_received(process, (decode_worker.ANSWER.size,), died).data)
 
 
-def _received(process, shape, died):
+def _received(process: Process, shape: tuple[int, ...], died: str) -> np.ndarray:
     """Return so many bytes as a uint8 array; `died` is the message if the process ends before it has sent them."""
     array = np.empty(shape, np.uint8)
-    rest = memoryview(array.reshape(-1))
+    rest = memoryview(array.reshape(-1).data)
     while rest:
-        count = process.stdout.readinto(rest)
+        count = process.stdout.readinto(rest)  # type: ignore[union-attr]  # a pipe that does not buffer
         if not count:
             raise CostError(died)
         rest = rest[count:]

@@ -6,6 +6,7 @@ not light. The readers follow the specifications of the formats and trust no len
 
 import re
 import struct
+from collections.abc import Callable
 
 from PIL import UnidentifiedImageError
 
@@ -33,11 +34,14 @@ _GAP = rb"(?:\s|#[^\n]{0,200}\n){1,16}"  # blanks and comments
 PPM_HEADER = re.compile(rb"P(?:4%b(\d{1,9})%b(\d{1,9})|[56]%b(\d{1,9})%b(\d{1,9})%b255)\s" % ((_GAP,) * 5))
 
 
+Cost = tuple[int, int, int]  # width, height, and how often their pixels are decoded
+
+
 class _NotLight(Exception):
     """The header is unusual, damaged or large."""
 
 
-def kind_of(data):
+def kind_of(data: bytes) -> str:
     """Return the name of the image format in the bytes `data`, one of `FORMATS`.
 
     Raises:
@@ -50,7 +54,7 @@ def kind_of(data):
     raise UnidentifiedImageError
 
 
-def is_light(data, kind, most_pixels):
+def is_light(data: bytes, kind: str, most_pixels: int) -> bool:
     """Return whether decoding needs time and memory for about `most_pixels` at most, as the header shows.
 
     Args:
@@ -72,13 +76,13 @@ def is_light(data, kind, most_pixels):
     )
 
 
-def _expect(fine):
+def _expect(fine: object) -> None:
     if not fine:
         raise _NotLight
 
 
-def _jpeg(data):
-    size, at, metadata = None, 2, 0
+def _jpeg(data: bytes) -> Cost:
+    sizes, at, metadata = [], 2, 0
     for _ in range(BLOCKS):
         mark, kind, length = struct.unpack_from(">BBH", data, at)
         _expect(mark == 0xFF and length >= 2)
@@ -88,8 +92,8 @@ def _jpeg(data):
         content = bytes(data[at + 4 : at + 2 + length])
         if kind in (0xC0, 0xC1, 0xC2):
             depth, height, width, channels = struct.unpack_from(">BHHB", content)
-            _expect(size is None and depth == 8 and channels in (1, 3, 4))
-            size = width, height
+            _expect(depth == 8 and channels in (1, 3, 4))
+            sizes.append((width, height))
         elif kind not in (0xC4, 0xDB, 0xDD):
             _expect(kind == 0xFE or 0xE0 <= kind <= 0xEF)  # a comment or data of an application
             metadata += length
@@ -99,11 +103,11 @@ def _jpeg(data):
     else:
         raise _NotLight
     scans = data.count(b"\xff\xda", at)
-    _expect(size is not None and metadata <= METADATA_BYTES and scans <= JPEG_SCANS)
-    return *size, scans
+    _expect(len(sizes) == 1 and metadata <= METADATA_BYTES and scans <= JPEG_SCANS)
+    return *sizes[0], scans
 
 
-def _png(data):
+def _png(data: bytes) -> Cost:
     at, metadata, texts = 8, 0, 0
     for _ in range(BLOCKS):
         if at >= len(data):
@@ -130,7 +134,7 @@ def _png(data):
     return width, height, 1
 
 
-def _gif(data):
+def _gif(data: bytes) -> Cost:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _color_table(flags)
     for _ in range(BLOCKS):
@@ -150,11 +154,11 @@ def _gif(data):
     raise _NotLight
 
 
-def _color_table(flags):
+def _color_table(flags: int) -> int:
     return 3 << (flags % 8 + 1) if flags & 0x80 else 0
 
 
-def _bmp(data):
+def _bmp(data: bytes) -> Cost:
     (size,) = struct.unpack_from("<I", data, 14)
     if size == 12:
         return *struct.unpack_from("<HH", data, 18), 1
@@ -163,7 +167,7 @@ def _bmp(data):
     return width, abs(height), 1
 
 
-def _webp(data):
+def _webp(data: bytes) -> Cost:
     sizes, at, metadata = [], 12, 0
     for _ in range(BLOCKS):
         if at >= len(data):
@@ -186,10 +190,11 @@ def _webp(data):
             _check_tiff(content.removeprefix(b"Exif\0\0"))
         at += 8 + length + length % 2
     _expect(sizes and metadata <= METADATA_BYTES)
-    return *map(max, zip(*sizes, strict=True)), 1
+    width, height = map(max, zip(*sizes, strict=True))
+    return width, height, 1
 
 
-def _tiff(data):
+def _tiff(data: bytes) -> Cost:
     """Only uncompressed strips are light. libtiff, which unpacks the others, also prints to standard error."""
     tags = _check_tiff(data)
     _expect(
@@ -199,17 +204,18 @@ def _tiff(data):
     return tags[0x100][1], tags[0x101][1], 1
 
 
-def _check_tiff(data):
+def _check_tiff(data: bytes) -> dict[int, tuple[int, int]]:
     """Return {tag: (count, value if there is one)} of the first directory of a TIFF file or of EXIF.
 
     Values may overlap, so a small directory can declare gigabytes. It must not declare more than the file has.
     """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]), "")
     _expect(order)
     (at,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, at)
     _expect(count <= IFD_ENTRIES)
-    tags, total = {}, 0
+    tags: dict[int, tuple[int, int]] = {}
+    total = 0
     for i in range(count):
         tag, kind, values = struct.unpack_from(f"{order}HHI", data, at + 2 + 12 * i)
         _expect(0 < kind < len(TYPE_BYTES) and tag not in tags)
@@ -220,12 +226,21 @@ def _check_tiff(data):
     return tags
 
 
-def _ppm(data):
+def _ppm(data: bytes) -> Cost:
     """Only bits and bytes are light: Pillow reads plain text and other greatest values in Python."""
     match = PPM_HEADER.match(bytes(data[:4096]))
-    _expect(match)
+    if not match:
+        raise _NotLight
     width, height = filter(None, match.groups())
     return int(width), int(height), 1
 
 
-READERS = {"BMP": _bmp, "GIF": _gif, "JPEG": _jpeg, "PNG": _png, "PPM": _ppm, "TIFF": _tiff, "WEBP": _webp}
+READERS: dict[str, Callable[[bytes], Cost]] = {
+    "BMP": _bmp,
+    "GIF": _gif,
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "PPM": _ppm,
+    "TIFF": _tiff,
+    "WEBP": _webp,
+}

@@ -5,7 +5,7 @@ import dataclasses
 import glob
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition import outputs, videos
@@ -76,10 +76,10 @@ def summary(skipped: dict[str, int]) -> str:
     return f"Skipped {number} file{'' if number == 1 else 's'}: {reasons}."
 
 
-def walk(folder, skipped):
+def walk(folder: str, skipped: collections.Counter[str]) -> Iterator[str]:
     """Yield the files below `folder`, linked folders included, each folder once; count what cannot be listed."""
 
-    def unreadable(error):
+    def unreadable(error: OSError) -> None:
         skipped["in folders that cannot be opened"] += 1
 
     seen = set()
@@ -93,7 +93,7 @@ def walk(folder, skipped):
         yield from (os.path.join(root, name) for name in sorted(names))
 
 
-def accepted(path, skipped):
+def accepted(path: str, skipped: collections.Counter[str]) -> bool:
     """Return whether `path` is a picture or video by its name; else count the reason."""
     name, ending = os.path.basename(path), pathlib.Path(path).suffix.lower()
     if name.startswith("."):
@@ -112,7 +112,7 @@ def accepted(path, skipped):
     return False
 
 
-def is_transport_stream(path):
+def is_transport_stream(path: str) -> bool:
     """Return whether the file begins with two packets of an MPEG transport stream: 188 bytes, or 192 with time."""
     with open(path, "rb") as file:
         head = file.read(197)

@@ -1,7 +1,7 @@
 """Where labels and panels of bars go in a picture, and the numbers of its faces. Rectangles alone, no pixels."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 HEAD = 0.3  # of the sides of a face's box, to be added on all four to hold hair, ears and chin
 GAP = 0.08  # between a box and its panel
@@ -26,7 +26,7 @@ def reading_order(boxes: Sequence[Rect]) -> list[int]:
     return [order.index(i) + 1 for i in range(len(boxes))]
 
 
-def same_row(box, row):
+def same_row(box: Rect, row: Sequence[Rect]) -> bool:
     height = statistics.mean([box[3], *(other[3] for other in row)])
     return middle(box)[1] - statistics.mean(middle(other)[1] for other in row) < height * 2 / 3
 
@@ -46,7 +46,7 @@ def place_labels(boxes: Sequence[Rect], sizes: Sequence[Sequence[Size]], image: 
         List of (index into the box's sizes, `Rect`).
     """
     taken = list(boxes)
-    placed = []
+    placed: list[tuple[int, Rect]] = []
     for box, options in zip(boxes, sizes, strict=True):
         found = outside(box, options, taken, image) or inside(box, options, taken, image)
         placed.append(found)
@@ -54,7 +54,7 @@ def place_labels(boxes: Sequence[Rect], sizes: Sequence[Sequence[Size]], image: 
     return placed
 
 
-def outside(box, options, taken, image):
+def outside(box: Rect, options: Sequence[Size], taken: Sequence[Rect], image: Size) -> tuple[int, Rect] | None:
     """Return the longest label with a free place beside the box, or None."""
     for i, size in enumerate(options):
         if place := first_free([*above_and_below(box, size), *beside(box, size)], taken, image):
@@ -62,7 +62,7 @@ def outside(box, options, taken, image):
     return None
 
 
-def inside(box, options, taken, image):
+def inside(box: Rect, options: Sequence[Size], taken: Sequence[Rect], image: Size) -> tuple[int, Rect]:
     """Return the longest label that fits at the top or the bottom of its own box, else the shortest one there."""
     others = [rect for rect in taken if rect != box]
     for i, (width, height) in enumerate(options):
@@ -87,7 +87,7 @@ def place_panels(boxes: Sequence[Rect], taken: Sequence[Rect], size: Size, image
     """
     taken = list(taken)
     heads = [enlarged(box, HEAD) for box in boxes]
-    panels = []
+    panels: list[Rect | None] = []
     for i, box in enumerate(boxes):
         spaced = enlarged(box, GAP)
         obstacles = [box, *heads[:i], *heads[i + 1 :], *taken]
@@ -98,13 +98,13 @@ def place_panels(boxes: Sequence[Rect], taken: Sequence[Rect], size: Size, image
     return panels
 
 
-def enlarged(box, share):
+def enlarged(box: Rect, share: float) -> Rect:
     """Return the box with this share of its sides added on all four."""
     x, y, width, height = box
     return x - share * width, y - share * height, (1 + 2 * share) * width, (1 + 2 * share) * height
 
 
-def above_and_below(box, size):
+def above_and_below(box: Rect, size: Size) -> Iterator[Rect]:
     """Yield places of a rectangle of `size` above and below a box, aligned with its left, right and middle."""
     (x, y, width, height), (w, h) = box, size
     for top in (y - h, y + height):
@@ -112,7 +112,7 @@ def above_and_below(box, size):
             yield left, top, w, h
 
 
-def beside(box, size):
+def beside(box: Rect, size: Size) -> Iterator[Rect]:
     """Yield places of a rectangle of `size` right and left of a box, aligned with its top and bottom."""
     (x, y, width, height), (w, h) = box, size
     for left in (x + width, x - w):
@@ -120,7 +120,7 @@ def beside(box, size):
             yield left, top, w, h
 
 
-def first_free(places, taken, image):
+def first_free(places: Iterable[Rect], taken: Sequence[Rect], image: Size) -> Rect | None:
     """Return the first place within the image that overlaps nothing that is taken, or None."""
     for place in places:
         x, y, width, height = place
@@ -130,7 +130,7 @@ def first_free(places, taken, image):
     return None
 
 
-def overlaps(one, other):
+def overlaps(one: Rect, other: Rect) -> bool:
     """Return whether two rectangles have an area in common; edges that touch are none."""
     return (
         one[0] < other[0] + other[2]
@@ -140,5 +140,5 @@ def overlaps(one, other):
     )
 
 
-def middle(box):
+def middle(box: Rect) -> tuple[float, float]:
     return box[0] + box[2] / 2, box[1] + box[3] / 2

@@ -6,18 +6,26 @@ import os
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import av
 
 RATE = 48_000  # samples a second
+Path: TypeAlias = str | os.PathLike
+# Writes to the third file the pictures of the second and the sound of the first, if any; returns what failed.
+Copy: TypeAlias = Callable[[Path, Path, Path], str | None]
 
 
-def add(source: str | os.PathLike, video: str | os.PathLike) -> str | None:
+def add(source: Path, video: Path) -> str | None:
     """Put the sound of the file `source` into the MP4 file `video`.
 
     Returns:
         None, also if `source` has no sound; else why there is none in `video`, which stays as it was.
     """
     if program := shutil.which("ffmpeg"):
-        copy = with_ffmpeg(program)
+        copy: Copy = with_ffmpeg(program)
     elif importlib.util.find_spec("av"):
         copy = with_av
     else:
@@ -33,8 +41,8 @@ def add(source: str | os.PathLike, video: str | os.PathLike) -> str | None:
     return None
 
 
-def with_ffmpeg(program):
-    def copy(source, video, joined):
+def with_ffmpeg(program: str) -> Copy:
+    def copy(source: Path, video: Path, joined: Path) -> str | None:
         command = [program, "-nostdin", "-v", "error", "-y", "-i", f"file:{video}", "-i", f"file:{source}"]
         command += ["-map", "0:v", "-map", "1:a:0?", "-c:v", "copy", "-c:a", "aac", "-f", "mp4", f"file:{joined}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
@@ -43,7 +51,7 @@ def with_ffmpeg(program):
     return copy
 
 
-def with_av(source, video, joined):
+def with_av(source: Path, video: Path, joined: Path) -> str | None:
     import av
 
     try:
@@ -56,8 +64,12 @@ def with_av(source, video, joined):
     return None
 
 
-def join(original, drawn, target):
-    """Write the pictures of `drawn` and the first sound of `original` to `target`; all are PyAV's containers."""
+def join(
+    original: "av.container.InputContainer",
+    drawn: "av.container.InputContainer",
+    target: "av.container.OutputContainer",
+) -> None:
+    """Write the pictures of `drawn` and the first sound of `original` to `target`."""
     import av
 
     pictures = target.add_stream_from_template(drawn.streams.video[0])

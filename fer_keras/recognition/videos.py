@@ -5,11 +5,13 @@ import math
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import StrPath
 from fer_keras.recognition import containers
 from fer_keras.recognition.detection import opencv
 from fer_keras.recognition.photos import MAX_PIXELS, check_size
@@ -51,7 +53,7 @@ class Video:
         self._clock = Clock(1 / self._named_rate)
         self._undecoded = 0
 
-    def _declared(self, count):
+    def _declared(self, count: float) -> float:
         """Return the declared length in seconds, 0 if there is none."""
         length = count / self._named_rate if 0 < count < 1e9 else 0.0
         return min(length, containers.seconds(self.path) or length)
@@ -108,7 +110,8 @@ class Video:
             return None
         return f"{self.path} was read for {self._clock.end:.2f} s, but {'; '.join(faults)}."
 
-    def _missing(self):
+    def _missing(self) -> list[str]:
+        """Return what is wrong if the frames end well before the length that the file declares."""
         missing = self.length - self._clock.end
         if not containers.declares_pictures(self.path) or missing <= max(3 / self._named_rate, 0.02 * self.length):
             return []
@@ -124,15 +127,15 @@ class Clock:
         interval: seconds of a frame whose stamp is of no use.
     """
 
-    def __init__(self, interval):
+    def __init__(self, interval: float) -> None:
         self.interval = interval
         self.time: float | None = None
         self.intervals: list[float] = []
-        self._stamp = None
+        self._stamp = 0.0
         self._offset = 0.0
-        self._breaks = []  # (number of the frame, time before it)
+        self._breaks: list[tuple[int, float]] = []  # (number of the frame, time before it)
 
-    def next(self, stamp):
+    def next(self, stamp: float) -> float:
         """Return the time of the next frame."""
         if self.time is None:
             self.time = stamp
@@ -146,12 +149,12 @@ class Clock:
         return self.time
 
     @property
-    def end(self):
-        """Seconds at which the last frame ends."""
-        return self.time + self.interval
+    def end(self) -> float:
+        """Seconds at which the last frame ends; 0 before the first."""
+        return 0.0 if self.time is None else self.time + self.interval
 
     @property
-    def broken(self):
+    def broken(self) -> float | None:
         """Seconds of the frame before the first break; None without one.
 
         The last two frames do not count: decoders give them out without a stamp in videos that are whole.
@@ -161,7 +164,7 @@ class Clock:
 
 
 @contextlib.contextmanager
-def opened(path):
+def opened(path: StrPath) -> Iterator[Any]:
     """Yield OpenCV's capture of the file."""
     cv2 = opencv()
     if not os.path.isfile(path):
@@ -178,7 +181,7 @@ def opened(path):
 
 
 @contextlib.contextmanager
-def encodable(path):
+def encodable(path: StrPath) -> Iterator[str]:
     """Yield a name of the existing file that is UTF-8: OpenCV takes no other, file systems do."""
     try:
         str(path).encode()
@@ -191,7 +194,7 @@ def encodable(path):
         yield str(path)
 
 
-def at_rate(frames, rate):
+def at_rate(frames: Iterable[tuple[float, np.ndarray]], rate: float) -> Iterator[np.ndarray]:
     """Yield images at a constant `rate` a second that show what `frames`, (seconds, image), show at that time."""
     shown, image = 0, None
     for time, newer in frames:
@@ -204,15 +207,16 @@ def at_rate(frames, rate):
 
 
 @contextlib.contextmanager
-def writer(path, rate):
+def writer(path: StrPath, rate: float) -> Iterator[Callable[[np.ndarray], None]]:
     """Yield a function that appends an RGB frame to the existing file `path`, as MP4 of `rate` frames a second.
 
     Frames of another size than the first are resized to it. Nothing is written if no frame is appended.
     """
     cv2 = opencv()
-    video = None
+    video: Any = None
+    size: tuple[int, ...] = ()
 
-    def append(rgb):
+    def append(rgb: np.ndarray) -> None:
         nonlocal video, size
         if video is None:
             size = rgb.shape[1::-1]
@@ -223,7 +227,6 @@ def writer(path, rate):
             rgb = cv2.resize(rgb, size)
         video.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
 
-    size = None
     with encodable(path) as name:
         try:
             yield append

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,7 +43,7 @@ class Mtcnn:
         self.engine = engine
         self.pnet, self.rnet, self.onet = networks.load(engine)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return Mtcnn, (self.min_face, self.engine)
 
     def __call__(self, rgb: np.ndarray) -> list[Box]:
@@ -132,7 +133,7 @@ def peaks(scores: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def _neighbors(padded, rows, columns):
+def _neighbors(padded: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return np.stack([padded[rows + down, columns + right] for down in (-1, 0, 1) for right in (-1, 0, 1)])
 
 
@@ -163,6 +164,6 @@ def cut(image: Image.Image, windows: np.ndarray, side: int) -> np.ndarray:
     return pixels
 
 
-def _in_batches(network, pixels):
+def _in_batches(network: networks.Network, pixels: np.ndarray) -> list[np.ndarray]:
     outputs = [network(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
     return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]

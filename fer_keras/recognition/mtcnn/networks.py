@@ -5,7 +5,7 @@ import io
 import json
 import pathlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +58,7 @@ def load(engine: Engine = "auto") -> list[Network]:
     return [_OnnxNetwork(name, _content(name, digests)) for name in (f"{name}.onnx" for name in NAMES)]
 
 
-def _content(name, digests):
+def _content(name: str, digests: Mapping[str, str]) -> bytes:
     path = FOLDER / name
     data = path.read_bytes()
     check_digest(data, digests[name], path)
@@ -68,14 +68,14 @@ def _content(name, digests):
 class _OnnxNetwork:
     """One of the networks on ONNX Runtime."""
 
-    def __init__(self, name, data):
+    def __init__(self, name: str, data: bytes) -> None:
         self.session = engines.session(data, name)
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         return self.session.run(None, {"images": images})
 
 
-def _keras_networks(data):
+def _keras_networks(data: bytes) -> list[Network]:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return [_KerasNetwork(name, arrays) for name in NAMES]
 
@@ -87,7 +87,7 @@ class _KerasNetwork:
     which compile a network for each shape, meet few shapes.
     """
 
-    def __init__(self, name, arrays):
+    def __init__(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         from fer_keras.backend.keras_defaults import keras_defaults
 
         with keras_defaults():
@@ -96,7 +96,7 @@ class _KerasNetwork:
             variable.assign(arrays[f"{name}/{variable.path}"].astype("float32"))
         self.lock = threading.Lock()
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         count, height, width, _ = images.shape
         whole = self.model.input_shape[1] is not None
         more = [(1 << (count - 1).bit_length()) - count, *((0, 0) if whole else (-height % 64, -width % 64)), 0]
@@ -130,11 +130,11 @@ def build(name: str) -> "keras.Model":
     if units:
         x = layers.Flatten()(layers.Permute((2, 1, 3))(x))  # the weights count columns before rows
         x = layers.PReLU(name="prelu_dense")(layers.Dense(units, name="dense")(x))
-    outputs = [_head(output, size, units)(x) for output, size in OUTPUTS[name].items()]
+    outputs = [_head(output, size, units is not None)(x) for output, size in OUTPUTS[name].items()]
     return keras.Model(images, outputs, name=name)
 
 
-def _head(name, size, dense):
+def _head(name: str, size: int, dense: bool) -> "keras.Layer":
     from keras import layers
 
     activation = "softmax" if name == "face" else None
