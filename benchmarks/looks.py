@@ -59,16 +59,16 @@ def pilot(folder):
 
 def simulated(table, random, seeds, alike=False):
     """Return figures as `judging.figures` does; `alike` gives all runs one mean, so that no difference is real."""
-    drawn = {}
+    sample = {}
     for metric, runs in table.items():
-        drawn[metric] = {}
+        sample[metric] = {}
         for run, (mean, sd) in runs.items():
             center = 0.0 if alike else mean + sd * random.standard_normal() / np.sqrt(3)
             values = center + sd * random.standard_normal(seeds)
             if judging.METRICS[metric].censored and not alike:
                 values = np.clip(np.round(values), 1, CHECK_EPOCHS)
-            drawn[metric][run] = dict(enumerate(values.tolist(), FIRST_SEED))
-    return drawn
+            sample[metric][run] = dict(enumerate(values.tolist(), FIRST_SEED))
+    return sample
 
 
 def cost(verdicts, looks, hours):
@@ -97,18 +97,18 @@ def main(folder, draws):
         random = np.random.default_rng(0)
         costs, decided, false = [], [], []
         for _ in range(draws):
-            drawn = simulated(table, random, looks[-1])
-            verdicts = [(finding, decided_at(finding, drawn, looks)) for finding in FINDINGS]
+            sample = simulated(table, random, looks[-1])
+            verdicts = [(finding, decided_at(finding, sample, looks)) for finding in FINDINGS]
             costs.append(cost(verdicts, looks, hours))
             decided.append([sum(at is not None and at <= look for _, at in verdicts) for look in looks])
-            drawn = simulated(table, random, looks[-1], alike=True)
+            sample = simulated(table, random, looks[-1], alike=True)
             plain = [
                 finding
                 for finding in CLAIMS
                 if len(finding.pairs) == 1 and finding.is_directional(finding.pairs[0])
             ]
             false += [
-                judging.judge(finding, drawn, looks)[0] in (judging.HOLDS, judging.FAILS) for finding in plain
+                judging.judge(finding, sample, looks)[0] in (judging.HOLDS, judging.FAILS) for finding in plain
             ]
         shares = ", ".join(f"{share:.0%}" for share in np.mean(decided, axis=0) / len(FINDINGS))
         click.echo(

@@ -62,12 +62,12 @@ def draw(path, count):
 def grow_data(path, precision):
     header("data", "images", "MiB", "load s", "build s", "images/s", "ratio", "own MiB", "ratio", "peak MiB")
     first = None
-    for times, drawn in [*((times, False) for times in TIMES), (max(TIMES), True)]:
-        row = in_new_process(with_data, path, times, drawn, precision)
+    for times, by_seed in [*((times, False) for times in TIMES), (max(TIMES), True)]:
+        row = in_new_process(with_data, path, times, by_seed, precision)
         first = first or row
         count = times * COUNTS.sum()
         line(
-            f"{times}x" + ", split by seed" * drawn,
+            f"{times}x" + ", split by seed" * by_seed,
             *(f"{count:,}", f"{count * 2304 / 2**20:,.0f}", f"{row['load']:.1f}", f"{row['build']:.1f}"),
             *(f"{row['rate']:,.0f}", f"{row['rate'] / first['rate']:.2f}"),
             *(f"{row['own']:,.0f}", f"{row['own'] / first['own']:.2f}", f"{row['peak']:,.0f}"),
@@ -118,11 +118,11 @@ def watch(amounts):
         time.sleep(0.02)
 
 
-def with_data(path, times, drawn, precision):
+def with_data(path, times, by_seed, precision):
     from fer_keras import data
 
     counts = times * COUNTS
-    usages = np.full(counts.sum(), -1) if drawn else np.repeat([0, 1, 2], counts)
+    usages = np.full(counts.sum(), -1) if by_seed else np.repeat([0, 1, 2], counts)
     start = time.process_time()
     images = np.load(path, mmap_mode="r")[: counts.sum()]
     parts = data.split(data.faces.make_faces(images, np.arange(len(images)) % 7, usages, path))

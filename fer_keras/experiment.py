@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def _naming_settings(cls: type[T]) -> type[T]:
-    """Class decorator: an unknown keyword raises an `InputError` that suggests the right setting."""
+    """Class decorator: an unknown keyword raises an `InputError` that suggests the correct setting."""
     init: Callable[..., None] = cls.__init__
     fields: Mapping[str, Any] = vars(cls)["__dataclass_fields__"]
 
@@ -51,16 +51,15 @@ class Experiment:
         name: name of the run in wandb and in the records: letters, digits, `-`, `_` and `.`.
         model: architecture, a key of `fer_keras.models.MODELS`.
         model_options: keyword arguments of that architecture's function.
-        labels: `"original"`, or by the FER+ votes, which must be next to the data: `"fer+"` for the majority over
-            seven classes, `"fer+8"` for eight with contempt, where the target of a training image is the
-            distribution of its votes. Images without such a label are left out of every split, see
-            `fer_keras.data.votes.relabel`.
+        labels: `"original"`, or by the FER+ votes next to the data: `"fer+"` for the majority over seven classes,
+            `"fer+8"` for eight classes with contempt, where the target of a training image is the distribution of
+            its votes. Images without such a label are left out of every split, see `fer_keras.data.votes.relabel`.
         deduplicate: remove training images that are also in another split, duplicates with different labels, and
             all but one of the other duplicates, see `fer_keras.data.deduplicate`.
         normalization: standardize by mean and variance of the training images; otherwise only scale to [0, 1].
         augmentation: names of `fer_keras.models.preprocessing.AUGMENTATIONS`, applied in order, in training only.
         mixup: alpha of the Beta distribution of mixup's weights, 0 for no mixup.
-        cutmix: the same for CutMix. With both, each batch uses one of them at random.
+        cutmix: alpha for CutMix. With both, each batch uses one of them at random.
         label_smoothing: share of a training label that is spread evenly over all classes.
         loss: `"cross_entropy"`, `"focal"` (Lin et al. 2017, arXiv:1708.02002) or `"generalized_cross_entropy"`
             (for noisy labels, Zhang & Sabuncu 2018, arXiv:1805.07836).
@@ -159,7 +158,7 @@ class Experiment:
 def files_in(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     """Return the paths of the experiment files in `folder`, sorted.
 
-    Hidden files are ignored: a killed process may leave a temporary one.
+    Hidden files are ignored, since a killed process may leave a temporary file.
 
     Raises:
         InputError: if there are none.
@@ -178,7 +177,7 @@ def load(path: str | os.PathLike[str]) -> Experiment:
     The file is executed, so load only files that you trust.
 
     Raises:
-        InputError: if there is no such file, it cannot be executed, or it defines no `experiment`.
+        InputError: if the file does not exist, cannot be executed or does not define `experiment`.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -201,8 +200,8 @@ def override(experiment: Experiment, assignments: Iterable[str]) -> Experiment:
 
     Args:
         experiment: `Experiment`.
-        assignments: texts `KEY=VALUE`. A key is a field, or `FIELD.OPTION` within a field of options. A value is a
-            Python literal, or true, false or none in any case; everything else is text.
+        assignments: texts `KEY=VALUE`. A key is a field, or `FIELD.OPTION` for a field of options. A value is a
+            Python literal, or true, false or none in any letter case; everything else is text.
 
     Raises:
         InputError: if a key is unknown or a value is out of its range.

@@ -1,4 +1,4 @@
-"""Keras models from configurations that were parsed already: Keras' own way in takes files only."""
+"""Build Keras models from parsed configurations; Keras' own loader takes files only."""
 
 import copy
 
@@ -8,8 +8,8 @@ from keras.src.saving.serialization_lib import ObjectSharingScope
 
 
 def build(config: dict) -> keras.Model:
-    """Return the model of `config`, with its initial weights; `config` itself stays as it is."""
-    with ObjectSharingScope():  # as Keras does when it loads a file: layers of one shared_object_id are one
+    """Return the model of `config` with its initial weights. `config` is not modified."""
+    with ObjectSharingScope():  # as in Keras' loader: layers with one shared_object_id are one object
         return keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
 
 
@@ -20,5 +20,5 @@ def build_without_weights(config: dict) -> keras.Model:
     try:
         with keras.StatelessScope(initialize_variables=False):
             return build(config)
-    finally:  # else the next scope would give the weights memory after all
+    finally:  # otherwise the next scope would allocate these weights
         global_state.set_global_attribute("uninitialized_variables", before)

@@ -1,4 +1,4 @@
-"""What the machine computes fast, and how to let it."""
+"""The fast precision of the device, and training images in its memory."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ import numpy as np
 
 @contextlib.contextmanager
 def training_in(precision: str | None = None) -> Iterator[None]:
-    """Within the block, new layers compute in `precision`, a Keras dtype policy, by default the device's fast."""
+    """Within the block, new layers compute in `precision`, a Keras dtype policy; default: `fast_precision()`."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision or fast_precision())
     try:
@@ -22,10 +22,10 @@ def training_in(precision: str | None = None) -> Iterator[None]:
 
 
 def fast_precision() -> str:
-    """Return Keras' dtype policy for training: `"mixed_bfloat16"` where that type is native, else `"float32"`.
+    """Return Keras' dtype policy for training: `"mixed_bfloat16"` if the hardware supports it, else `"float32"`.
 
-    Only torch gains from it, through `fer_keras.backend.layers`: NVIDIA GPUs from compute capability 8.0 on,
-    processors with AVX512-BF16 or AMX.
+    Only torch benefits, through `fer_keras.backend.layers`: on NVIDIA GPUs of compute capability 8.0 and later,
+    and on CPUs with AVX512-BF16 or AMX.
     """
     if keras.backend.backend() != "torch":
         return "float32"
@@ -41,11 +41,11 @@ def fast_precision() -> str:
 
 
 def resident(images: Any) -> Any:
-    """Return `images` as a tensor on the GPU, copied there once, where torch has one with room; else as they are.
+    """Return `images` as a tensor on torch's GPU if they fit there, else unchanged.
 
     Args:
-        images: (n, height, width, channels) uint8, an array or `fer_keras.data.rows.Rows`. They may take half of
-            the memory that is free: the network needs the rest.
+        images: (n, height, width, channels) uint8, an array or `fer_keras.data.rows.Rows`. They may use half
+            of the free memory; the network needs the rest.
     """
     if keras.backend.backend() != "torch":
         return images

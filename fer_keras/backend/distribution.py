@@ -1,9 +1,9 @@
 """Data-parallel training: several processes or devices share each batch, with the results of a single one.
 
-On torch, `torchrun` starts the processes. Each holds a part of every batch. Summed over the whole batch are the
-statistics of batch normalization, the gradients and the metrics. (PyTorch's `DistributedDataParallel` hooks into
-the call of a module, which Keras' `fit` does not make, and synchronizes no batch statistics on CPUs.) On JAX, one
-process drives several devices by `keras.distribution`.
+On torch, `torchrun` starts the processes. Each computes a part of every batch. Batch-normalization statistics,
+gradients and metrics are reduced over the whole batch. (PyTorch's `DistributedDataParallel` hooks into calls of a
+module, which Keras' `fit` does not make, and does not synchronize batch statistics on CPUs.) On JAX, one process
+uses several devices through `keras.distribution`.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ else:
 
 T = TypeVar("T")
 
-WAIT = datetime.timedelta(minutes=10)  # for a process that does not answer, before the others stop
+WAIT = datetime.timedelta(minutes=10)  # without an answer from a process, after which the others stop
 
 _rank, _size = 0, 1
-running: Any = None  # the `Part` of the training step under way in this process, where there are several
+running: Any = None  # this process's `Part` of the current training step, if several processes train
 
 
 class Lost(InputError):
-    """Another process ended or does not answer."""
+    """Another process ended or does not respond."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Part:
 def joined() -> Iterator[None]:
     """Within the block, this process is one of `torchrun`'s, or JAX uses all devices of this machine.
 
-    A single process, or one on TensorFlow, trains alone.
+    A single process trains alone, and so does one on TensorFlow.
 
     Raises:
         InputError: if `torchrun` started it with another backend.
-        Lost: if the others do not answer.
+        Lost: if the others do not respond.
     """
     backend = keras.backend.backend()
     size = int(os.environ.get("WORLD_SIZE", 1)) if "TORCHELASTIC_RUN_ID" in os.environ else 1
@@ -90,13 +90,13 @@ def _process_group() -> Iterator[None]:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
     _rank, _size = distributed.get_rank(), distributed.get_world_size()
     filtering = keras.config.is_traceback_filtering_enabled()
-    keras.config.disable_traceback_filtering()  # which would hide a `Lost` of one line in a layer's arguments
+    keras.config.disable_traceback_filtering()  # it would bury a one-line `Lost` in a layer's arguments
     try:
         yield
     except Lost:
         raise
     except Exception as error:
-        get_error_handler().record_exception(error)  # for torchrun's report, which names the first one
+        get_error_handler().record_exception(error)  # for torchrun's report of the first error
         raise
     finally:
         _rank, _size = 0, 1
@@ -108,7 +108,7 @@ def _process_group() -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Within the block, batches are computed whole, on one of JAX's devices."""
+    """Within the block, whole batches are computed on one JAX device."""
     distribution = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -118,10 +118,10 @@ def alone() -> Iterator[None]:
 
 
 class _Devices(keras.distribution.DataParallel):
-    """Keras' data parallelism for batches that the devices do not divide evenly too.
+    """Keras' data parallelism, also for batch sizes that the number of devices does not divide.
 
-    Keras cuts a batch before the devices get it, into equal parts only. A batch of faces is small enough for each
-    device to get all of it; what the scaling layer makes of it is cut, by XLA, which pads an uneven end.
+    Keras splits a batch before it reaches the devices, into equal parts only. A batch of faces is small, so each
+    device gets all of it. XLA then shards the output of the scaling layer and pads the last part.
     """
 
     def get_data_layout(self, data_shape: Sequence[int | None]) -> keras.distribution.TensorLayout:
@@ -176,7 +176,7 @@ def end_step() -> None:
 
 
 def whole(count: int) -> int:
-    """Return the size of the whole batch, of which this process has `count` images."""
+    """Return the size of the whole batch if this process has `count` of its images."""
     return running.whole if running else count
 
 
@@ -206,19 +206,19 @@ class _BatchSum(torch.autograd.Function if torch else object):  # type: ignore[m
 
     @staticmethod
     def backward(context: Any, gradient: Any) -> Any:
-        # Each process differentiates the mean over its own images, which `average` weights by their share.
+        # Each process differentiates the mean over its own images; `average` weights it by their share.
         return _summed(gradient * running.share) / running.share
 
 
 def sum_of(values: Mapping[str, float]) -> dict[str, float]:
-    """Return {name: sum over the processes} of {name: number}, equal names in equal order in each."""
+    """Return {name: sum over the processes} of {name: number}; the names must be equal and in equal order."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sums = _summed(torch.tensor(list(values.values()), dtype=torch.float64, device=device))
     return dict(zip(values, sums.tolist(), strict=True))
 
 
 def of_first(value: T) -> T:
-    """Return process 0's `value`, which must be picklable; a single process returns its own."""
+    """Return the `value` of process 0, which must be picklable."""
     if _size == 1:
         return value
     box = [value]

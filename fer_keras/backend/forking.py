@@ -1,6 +1,6 @@
-"""Predictions in processes that were forked, as `multiprocessing.Pool` does on Linux by default.
+"""Predictions in forked processes, the default of `multiprocessing.Pool` on Linux.
 
-A fork copies one thread only. A backend without its threads would wait for them forever.
+A fork copies only one thread. A backend would wait forever for its other threads.
 """
 
 import os
@@ -35,7 +35,7 @@ def _in_child() -> None:
 
 
 def check() -> None:
-    """Raise an `InputError` in a forked process in which the backend would wait for ever."""
+    """Raise an `InputError` in a forked process in which the backend would hang."""
     if _forked:
         raise InputError(
             f"Keras on {keras.backend.backend()} cannot predict in a forked process. "

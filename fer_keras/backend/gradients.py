@@ -1,8 +1,8 @@
 """Gradient statistics of the real training steps, on every backend.
 
-Keras does not pass gradients to callbacks. The only public method that gets them on all backends is
-`Optimizer.apply`. Under JAX's jit it can only write to variables of the optimizer. So the running sums are such
-variables, which a callback reads and resets at the end of an epoch.
+Keras does not pass gradients to callbacks. The only public method that receives them on all backends is
+`Optimizer.apply`. Under JAX's jit it can only write to optimizer variables. So the running sums are optimizer
+variables, which a callback reads and resets at the end of each epoch.
 """
 
 import functools
@@ -21,9 +21,9 @@ _Optimizer: Any = keras.optimizers.Optimizer if TYPE_CHECKING else object  # wha
 class GradientStatistics(_Optimizer):
     """Mixin for a Keras optimizer: sums ‖gradient‖ / ‖weights‖ over the steps, for each kernel and for all.
 
-    Kernels are the variables of two or more dimensions: biases and normalization offsets start at 0, where the
-    ratio has no meaning. Gradients are measured before clipping, weights before the update. If several
-    processes share a batch, gradients are those of the whole batch.
+    Kernels are variables with two or more dimensions. Biases and normalization offsets start at 0, where the ratio
+    is meaningless. Gradients are measured before clipping, weights before the update. If several processes share a
+    batch, the gradients are those of the whole batch.
 
     Attributes:
         ratio_sum: variable (kernels + 1,), the sums in the order of `kernel_paths`, then the total.
@@ -62,8 +62,8 @@ class GradientStatistics(_Optimizer):
 def tracked(optimizer_class: Any) -> Any:
     """Return `optimizer_class` with `GradientStatistics`: `tracked(keras.optimizers.Adam)(1e-3)`.
 
-    On torch, Keras creates a fused implementation for its own optimizer classes, but not for their subclasses.
-    So this subclasses the class of an instance.
+    On torch, Keras swaps in its torch implementation for its own optimizer classes only, not for subclasses. So
+    this subclasses the class of an instance.
     """
     implementation: Any = type(optimizer_class())
     return _tracked(implementation)
@@ -84,7 +84,7 @@ def _norms(tensors: Sequence[Any]) -> Any:
 
 
 def _ratios(gradient_norms: Any, weight_norms: Any) -> Any:
-    """Return each gradient norm over its weight norm, then that of all together."""
+    """Return the ratio of gradient norm to weight norm for each kernel, then for all together."""
     numerators = ops.append(gradient_norms, ops.norm(gradient_norms))
     return numerators / ops.append(weight_norms, ops.norm(weight_norms))
 

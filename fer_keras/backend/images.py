@@ -1,4 +1,4 @@
-"""Resampling of images, on PyTorch's own kernel if the backend is torch."""
+"""Image resampling, with PyTorch's own kernel on the torch backend."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def resample(images: Any, angle: Any, scale: Any, shift_x: Any, shift_y: Any) ->
     Args:
         images: (n, size, size, channels) float.
         angle: (n,) radians.
-        scale: (n,), above 1 shows more of the image, smaller.
+        scale: (n,), above 1 to zoom out.
         shift_x: (n,), fraction of the width; shift_y: of the height.
     """
     cos, sin = scale * ops.cos(angle), scale * ops.sin(angle)
@@ -28,7 +28,7 @@ def resample(images: Any, angle: Any, scale: Any, shift_x: Any, shift_y: Any) ->
         grid = functional.affine_grid(matrix, channels_first.shape, align_corners=False)
         moved = functional.grid_sample(channels_first, grid, padding_mode="border", align_corners=False)
         return moved.permute(0, 2, 3, 1)
-    # Keras counts positions in pixels from the first one; so must the offsets.
+    # Keras' pixel positions, and therefore the offsets, count from the first pixel.
     size = images.shape[1]
     center = (size - 1) / 2
     offset_x = center * (1 - cos + sin) + shift_x * size

@@ -14,10 +14,10 @@ COMPILER = "torch._dynamo"
 def import_keras_alone() -> None:
     """Import Keras without the optional packages that a prediction does not use.
 
-    Keras imports the packages of `EXTRAS` if they are installed. Without them its scikit-learn wrappers, its plots
-    and data frames as input are missing in this process. PyTorch's compiler is imported when first used, see
-    `LazyCompiler`. The garbage collector is off during the import and ignores the imported objects afterwards:
-    searching them took longer than the rest of the import.
+    Keras imports the packages in `EXTRAS` if they are installed. Without them, this process has no scikit-learn
+    wrappers, plots or data-frame inputs of Keras. PyTorch's compiler is imported when first used, see
+    `LazyCompiler`. The garbage collector is off during the import and skips the imported objects afterwards:
+    traversing them took longer than the rest of the import.
     """
     if "keras" in sys.modules:
         return
@@ -40,9 +40,9 @@ def import_keras_alone() -> None:
 
 
 class LazyCompiler(types.ModuleType):
-    """A stand-in for `torch._dynamo`, 800 modules of which Keras' import needs one decorator, `disable`.
+    """A stand-in for `torch._dynamo`. Of its 800 modules, Keras' import needs one decorator, `disable`.
 
-    `disable` excludes functions from `torch.compile`, which this package does not call, so here it returns them
+    `disable` excludes functions from `torch.compile`, which this package does not call. So here it returns them
     unchanged. Any other attribute imports the real module.
     """
 

@@ -1,8 +1,8 @@
 """Keras' own layers, computed by PyTorch's fused kernels when the backend is torch.
 
 Each class has the configuration, weights and results of the `keras.layers` class of the same name and overrides
-`call` only. On other backends, and for options that are not handled here, it calls that class. Tensors keep one
-memory layout (channels last) in the forward and backward pass, and an operation is one kernel instead of ten.
+only `call`. On other backends, and for options not handled here, it calls that class. Tensors keep one memory
+layout (channels last) in the forward and backward pass, and an operation is one kernel instead of ten.
 `plain` converts a model to Keras' own classes.
 """
 
@@ -27,7 +27,7 @@ else:
 
 
 def _fused(x: Any) -> bool:
-    """Whether `x` is a PyTorch tensor with values, not a symbolic one of a model that is being built."""
+    """Return whether `x` is a PyTorch tensor with values, not a symbolic one of a model under construction."""
     return torch is not None and isinstance(x, torch.Tensor) and not x.is_meta
 
 
@@ -45,7 +45,7 @@ def _channels_last(x: Any) -> Any:
 
 
 def _same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
-    """Zeros before and after one axis for `padding="same"`: Keras puts an odd one after."""
+    """Return the zeros before and after one axis for `padding="same"`; Keras puts an odd one at the end."""
     total = max((math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
 
@@ -54,8 +54,8 @@ def _same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tup
 class Conv2D(layers.Conv2D):
     """`keras.layers.Conv2D` without copies between layouts, the bias added in the convolution.
 
-    The kernel has shape (height, width, in, out) and PyTorch's memory order, out first. So have its gradient and,
-    with the optimizers of `fer_keras.backend.optimizers`, their state.
+    The kernel has shape (height, width, in, out) and PyTorch's memory order, output channels first. Its gradient
+    and the optimizer state of `fer_keras.backend.optimizers` have the same order.
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -110,7 +110,7 @@ class BatchNormalization(layers.BatchNormalization):
         last = self.axis in (-1, inputs.ndim - 1)
         if not (_fused(inputs) and last and self.dtype == "float32" and mask is None and not self.renorm):
             return super().call(inputs, training=training, mask=mask)
-        # As one image of 1 x m pixels: the kernel is fastest in this layout, whatever the rank of the inputs.
+        # One image of 1 x m pixels: the kernel is fastest in this layout, for inputs of any rank.
         rows = _channels_first(inputs.reshape(1, 1, -1, inputs.shape[-1]))
         mean, variance = self.moving_mean.value, self.moving_variance.value
         # A factor of 1 in float32 keeps the statistics of bfloat16 inputs in float32.
@@ -147,7 +147,7 @@ def _shared_batch_norm(rows: Any, gamma: Any, beta: Any, epsilon: float) -> tupl
 class Dropout(layers.Dropout):
     """`keras.layers.Dropout` with a mask from the layer's seed state, many times faster on CPUs.
 
-    The masks depend on `keras.utils.set_random_seed` and the state of `seed_generator` only, not on other layers
+    The masks depend only on `keras.utils.set_random_seed` and the state of `seed_generator`, not on other layers
     or the number of threads or processes. So a run can be repeated and resumed. `rate` is rounded to 1/65536.
     """
 
@@ -168,10 +168,9 @@ class Dropout(layers.Dropout):
 
 @keras.saving.register_keras_serializable("fer_keras")
 class ReLU(layers.ReLU):
-    """`keras.layers.ReLU` in place, as PyTorch's `relu_`: no other layer may use its input.
+    """`keras.layers.ReLU` in place, like PyTorch's `relu_`. No other layer may use its input.
 
-    It needs no memory for its output. If the layer before it needs its own output in the backward pass, PyTorch
-    raises an error.
+    It allocates no output. If the previous layer needs its output in the backward pass, PyTorch raises an error.
     """
 
     def call(self, inputs: Any) -> Any:
@@ -209,7 +208,7 @@ def plain(model: keras.Model) -> keras.Model:
 
 
 def fast(model: keras.Model) -> keras.Model:
-    """Return the model with this module's layers instead of Keras' own; other than layer graphs as they are."""
+    """Return the model with this module's layers instead of Keras' own; unchanged if it is no graph of layers."""
     if type(model).__name__ not in ("Functional", "Sequential"):
         return model
     return _copy(model, TO_FAST)
@@ -228,7 +227,7 @@ TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in F
 @keras_defaults()
 def _copy(model: keras.Model, classes: Mapping[tuple[Any, Any], tuple[str, str | None]]) -> keras.Model:
     copy = keras.saving.deserialize_keras_object(_renamed(keras.saving.serialize_keras_object(model), classes))
-    # Through a file, because `set_weights` leaves a Normalization layer with its old mean.
+    # Through a file: `set_weights` would leave a Normalization layer with its old mean.
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.weights.h5"
         model.save_weights(path)

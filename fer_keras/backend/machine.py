@@ -1,4 +1,4 @@
-"""What a figure depends on besides its settings: the machine and the versions."""
+"""The machine and the versions that a measured figure depends on."""
 
 import importlib
 import pathlib
@@ -14,7 +14,7 @@ from fer_keras.core import jobs
 
 
 def environment() -> dict[str, Any]:
-    """Return what a run depends on beside its settings: versions, processor, device, threads, git commit."""
+    """Return what a run depends on besides its settings: versions, processor, device, threads, git commit."""
     backend = keras.backend.backend()
     return {
         "fer_keras": fer_keras.__version__,

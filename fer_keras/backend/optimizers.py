@@ -1,8 +1,8 @@
-"""Keras' optimizers in few operations a step on PyTorch, its Muon for convolutions, and SAM for any of them.
+"""Keras' optimizers with few operations per step on PyTorch, Muon for convolutions, and SAM for any of them.
 
-The formulas are Keras', to rounding. On PyTorch one operation handles all weights, or all of equal shape, so that
-kernel launches do not grow with the number of layers. Other backends compile the step and keep Keras' own classes.
-PyTorch offers operations on lists of tensors, `torch._foreach_*`, under private names only.
+The formulas are Keras', up to rounding. On PyTorch one operation handles all weights, or all weights of equal
+shape, so that the number of kernel launches does not grow with the number of layers. Other backends compile the
+step and use Keras' own classes. PyTorch's operations on lists of tensors, `torch._foreach_*`, are private.
 """
 
 import functools
@@ -31,11 +31,11 @@ HOOKS = ("_backend_apply_gradients", "_clip_gradients", "_get_current_learning_r
 
 
 def fused(optimizer_class: Any) -> Any:
-    """Return `optimizer_class`, `keras.optimizers.Adam`, `AdamW`, `RMSprop` or `SGD`, in few operations a step."""
+    """Return `keras.optimizers.Adam`, `AdamW`, `RMSprop` or `SGD` with few operations per step."""
     use = "fused optimizer steps"
     if torch is None or not (has_all(torch, LISTS, use) and has_all(keras.optimizers.Optimizer, HOOKS, use)):
         return optimizer_class
-    # Keras swaps in its torch implementation for exactly its own classes, not for subclasses of them.
+    # Keras swaps in its torch implementation for its own classes only, not for subclasses.
     implementation = type(optimizer_class())
     update = {keras.optimizers.RMSprop: _FewOperations, keras.optimizers.SGD: _SGDUpdate}
     bases = (update.get(optimizer_class, _AdamUpdate), implementation)
@@ -43,12 +43,12 @@ def fused(optimizer_class: Any) -> Any:
 
 
 class _FewOperations(_Optimizer):
-    """Mixin for a Keras optimizer: one learning rate a step, clipping and averaging of all weights at once.
+    """Mixin for a Keras optimizer: one learning rate per step, clipping and averaging of all weights at once.
 
-    The state of each weight lies in memory as the weight itself does.
+    The state of each weight has the memory layout of the weight.
     """
 
-    step_rate = None  # of the step under way, a tensor ()
+    step_rate = None  # learning rate of the current step, a tensor ()
 
     def add_variable_from_reference(
         self, reference_variable: keras.Variable, *args: Any, **kwargs: Any
@@ -83,15 +83,15 @@ class _FewOperations(_Optimizer):
             super()._update_model_variables_moving_average(trainable_variables)
             return
         weights, averages = _values(trainable_variables), _values(self._model_variables_moving_average)
-        share = (self.iterations.value != 0) * self.ema_momentum  # the first average is the weights themselves
+        share = (self.iterations.value != 0) * self.ema_momentum  # the first average equals the weights
         torch._foreach_mul_(averages, share)
         torch._foreach_add_(averages, torch._foreach_mul(weights, 1 - share))
 
 
 class _AdamUpdate(_FewOperations):
-    """PyTorch's fused kernel on a processor; on a GPU Keras' own update, which handles all weights at once.
+    """PyTorch's fused kernel on CPUs; on GPUs Keras' own update, which handles all weights at once.
 
-    Keras adds epsilon to the root of the second moment before correcting that for its bias, PyTorch after.
+    Keras adds epsilon to the root of the second moment before the bias correction, PyTorch after it.
     """
 
     def _parallel_update_step(self, grads: list[Any], variables: Sequence[Any], learning_rate: Any) -> None:
@@ -104,7 +104,7 @@ class _AdamUpdate(_FewOperations):
 
         def in_memory(
             tensors: Iterable[Any],
-        ) -> list[Any]:  # the kernel goes through memory as if all were contiguous
+        ) -> list[Any]:  # the kernel assumes contiguous memory
             return [t.permute(*order).contiguous() for t, order in zip(tensors, orders, strict=True)]
 
         step = int(self.iterations)
@@ -127,7 +127,7 @@ class _AdamUpdate(_FewOperations):
 
 
 class _SGDUpdate(_FewOperations):
-    """Keras' own, which reads the learning rate back from the device, without that."""
+    """Keras' update without reading the learning rate back from the device."""
 
     def _parallel_update_step(self, grads: list[Any], variables: Sequence[Any], learning_rate: Any) -> None:
         weights = _values(variables)
@@ -159,12 +159,11 @@ def _sharpness_aware(implementation: Any) -> Any:
 
 
 class SharpnessAware(_Optimizer):
-    """Mixin for a Keras optimizer: of each two calls of `apply`, the first climbs and the second descends.
+    """Mixin for a Keras optimizer: of every two calls of `apply`, the first climbs and the second descends.
 
     Sharpness-aware minimization, Foret et al. 2021, arXiv:2010.01412, algorithm 1. The first call moves the
-    weights by `radius` along their gradient; the second is given the gradient there, takes the weights back to
-    where they were and lets the optimizer update them. Its iterations, and so its schedule, count the second calls
-    alone.
+    weights by `radius` along their gradient. The second gets the gradient at that point, restores the weights and
+    lets the optimizer update them. The optimizer's iterations, and so its schedule, count only the second calls.
 
     Attributes:
         radius: L2 length of the climb, over all weights together.
@@ -189,7 +188,7 @@ class SharpnessAware(_Optimizer):
             else:
                 self._climb(grads, variables)
             return
-        # In a compiled step the value of `away` is not known: both are computed, and one is kept.
+        # A compiled step does not know the value of `away`: both results are computed and one is kept.
         everything = [*variables, *self.variables]
         before = [ops.copy(v) for v in everything]
         away = ops.copy(self.away) > 0
@@ -219,9 +218,9 @@ class SharpnessAware(_Optimizer):
 class Muon(_FewOperations, keras.optimizers.Muon):
     """Keras' Muon for kernels of convolutions too: a matrix of (height x width x channels in, channels out).
 
-    So Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks. As in their
-    code the matrices are orthogonalized in the precision that the layers compute in, bfloat16 at the lowest; it is
-    that of Keras' dtype policy where the optimizer is made. On PyTorch, matrices of equal shape are stacked.
+    Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon) train convolutional networks this way. As in
+    their code, the matrices are orthogonalized in the compute precision of the layers: that of Keras' dtype policy
+    when the optimizer is created, but float32 instead of float16. On PyTorch, matrices of equal shape are stacked.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -287,7 +286,7 @@ class Muon(_FewOperations, keras.optimizers.Muon):
         directions: Any = torch._foreach_add(grads, momenta, alpha=self.momentum) if self.nesterov else momenta
         groups: dict[tuple[int, ...], list[tuple[Any, Any]]] = {}
         for variable, direction in zip(variables, directions, strict=True):
-            # (out, height, width, in) is how a kernel lies in memory: no copy.
+            # (out, height, width, in) is the memory layout of a kernel, so nothing is copied.
             rows = direction.movedim(-1, 0).flatten(1)
             groups.setdefault(tuple(rows.shape), []).append((variable.value, rows))
         weights, moves = [], []

@@ -1,7 +1,7 @@
-"""Private names of Keras that other rooms need, each behind a function.
+"""Private names of Keras that other packages use, each behind a function.
 
-The optimizers, layers and gradients of this room use more of them, and of PyTorch's. tests/backend/test_private.py
-lists all: it fails with the name when a new version lacks it.
+The optimizers, layers and gradients in this package use more of them, and some of PyTorch. All are listed in
+tests/backend/test_private.py, which fails with the name if a new version lacks it.
 """
 
 import functools
@@ -14,7 +14,7 @@ LOGGER = logging.getLogger("fer_keras")
 
 
 def flatten_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers of `model` and of everything in it, itself included."""
+    """Return `model`, its layers and all nested ones."""
     return list(model._flatten_layers())
 
 
@@ -29,12 +29,12 @@ def outbound_nodes(layer: keras.Operation) -> list[Any]:
 
 
 def producer(tensor: keras.KerasTensor) -> keras.Operation:
-    """Return the layer that `tensor` is an output of."""
+    """Return the layer whose output `tensor` is."""
     return tensor._keras_history.operation
 
 
 def learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
-    """Return the variable or the schedule of the learning rate; the public name gives that of the next step."""
+    """Return the learning rate's variable or schedule; the public name gives the next step's value."""
     return optimizer._learning_rate
 
 

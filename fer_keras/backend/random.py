@@ -1,4 +1,4 @@
-"""Random numbers: seeds without a read from the device, and draws for a batch that processes share."""
+"""Random numbers: seeds without reading from the device, and the same numbers for a batch shared by processes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ from fer_keras.backend import distribution
 
 
 class SeedGenerator(keras.random.SeedGenerator):
-    """Keras' own, but on torch it gives seeds without reading from the device, which would wait for a GPU.
+    """Keras' generator, but on torch it does not read its state from the device, which would wait for a GPU.
 
-    The seeds after the first are counted here. PyTorch counts the writes to a tensor: after a write from elsewhere
+    It counts the seeds after the first itself. PyTorch counts the writes to a tensor: after a write by other code,
     the state is read again.
     """
 
@@ -36,11 +36,11 @@ _Layer: Any = keras.Layer if TYPE_CHECKING else object  # what the mixin is adde
 
 
 class WholeBatchRandom(_Layer):
-    """Mixin for Keras' random layers of images."""
+    """Mixin for Keras' random image layers: the random numbers are those of the whole batch, in every process."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.generator.__class__ = SeedGenerator  # a second one would be a second state in every model file
+        self.generator.__class__ = SeedGenerator  # a second generator would add a second state to every model file
 
     def get_random_transformation(
         self, data: Any, training: bool = True, seed: int | None = None

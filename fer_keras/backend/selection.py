@@ -1,4 +1,4 @@
-"""Which Keras backend is selected and whether it is installed, checked before Keras is loaded."""
+"""The selected Keras backend and the installed ones, checked before Keras is imported."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ def installed() -> list[str]:
 
 
 def fault() -> str | None:
-    """Return in one line what is wrong with the backend that `KERAS_BACKEND` names, or `None`."""
+    """Return one line that says what is wrong with `KERAS_BACKEND`, or `None` if it is usable."""
     name = os.environ["KERAS_BACKEND"]
     if name not in PACKAGES:
         return f"KERAS_BACKEND must be one of: {', '.join(PACKAGES)}. Received {name!r}."

@@ -1,8 +1,8 @@
 """A training step on tensors that stay on the device, and its replay as a CUDA graph.
 
-`Step` computes a step of `Model.fit`, to rounding. It also selects and blends the batch, by tables that are copied
-to the device once per epoch, so that no data moves between CPU and device within one. `GraphedStep` captures the
-step once and replays it with one launch per step.
+`Step` computes a step of `Model.fit`, up to rounding. It also selects and blends the batch, from tables that are
+copied to the device once per epoch, so that no data moves between CPU and device within an epoch. `GraphedStep`
+captures the step once and replays it with one launch per step.
 """
 
 import collections
@@ -27,7 +27,7 @@ else:
     TorchFunctionMode = object  # type: ignore[assignment, misc]
 
 LOGGER = logging.getLogger("fer_keras")
-WARM_UP = 3  # steps before the capture: libraries are loaded and kernels are chosen in them
+WARM_UP = 3  # steps before the capture, in which libraries are loaded and kernels selected
 
 
 class Plan(typing.NamedTuple):
@@ -35,10 +35,11 @@ class Plan(typing.NamedTuple):
 
     Attributes:
         rows: (n,) index of the training image at each position of the epoch.
-        partners: (n,) index of the image it is blended with; `None` without mixup and CutMix.
+        partners: (n,) index of the image blended into it; `None` without mixup and CutMix.
         shares: (steps, 2) float32, weights of an image's own pixels outside the box, and of its own target.
         boxes: (steps, 4), top, bottom, left and right of the pixels taken from the partners.
-        soft_targets: (n, num_classes) probabilities of the teachers for each training image; `None` without them.
+        soft_targets: (n, num_classes) the teachers' probabilities for each training image; `None` without
+            teachers.
     """
 
     rows: Any
@@ -54,13 +55,13 @@ class Step:
     Args:
         model: built and compiled `keras.Model` whose optimizer is built.
         images: (n, height, width, channels) uint8, the training images.
-        targets: (n,) class numbers or (n, num_classes) shares.
+        targets: (n,) class numbers or (n, num_classes) distributions.
         batch_size: images per step; the last of an epoch may have fewer.
         class_weight: {class: weight in the loss}, or `None`.
         distillation: the teachers' share of the targets.
-        teacher: function from the images as the network sees them, after augmentation, to the targets of the
-            teachers (batch, num_classes); `None` if there are none, or if `Plan.soft_targets` has theirs.
-        view: name of the layer whose outputs `teacher` is given.
+        teacher: function from augmented images, as the network sees them, to the teachers' targets (batch,
+            num_classes); `None` without teachers or with `Plan.soft_targets`.
+        view: name of the layer whose outputs are passed to `teacher`.
     """
 
     def __init__(
@@ -148,9 +149,9 @@ class Step:
 
 
 class GraphedStep:
-    """Replays `step` as a CUDA graph, one for each number of images, after it ran `WARM_UP` times.
+    """Replays `step` as a CUDA graph, one per number of images, after `WARM_UP` runs.
 
-    If it cannot be captured, the log says why and every step runs without a graph.
+    If the capture fails, the log says why and every step runs without a graph.
 
     Args:
         step: `Step` on a CUDA device.
@@ -182,10 +183,10 @@ class GraphedStep:
     def _capture(self, count: int) -> None:
         graph = torch.cuda.CUDAGraph()
         try:
-            # Other threads, such as a data loader's, may go on using the device.
+            # Other threads, such as a data loader's, may continue to use the device.
             with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                 self.step(count)
-        except RuntimeError as error:  # of CUDA, or of what waits for the device: nothing has been computed
+        except RuntimeError as error:  # raised during the capture: nothing has been computed
             self.capturable = False
             LOGGER.warning(
                 "The training step cannot be captured: %s. Training continues without.",
@@ -196,7 +197,7 @@ class GraphedStep:
 
 
 def obstacle(*, sam: float = 0.0) -> str | None:
-    """Return why a training step cannot be captured here, a clause, or `None` if it can be tried."""
+    """Return why a training step cannot be captured here, as a clause, or `None` if it may work."""
     if keras.backend.backend() != "torch":
         return f"the {keras.backend.backend()} backend compiles its steps itself"
     if not torch.cuda.is_available():
@@ -207,7 +208,7 @@ def obstacle(*, sam: float = 0.0) -> str | None:
 
 
 class _Constants(TorchFunctionMode):
-    """Keeps the numbers and arrays that a step copies to the device: from the second time on nothing is copied."""
+    """Caches the numbers and arrays that a step copies to the device, so that only the first step copies them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -234,7 +235,7 @@ class _Constants(TorchFunctionMode):
 def _on_device(constants: "_Constants") -> Iterator[None]:
     """Within the block, constants stay on the device and random numbers come from torch's own generator.
 
-    Keras seeds a generator for each draw, and a graph would draw the same in every replay.
+    Keras seeds a generator for each call, so a graph would repeat the same random numbers in every replay.
     """
     from keras.src.backend.torch import random
 

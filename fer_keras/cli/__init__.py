@@ -1,4 +1,4 @@
-"""The command line. Commands parse, call the library and print; what is slow to import is imported in them."""
+"""The command line. Commands parse, call the library and print; slow imports are inside the commands."""
 
 import errno
 import io
@@ -18,7 +18,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.core.renames import OPTIONS
 from fer_keras.experiment import ABBREVIATIONS, Experiment
 
-USERS_ERRORS = {  # of the disk and of the paths that the user gave
+USERS_ERRORS = {  # of the disk and of the user's paths
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
 }
@@ -31,7 +31,7 @@ OTHER_WORDS = {  # what users type for a command
     **dict.fromkeys(("convert", "onnx"), "export"),
     **dict.fromkeys(("check", "info"), "doctor"),
 }
-COMPUTING = ("run", "overfit", "evaluate", "finetune", "predict")  # they need freed memory again at once
+COMPUTING = ("run", "overfit", "evaluate", "finetune", "predict")  # they reuse freed memory immediately
 LOG = logging.getLogger("fer_keras")
 
 
@@ -48,9 +48,9 @@ class Failure(click.ClickException):
 
 
 class Commands(click.Group):
-    """The commands, with messages for the errors that a user can fix; any other error keeps its traceback.
+    """The commands, with messages for errors that a user can fix; other errors keep their traceback.
 
-    With `--log-json`, every error is a line of JSON, those of click and tracebacks included.
+    With `--log-json`, every error is a line of JSON, including those of click and tracebacks.
     """
 
     def resolve_command(
@@ -63,7 +63,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         if not ctx.params["log_json"]:
             return self._invoke(ctx)
-        logs.start(as_json=True)  # before click looks at the words of the command
+        logs.start(as_json=True)  # before click parses the command's arguments
         try:
             return self._invoke(ctx)
         except (click.exceptions.Exit, Failure):
@@ -91,13 +91,13 @@ class Commands(click.Group):
                 raise
             raise Failure(str(error)) from error
         except (ImportError, ValueError) as error:
-            if fault := selection.fault():  # why Keras cannot be imported
+            if fault := selection.fault():  # the reason why Keras cannot be imported
                 raise Failure(fault) from error
             raise
 
 
 def _other_option(error: click.NoSuchOption) -> str | None:
-    """Return what to write instead of an option of an earlier version, or of one that is a setting of `run`."""
+    """Return the replacement of an option of an earlier version, or of an option that is a setting of `run`."""
     name = error.option_name
     if name in OPTIONS:
         return f"{name} is now {OPTIONS[name]}."
@@ -130,7 +130,9 @@ def cli(level: int | None, log_json: bool) -> None:
     shows = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun starts
     logs.start((level or logging.INFO) if shows else logging.ERROR, as_json=log_json)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what no terminal can show
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # file names may contain characters that the terminal cannot show
     if click.get_current_context().invoked_subcommand in COMPUTING:
         from fer_keras.backend import allocator
 

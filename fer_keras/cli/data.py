@@ -1,4 +1,4 @@
-"""Commands on the data."""
+"""Commands for data sets."""
 
 import pathlib
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def data() -> None:
 
 @data.command()
 def fetch() -> None:
-    """Download FER-2013 from Kaggle with your own login, to where every command finds it.
+    """Download FER-2013 from Kaggle with your own login, to the place where all commands look for it.
 
     \b
     pip install fer-keras[fetch] && fer-keras data fetch

@@ -1,4 +1,4 @@
-"""The command that looks at the machine."""
+"""The command that checks the machine."""
 
 import pathlib
 import sys
@@ -11,7 +11,7 @@ from fer_keras.cli.options import output_option
 @click.command()
 @output_option
 def doctor(output: pathlib.Path) -> None:
-    """Tell what is installed and found here, and what to do where something is wrong; exit code 1 then.
+    """Show what is installed and found on this machine, and what to do about problems; they give exit code 1.
 
     \b
     fer-keras doctor

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     type=click.Choice(LABELS),
-    help="FER-2013's own, or FER+'s majority over seven classes or eight. [default: those MODEL was trained on]",
+    help="FER-2013's own, or FER+'s majority over seven or eight classes. [default: those of MODEL's training]",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run MODEL is of, else 0]"
+    "--seed", type=click.IntRange(0), help="Seed of the split. [default: that of the run of MODEL, else 0]"
 )
 @click.option(
     "--groups",
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT beside the model, or here]",
+    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT next to the model, or here]",
 )
 def evaluate(
     models: tuple[pathlib.Path, ...], data: "FaceSet", split: Split, output: pathlib.Path | None, **options: Any
 ) -> None:
     """Score the Keras model MODEL: a .keras file, or best or tiny, which come with the package.
 
-    Several are scored as an ensemble, whose answer is the mean of their probabilities.
+    Several models are scored as an ensemble, by the mean of their probabilities.
 
     \b
     fer-keras evaluate --data fer2013.csv
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
-    """Return where the figures go: beside a model file, else into the working directory."""
+    """Return the folder of the figures: next to a model file, else in the working directory."""
     path = pathlib.Path(result.models[0] if len(result.models) == 1 else "ensemble")
     kind = result.split + ("" if result.labels == "original" else "_ferplus")
     return path.with_name(f"{path.stem}_{kind}" + (f"_{result.tta}" if result.tta != "none" else ""))
@@ -95,7 +95,9 @@ def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
     show_default=True,
     help="Folder of the released networks.",
 )
-@click.option("--refit", is_flag=True, help="Train it anew first, on training and validation images together.")
+@click.option(
+    "--refit", is_flag=True, help="First train it again, on the training images and half of the validation images."
+)
 def release(run: pathlib.Path, name: str, data: "FaceSet", output: pathlib.Path, refit: bool) -> None:
     """Release the model of the run directory RUN as the network NAME: calibrated, half precision, with its card.
 

@@ -1,4 +1,4 @@
-"""Commands on one experiment file: run it, try it, look at it."""
+"""Commands for one experiment file: run, overfit, show."""
 
 import json
 import pathlib
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @output_option
 @wandb_option("auto")
 @click.option(
-    "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: what the device does fast]"
+    "--precision", type=click.Choice(["float32", "mixed_bfloat16"]), help="[default: the fast one of the device]"
 )
 @click.option("--capture", is_flag=True, help="Replay each training step as one CUDA graph.")
 def run(
@@ -61,7 +61,7 @@ def run(
     from fer_keras.runs import pipeline
 
     try:
-        with jobs.exit_on_sigterm():  # which ends wandb's run too
+        with jobs.exit_on_sigterm():  # so that wandb's run ends, too
             folder, record = pipeline.run(
                 experiment, data=data, output=output, tracking=wandb, precision=precision, capture=capture
             )
@@ -77,7 +77,7 @@ def run(
 @click.command("list")
 @click.argument("folder", type=click.Path(path_type=pathlib.Path), default="experiments")
 def list_(folder: pathlib.Path) -> None:
-    """List the experiments in FOLDER with the question that each asks.
+    """List the experiments in FOLDER with their questions.
 
     \b
     fer-keras list

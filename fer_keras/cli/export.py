@@ -1,4 +1,4 @@
-"""The command that writes a model for programs without Keras."""
+"""The command that exports a model for programs without Keras."""
 
 import importlib.util
 import os
@@ -21,7 +21,7 @@ from fer_keras.core.choices import InputScale
     help="torch: for `torch.export.load`; openvino: an .xml and a .bin file.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=pathlib.Path), help="[default: MODEL with the ending of the format]"
+    "--output", type=click.Path(path_type=pathlib.Path), help="[default: MODEL with the suffix of the format]"
 )
 @class_order_option
 @input_scale_option
@@ -32,15 +32,15 @@ def export(
     class_order: str | None,
     input_scale: InputScale | None,
 ) -> None:
-    """Write MODEL, a .keras file or best or tiny, for programs that have no Keras.
+    """Export MODEL, a .keras file or best or tiny, for programs without Keras.
 
-    The file takes grey images (n, 48, 48, 1) of whole numbers from 0 to 255, any number of them, and gives the
-    probabilities of each. It is compared with Keras before it takes its name.
+    The file takes any number of grey images (n, 48, 48, 1), whole numbers from 0 to 255, and returns their
+    probabilities. Before it is renamed into place, it is compared with Keras.
 
     \b
     fer-keras export model.keras --format onnx --output model.onnx
     """
-    if "keras" not in sys.modules:  # any backend reads MODEL, but each format is written on one
+    if "keras" not in sys.modules:  # any backend reads MODEL, but each format is written on a particular one
         tensorflow = format == "tflite" and importlib.util.find_spec("tensorflow")
         os.environ["KERAS_BACKEND"] = "tensorflow" if tensorflow else "torch"
     from fer_keras.inference import export

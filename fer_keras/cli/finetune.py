@@ -1,4 +1,4 @@
-"""The command that trains a network for classes of the user's."""
+"""The command that trains a network for the user's own classes."""
 
 import pathlib
 import sys
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 @click.option(
     "--persons",
     type=click.Path(path_type=pathlib.Path),
-    help="CSV with the columns file and person, whose images stay on one side of a split that is drawn. "
-    "[default: file names before the first _, where each class has 5 different ones]",
+    help="CSV with the columns file and person; a random split keeps the images of a person on one side. "
+    "[default: file names before the first _, if each class has 5 different ones]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def finetune(folder: "FaceSet", base: str, output: pathlib.Path, persons: pathlib.Path | None, seed: int) -> None:
     """Train a network for the classes in FOLDER, which has a folder of images for each of 2 to 50 classes.
 
-    Images are crops of faces, or photographs, of which the largest face is cut. Splits (folders train, val, test)
-    stay as they are; missing ones are drawn.
+    Images are face crops or photographs; of these, the largest face is used. Splits (folders train, val, test) are
+    kept; missing ones are chosen at random.
 
     \b
     fer-keras finetune my_faces

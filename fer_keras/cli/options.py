@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what they do with them."""
+"""Arguments and options shared by commands, and their processing."""
 
 import dataclasses
 import functools
@@ -24,14 +24,14 @@ data_option = click.option(
     "--data",
     type=click.Path(),
     help="A face set in any format: CSV, folder, archive, parquet; 'synthetic' for generated faces. "
-    "[default: FER_DATA, then what `fer-keras data fetch` fetched, then the synthetic faces]",
+    "[default: FER_DATA, else the result of `fer-keras data fetch`, else synthetic faces]",
 )
 
 
 def _parse_data_classes(
     context: click.Context, parameter: click.Parameter, text: str | None
 ) -> str | list[str] | None:
-    """Return what `data.load` takes as `classes`."""
+    """Return the `classes` argument of `data.load`."""
     return text if text in (None, "own") else text.split(",")
 
 
@@ -39,19 +39,19 @@ classes_option = click.option(
     "--classes",
     callback=_parse_data_classes,
     metavar="own|NAMES",
-    help="Class names of the data: own for those of its folders or labels, or 2 to 50 names with commas. "
+    help="Class names of the data: own for those of its folders or labels, or 2 to 50 names separated by commas. "
     "[default: FER-2013's seven]",
 )
 label_codes_option = click.option(
     "--label-codes",
     type=click.Choice(["fer2013", "ferplus", "raf-db", "affectnet"]),
-    help="What numbers stand for, as labels or folder names.",
+    help="The meaning of numbers as labels or folder names.",
 )
 bit_depth_option = click.option(
     "--bit-depth",
     type=click.IntRange(8, 16),
-    help="Bits of the values of images of more than 8 bits. [default: by their headers, else by the largest "
-    "value of all]",
+    help="Bit depth of the values in images of more than 8 bits. [default: from their headers, else from the "
+    "largest value of all]",
 )
 
 
@@ -94,21 +94,20 @@ def wandb_option(default: str) -> Callable[[Command], Command]:
         type=click.Choice(["auto", "online", "offline", "disabled"]),
         default=default,
         show_default=True,
-        help="auto: online where you are logged in, else offline.",
+        help="auto: online if you are logged in, else offline.",
     )
 
 
 class_order_option = click.option(
     "--class-order",
     metavar="ORDER",
-    help="Names of the model's outputs in their order, with commas; fer2013 and alphabetical are orders of its "
-    "seven. "
-    "[default: what the model file says]",
+    help="Names of the model's outputs in order, separated by commas, or fer2013 or alphabetical, two orders of "
+    "FER-2013's seven. [default: as in the model file]",
 )
 input_scale_option = click.option(
     "--input-scale",
     type=click.Choice(INPUT_SCALES),
-    help="The pixel values that the model expects. [default: what its first layers show]",
+    help="Range of pixel values that the model expects. [default: detected from its first layers]",
 )
 tta_option = click.option(
     "--tta",
@@ -127,22 +126,22 @@ engine_option = click.option(
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What computes. auto: ONNX Runtime, where it is installed, for best, tiny and .onnx files, else Keras.",
+    help="auto: ONNX Runtime, if installed, for best, tiny and .onnx files, else Keras.",
 )
 detector_option = click.option(
     "--detector",
     default="mtcnn",
     show_default=True,
     metavar="mtcnn|haar|none|FILE",
-    help="What finds the faces: MTCNN; OpenCV's Haar cascade; nothing, for images that are crops of faces; YuNet "
-    "from its .onnx file.",
+    help="Face detector: MTCNN; OpenCV's Haar cascade; none, for images that are face crops; YuNet from its .onnx "
+    "file.",
 )
 min_face_option = click.option(
     "--min-face",
     type=click.IntRange(20),
     default=40,
     show_default=True,
-    help="Pixels of the side of the smallest face that is searched for. Half as many take four times as long.",
+    help="Side of the smallest face to detect, in pixels. Half of it takes four times as long.",
 )
 epochs_option = click.option("--epochs", type=click.IntRange(1), help="Instead of the experiment's own epochs.")
 
@@ -159,13 +158,13 @@ face_tta_option = click.option(
 coverage_option = click.option(
     "--coverage",
     type=float,
-    help="0.50 to 0.99: give sets of classes (angry or sad) that hold the right one in this share of cases, for "
-    "networks with calibration images.",
+    help="0.50 to 0.99: return sets of classes (angry or sad) that contain the right one in this share of cases. "
+    "For networks with calibration images.",
 )
 min_confidence_option = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    help="Answer unsure where the likeliest class has a lower probability.",
+    help="Answer unsure if the likeliest class has a lower probability.",
 )
 
 
@@ -180,7 +179,7 @@ def max_pixels_option(default: int) -> Callable[[Command], Command]:
 
 
 def fer_options(command: Command) -> Command:
-    """Add what `open_fer` takes."""
+    """Add the options of `open_fer`."""
     detecting = min_face_option, detector_option
     classifying = face_tta_option, engine_option, input_scale_option, class_order_option, model_option
     answering = min_confidence_option, coverage_option
@@ -190,7 +189,7 @@ def fer_options(command: Command) -> Command:
 
 
 def open_fer(class_order: str | None, **settings: Any) -> "recognition.FER":
-    """Return the `FER` of the values of `fer_options`, and of more of its arguments."""
+    """Return a `FER` from the values of `fer_options` and further arguments."""
     from fer_keras.recognition import FER
 
     return FER(classes=parse_classes(class_order), **settings)
@@ -202,7 +201,7 @@ def read_experiment(file: pathlib.Path, **changes: Any) -> Experiment:
 
 
 def parse_classes(class_order: str | None) -> tuple[str, ...] | None:
-    """Return what `saving.load` takes as `classes`: the names in their order, or None without the option."""
+    """Return the `classes` argument of `saving.load`: the names in order, or None without the option."""
     if class_order is None:
         return None
     from fer_keras.model_files import class_names

@@ -13,7 +13,7 @@ from fer_keras.core import logs
 from fer_keras.core.errors import InputError
 
 LOG = logging.getLogger("fer_keras")
-# OpenCV and FFmpeg write to standard error what a video lacks; `videos` reports it.
+# OpenCV and FFmpeg write the faults of a video to standard error; `videos` reports them.
 SILENCE = {"OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_LOG_LEVEL": "SILENT"}
 folder = click.Path(path_type=pathlib.Path, file_okay=False)
 

@@ -1,4 +1,4 @@
-"""The command that answers on a web page and to programs."""
+"""The command that serves a web page and an API."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from fer_keras.core.errors import InputError
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
 @click.option(
     "--trusted-proxy",
@@ -21,7 +21,7 @@ from fer_keras.core.errors import InputError
 @fer_options
 @max_pixels_option(20_000_000)
 def serve(host: str, port: int, proxies: tuple[str, ...], **fer_settings: Any) -> None:
-    """Answer on a web page (upload, camera) and to programs (JSON), until Ctrl-C. Images are never stored.
+    """Serve a web page (upload, camera) and a JSON API until Ctrl-C. Images are never stored.
 
     \b
     fer-keras serve

@@ -1,4 +1,4 @@
-"""Commands on many runs: the study, a sweep, their report."""
+"""Commands for many runs: the study, a sweep, the report."""
 
 import pathlib
 import sys
@@ -43,10 +43,10 @@ def study(
     output: pathlib.Path,
     wandb: str,
 ) -> None:
-    """Run what is missing of the study: all of it, or the runs NAMES.
+    """Run the missing runs of the study: all of them, or NAMES.
 
-    Small results go to experiments/results, which `fer-keras report` reads. What is recorded with the same
-    settings and data is not run again, what was interrupted continues.
+    Results go to experiments/results, which `fer-keras report` reads. Runs with a result of the same settings and
+    data are skipped, interrupted ones continue.
 
     \b
     fer-keras study --step 3
@@ -71,7 +71,7 @@ def study(
 
 
 def _decide(looks: "Iterable[running.Look]") -> "list[running.Job]":
-    """Print each look as it ends; return the failed jobs of the last."""
+    """Print each look when it ends; return the failed jobs of the last one."""
     for look in looks:
         count = len(look.decided) + len(look.inconclusive)
         click.echo(
@@ -97,9 +97,9 @@ def _decide(looks: "Iterable[running.Look]") -> "list[running.Job]":
 def sweep(
     file: pathlib.Path, data: str | None, workers: int, storage: str | None, output: pathlib.Path, wandb: str
 ) -> None:
-    """Search the settings of an experiment as FILE says, in the format of `wandb sweep`.
+    """Search the settings of an experiment as described in FILE, in the format of `wandb sweep`.
 
-    Run it again to continue; on other machines with the same --storage to take part.
+    Run it again to continue. Run it on other machines with the same --storage to add workers.
 
     \b
     fer-keras sweep experiments/sweep.yaml
@@ -123,13 +123,13 @@ def sweep(
 )
 @click.option("--output", type=click.Path(path_type=pathlib.Path), default=".", help="Folder for the report.")
 @click.option(
-    "--update", is_flag=True, help="Also renew the figures in README.md, in docs/ and in the experiment files."
+    "--update", is_flag=True, help="Also update the figures in README.md, docs/ and the experiment files."
 )
 @click.option(
     "--data",
     type=click.Path(),
     envvar="FER_DATA",
-    help="The FER-2013 of the results, to show the most confused faces. [default: FER_DATA, else without faces]",
+    help="The FER-2013 of the results, to show the most confused faces. [default: FER_DATA, else no faces]",
 )
 @click.option(
     "--wandb",

@@ -1,1 +1,1 @@
-"""What every part uses: errors, files, logs."""
+"""Used by all other packages: errors, files, logs, processes, plots."""

@@ -1,15 +1,15 @@
-"""The values of arguments that Python and the command line share; nothing heavy is imported for them."""
+"""Values of arguments shared by Python and the command line, without heavy imports."""
 
 from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-# Test-time augmentation: one view; the image and its mirror image; ten crops (Krizhevsky et al. 2012).
+# Test-time augmentation: none; the image and its mirror image; ten crops (Krizhevsky et al. 2012).
 Tta = Literal["none", "flip", "ten-crop"]
 TTA: tuple[Tta, ...] = get_args(Tta)
 
-# The pixel values that a network expects; standardized: mean 0 and standard deviation 1 over each image.
+# The range of pixel values that a network expects; standardized: mean 0 and standard deviation 1 over each image.
 InputScale = Literal["0-1", "0-255", "-1-1", "standardized"]
 INPUT_SCALES: tuple[InputScale, ...] = get_args(InputScale)
 

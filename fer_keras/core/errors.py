@@ -1,11 +1,11 @@
-"""The one error class of the project, and how errors of other packages are quoted."""
+"""The project's one error class, and how errors of other packages are quoted."""
 
 
 class InputError(ValueError):
     """The user's input cannot be used: a file, an option, a model.
 
-    The message is one line that says what happened, what was expected, what was received and what to do. The
-    command line prints it without a traceback and exits with code 2; every other exception is a bug.
+    The message is one line: what happened, what was expected, what was received and what to do. The command line
+    prints it without a traceback and exits with code 2. Every other exception is a bug.
     """
 
 
@@ -13,7 +13,7 @@ def first_line(error: BaseException | str) -> str:
     """Return the first line of the error's message, or its `repr` if it has no message.
 
     Args:
-        error: or its message.
+        error: the error or its message.
     """
     return (str(error).strip() or repr(error)).splitlines()[0].strip()
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, their hash and their printable name."""
+"""Atomic writing of files, their hash and their printable name."""
 
 import contextlib
 import hashlib
@@ -19,14 +19,14 @@ StrPath = str | os.PathLike[str]
 def writing(path: StrPath) -> Iterator[pathlib.Path]:
     """Yield a temporary path next to `path`; on success flush it to disk and rename it into place.
 
-    The file gets the permissions that the user's umask leaves to new files.
+    The file gets the default permissions of new files (umask).
 
     Args:
-        path: of the final file; its folder is made. The temporary name keeps the suffix, for writers that choose
-            a format by it.
+        path: of the final file; its folder is created. The temporary name keeps the suffix, because some writers
+            choose the format by it.
 
     Raises:
-        OSError: if the disk is full or read-only. Nothing is left behind then.
+        OSError: if the disk is full or read-only. Then nothing is left behind.
     """
     path = pathlib.Path(path)
     make_folder(path.parent)
@@ -43,7 +43,7 @@ def writing(path: StrPath) -> Iterator[pathlib.Path]:
 
 
 def make_folder(folder: StrPath) -> None:
-    """Make `folder` and those above it.
+    """Create `folder` and its parents.
 
     Raises:
         InputError: if one of them is a link to a folder that does not exist.
@@ -60,14 +60,14 @@ def make_folder(folder: StrPath) -> None:
 
 
 def remove_leftovers(folder: StrPath) -> None:
-    """Remove the temporary files of killed processes from `folder`; only for a process that alone writes there."""
+    """Remove the temporary files of killed processes from `folder`; no other process may write there."""
     for path in pathlib.Path(folder).glob(".*-????????.*"):  # as `writing` names them
         path.unlink()
 
 
 def sync_folder(folder: StrPath) -> None:
-    """Flush to disk which files are in `folder`: without it, a power cut can undo a rename or a new file."""
-    if os.name == "posix":  # elsewhere a folder cannot be opened, nor need it be
+    """Flush the directory `folder` to disk: without it, a power failure can undo a rename or a new file."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened, and need not be
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -76,18 +76,18 @@ def sync_folder(folder: StrPath) -> None:
 
 
 def write_text(path: StrPath, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    """Write `text` as UTF-8 to `path`, atomically."""
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: StrPath, value: Any) -> None:
-    """Write `value` as indented JSON to `path`, whole or not at all; NaN and infinity raise `ValueError`."""
+    """Write `value` as indented JSON to `path`, atomically; NaN and infinity raise `ValueError`."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def plain(value: Any) -> Any:
-    """Return `value` in the types of JSON: NaN and infinity become `None`, tuples and arrays become lists."""
+    """Return `value` in JSON types: NaN and infinity become `None`, tuples and arrays become lists."""
     if hasattr(value, "tolist"):  # arrays and numbers of NumPy
         value = value.tolist()
     if isinstance(value, float):
@@ -100,7 +100,7 @@ def plain(value: Any) -> Any:
 
 
 def printable(name: StrPath) -> str:
-    """Return the name on one line: control characters and bytes that are not UTF-8 as escapes such as \\x1b."""
+    """Return the name on one line; control characters and bytes that are not UTF-8 are escaped, as in \\x1b."""
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else str(name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, several at a time, that end with the process that started them."""
+"""Child processes, several at a time, that end with the process that started them."""
 
 import contextlib
 import ctypes
@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
-FOLLOWS = "FER_KERAS_FOLLOWS_STDIN"  # set for a process that ends when its standard input is closed
+FOLLOWS = "FER_KERAS_FOLLOWS_STDIN"  # set for a process that must end when its standard input is closed
 POLL_SECONDS = 0.5
-STOPPED_SECONDS = 600  # from a command's being stopped by a signal to its end
+STOPPED_SECONDS = 600  # after which a command that was stopped by a signal is killed
 TERM_SECONDS = 10  # from SIGTERM to SIGKILL
 PR_SET_PDEATHSIG = 1
 LOG = logging.getLogger("fer_keras")
@@ -26,9 +26,9 @@ def cores() -> int:
 
 
 def thread_settings(workers: int) -> dict[str, str]:
-    """Return the environment variables by which `workers` processes share the cores; the user's own have priority.
+    """Return environment variables that divide the cores among `workers` processes; the user's own have priority.
 
-    The number of threads decides the order of floating-point sums: a rerun is equal with the same number only.
+    The number of threads decides the order of floating-point sums: a rerun is equal only with the same number.
     """
     name = "OMP_NUM_THREADS"
     return {name: os.environ.get(name) or str(max(cores() // workers, 1))}
@@ -37,12 +37,12 @@ def thread_settings(workers: int) -> dict[str, str]:
 class Process:
     """A running command. It ends when this process ends, even if that is killed.
 
-    On Linux the kernel sees to it. Everywhere, a command of this package watches its standard input, a pipe that
-    the operating system closes, see `follow_parent`.
+    On Linux the kernel ensures it. On all systems, a command of this package watches its standard input, a pipe
+    that the operating system closes, see `follow_parent`.
 
     Args:
         command: program and arguments.
-        log: for what the command writes, standard error included; a binary file, open for reading and writing.
+        log: binary file, open for reading and writing, that gets the command's output and standard error.
         environment: variables in addition to those of this process.
     """
 
@@ -63,7 +63,7 @@ class Process:
         return self.popen.poll()
 
     def end_if_stopped(self) -> None:
-        """Warn if the command was stopped, as by SIGSTOP or Ctrl-Z, and kill it after 10 minutes."""
+        """Warn if a signal (SIGSTOP, Ctrl-Z) stopped the command, and kill it after 10 minutes."""
         if not self._is_stopped():
             self._stopped_since = None
         elif self._stopped_since is None:
@@ -84,7 +84,7 @@ class Process:
         return os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
     def stop(self) -> None:
-        """End the command, after 10 seconds by force, and wait for it."""
+        """Terminate the command, after 10 seconds kill it, and wait for its end."""
         self.popen.terminate()
         try:
             self.popen.wait(TERM_SECONDS)
@@ -115,7 +115,7 @@ J = TypeVar("J", bound=Job)
 
 
 class Pool(Generic[J]):
-    """Runs jobs, several at a time. A subclass decides which, and what happens with their results.
+    """Runs jobs, several at a time. A subclass chooses them and handles their results.
 
     Args:
         workers: jobs at a time.
@@ -130,7 +130,7 @@ class Pool(Generic[J]):
         raise NotImplementedError
 
     def is_over(self, job: J) -> bool:
-        """Look at an active job, twice a second, and at its results once it has ended; return whether it has."""
+        """Return whether an active job has ended, after handling its results; called twice a second."""
         raise NotImplementedError
 
     def awaits_more(self) -> bool:
@@ -138,7 +138,7 @@ class Pool(Generic[J]):
         return False
 
     def run_all(self) -> None:
-        """Return when no job is left. SIGTERM and every exception end the active jobs first."""
+        """Run until no job is left. SIGTERM and every exception end the active jobs first."""
         with exit_on_sigterm():
             try:
                 while self._fill() or self.awaits_more():
@@ -172,7 +172,7 @@ def exit_on_sigterm() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """If a `Process` started this one, end it as soon as that process has ended."""
+    """If a `Process` started this process, end it as soon as its parent has ended."""
     if os.environ.pop(FOLLOWS, None):  # not for the processes that this one starts
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
 
@@ -180,11 +180,11 @@ def follow_parent() -> None:
 def _exit_at_end_of_input() -> None:
     while os.read(0, 1):
         pass
-    os._exit(128 + signal.SIGTERM)  # files are written whole or not at all, so no moment is a bad one
+    os._exit(128 + signal.SIGTERM)  # safe at any moment: files are written atomically
 
 
 if sys.platform == "linux":
-    _libc = ctypes.CDLL(None)  # loaded here: between fork and exec, little may be done
+    _libc = ctypes.CDLL(None)  # loaded here, because little is allowed between fork and exec
 
     def _end_with_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Work on files from strangers in a process of its own, with limits on time and memory."""
+"""Work on untrusted files in a separate process with limited time and memory."""
 
 import os
 import signal
@@ -10,15 +10,15 @@ from fer_keras.core.errors import InputError
 
 SECONDS = 20  # for the work itself
 STARTING = 60  # seconds to start Python and import what the work needs
-MEMORY = 2 << 30  # bytes beyond what the imports took
-FAILED = 2  # exit code of work that ended in an `InputError`, whose message is the last line of stderr
+MEMORY = 2 << 30  # bytes in addition to those of the imports
+FAILED = 2  # exit code after an `InputError`; its message is the last line of stderr
 
 
 def try_in_child(module: str, *arguments: str, data: bytes, path: object) -> None:
     """Run `python -m MODULE ARGUMENTS`, `data` on its standard input, and wait for its end.
 
     Args:
-        module: one that calls `work` on what it is asked to do.
+        module: one that calls `work`.
         data: content of the file `path`.
         path: for messages.
 
@@ -33,18 +33,18 @@ def try_in_child(module: str, *arguments: str, data: bytes, path: object) -> Non
             command, input=data, capture_output=True, env=environment, timeout=SECONDS + STARTING, check=False
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"{path} is refused: to load it takes more than {limits}.") from None
+        raise InputError(f"{path} is refused: loading it takes more than {limits}.") from None
     lines = done.stderr.decode(errors="replace").strip().splitlines()
     if done.returncode == FAILED and lines:
         raise InputError(lines[-1])
     if done.returncode:
-        raise InputError(f"{path} is refused: to load it takes more than {limits}, or ends the process.")
+        raise InputError(f"{path} is refused: loading it takes more than {limits}, or crashes the process.")
 
 
 def work(function: Callable[..., None], *arguments: object) -> None:
     """Call `function` on `arguments` under the limits, in a process that `try_in_child` started; end the process.
 
-    Where the system has no such limits (Windows), only the time limit of `try_in_child` holds.
+    On systems without such limits (Windows), only the time limit of `try_in_child` applies.
     """
     if os.name == "posix":
         import resource
@@ -54,7 +54,7 @@ def work(function: Callable[..., None], *arguments: object) -> None:
         if taken:
             resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, taken + MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.alarm(SECONDS)  # its default action ends the process whatever it is doing
+        signal.alarm(SECONDS)  # its default action ends the process
     try:
         function(*arguments)
     except InputError as error:
@@ -65,4 +65,4 @@ def work(function: Callable[..., None], *arguments: object) -> None:
     else:
         code = 0
     sys.stderr.flush()
-    os._exit(code)  # without the clean-up of what is about to be thrown away
+    os._exit(code)  # without cleaning up

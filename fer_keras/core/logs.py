@@ -1,4 +1,4 @@
-"""The log: one line for each event on standard error, for people or for programs.
+"""The log: one line per event on standard error, for people or for programs.
 
 Modules log to the logger `fer_keras`. Values of an event for programs are passed as `extra={"values": {...}}`.
 """
@@ -35,7 +35,7 @@ class Lines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """A JSON object on a line: `time` (ISO 8601, UTC), `level`, `message`, the event's own values, `traceback`."""
+    """One JSON object per line: `time` (ISO 8601, UTC), `level`, `message`, the event's values, `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds")
@@ -68,7 +68,7 @@ def start(level: int = logging.INFO, *, as_json: bool = False) -> None:
 def _log_descriptor() -> None:
     """Log what is written to file descriptor 2 itself, as C libraries do; `sys.stderr` moves to a copy of it.
 
-    The pipe never blocks its writers: what exceeds its buffer (64 KiB on Linux) at once is lost.
+    The pipe never blocks its writers: output that exceeds its buffer (64 KiB on Linux) at once is lost.
     """
     kept = os.dup(2)
     reading, writing = os.pipe()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from fer_keras.core.files import StrPath, writing
 
-# Blue and vermilion of Okabe and Ito's palette, which colour-blind readers tell apart, also in grey.
+# Blue and vermilion of Okabe and Ito's palette, distinguishable for colour-blind readers and in grey.
 TRAIN, VALIDATION, QUIET = "#0072B2", "#D55E00", "#767676"
 STYLE = {
     "axes.axisbelow": True,
@@ -39,7 +39,7 @@ def write(name: str, drawings: Mapping[str, Drawing], folder: StrPath) -> dict[s
     """Draw pictures of `name` in the project's style, as PNG files in `folder`.
 
     Args:
-        name: what they are of, for their titles.
+        name: of what they show, for their titles.
         drawings: {title: `Drawing`}.
         folder: `str` or `Path`.
 

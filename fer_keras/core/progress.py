@@ -1,4 +1,4 @@
-"""Progress bars on standard error: on a terminal only, and not among lines of JSON."""
+"""Progress bars on standard error, only on a terminal and not with JSON logs."""
 
 import contextlib
 import logging
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def progress(*columns: "str | ProgressColumn", show: bool = True) -> "Progress":
     """Return rich's `Progress`; as a context it shows its bars, and removes them at the end.
 
-    While it is shown, log lines and what is written to `sys.stderr` appear above it.
+    Meanwhile, log lines and other output to `sys.stderr` appear above it.
 
     Args:
-        columns: of rich, in place of its own.
-        show: whether to show it where it can be shown.
+        columns: replace rich's default columns.
+        show: whether to show it on a terminal.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -32,7 +32,7 @@ def progress(*columns: "str | ProgressColumn", show: bool = True) -> "Progress":
 
 @contextlib.contextmanager
 def bar(title: str, total: float, *, show: bool = True) -> Iterator[Callable[[float], None]]:
-    """Show one bar; yield a function that is called with each further amount of `total`."""
+    """Show one bar; yield a function to call with each amount of `total` that is done."""
     with progress(show=show) as shown:
         task = shown.add_task(title, total=total)
         yield lambda amount: shown.advance(task, amount)

@@ -63,7 +63,7 @@ IMPORTS = {
     "fer_keras.sweep.searching": "fer_keras.sweep.search",
     "fer_keras.teaching": "fer_keras.training.distillation",
     "fer_keras.tracking": "fer_keras.runs.wandb_tracker",
-    # What the modules held whose names are folders today.
+    # Functions of modules whose names are packages now.
     "fer_keras.inference.inference_copy": "fer_keras.inference.folding.inference_copy",
     "fer_keras.inference.serving_model": "fer_keras.inference.folding.serving_model",
     "fer_keras.training.GeneralizedCrossEntropy": "fer_keras.training.losses.GeneralizedCrossEntropy",
@@ -73,7 +73,7 @@ IMPORTS = {
     "fer_keras.training.fit": "fer_keras.training.fitting.fit",
     "fer_keras.training.overfit_losses": "fer_keras.training.fitting.overfit_losses",
     "fer_keras.data.clean": "fer_keras.data.deduplicate",
-    # What went elsewhere than its module, or has another name there.
+    # Functions that moved to another module, or were renamed.
     "fer_keras.batches.EpochSeeds": "fer_keras.training.callbacks.ReseedEachEpoch",
     "fer_keras.batches.Sharing": "fer_keras.training.callbacks.DistributedLogs",
     "fer_keras.batches.blends": "fer_keras.training.losses.uses_soft_targets",
@@ -99,7 +99,7 @@ ATTRIBUTES = {  # of classes and packages that kept their own name
 
 
 class OldImports:
-    """Finder that ends the import of an old module path in an `ImportError` that names the new one."""
+    """Finder that raises an `ImportError` with the new path for the import of an old one."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         if fullname in IMPORTS:
@@ -121,16 +121,16 @@ def missing_attribute(owner: str, name: str) -> AttributeError:
 
 
 def setting(key: str) -> str:
-    """Return today's name of an `Experiment` setting, `FIELD` or `FIELD.OPTION`."""
+    """Return the current name of an `Experiment` setting, `FIELD` or `FIELD.OPTION`."""
     field, dot, option = key.partition(".")
     return SETTINGS.get(field, field) + dot + option
 
 
 def read_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Return `record`, of a run, a result or a model card of any version, under today's names.
+    """Return the `record` of a run, a result or a model card of any version under current names.
 
     Args:
-        record: `dict` with `experiment`, and mostly `data`, each a `dict`.
+        record: `dict` with `experiment` and possibly `data`, each a `dict`.
     """
     experiment = {setting(name): value for name, value in record["experiment"].items()}
     data = {RECORD_FIELDS.get(name, name): value for name, value in record.get("data", {}).items()}

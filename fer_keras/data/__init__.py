@@ -1,4 +1,4 @@
-"""FER-2013 and other face sets in every format, as uint8 arrays; splits, FER+ votes, audit, synthetic faces."""
+"""FER-2013 and other face sets in any format, as uint8 arrays; splits, FER+ votes, audit, synthetic faces."""
 
 from typing import TYPE_CHECKING
 

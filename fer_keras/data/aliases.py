@@ -1,4 +1,4 @@
-"""The names people use for emotions and splits in folders, files and columns, and the codes of published sets."""
+"""Names of emotions and splits in folders, files and columns, and the codes of published data sets."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ SYNONYMS = {
 }
 # Classes of other face sets that FER-2013 does not have.
 WITHOUT_COUNTERPART = ("contempt", "unknown", "uncertain", "none", "no face", "noface", "nf")
-# What the codes of published label columns and numbered folders mean.
+# Meaning of the codes in published label columns and numbered folders.
 CODES = {
     # The 48 x 48 CSV of CK+ follows FER-2013 and adds contempt.
     "fer2013": dict(enumerate((*EMOTIONS, "contempt"))),
@@ -79,7 +79,7 @@ def emotion_code(word: str) -> int | None:
 def split_code(word: str) -> int | None:
     """Return the usage code of a split's name in any letter case ("Train_Set", "PublicTest"), or None.
 
-    The result is an index of `USAGES` or `EVALUATION`; `split_codes` settles what the latter means.
+    The result is an index of `USAGES` or `EVALUATION`; `split_codes` resolves the latter.
     """
     words = [part for part in re.split(r"[\W_]+", word.lower()) if part and not part.isdigit()]
     for kept in (words, [part for part in words if part not in FILLERS]):
@@ -91,9 +91,9 @@ def split_code(word: str) -> int | None:
 def split_codes(words: Iterable[str], where: object) -> dict[str, int]:
     """Return `{word: usage code}` of the different split names of one data set; -1 for words that name no split.
 
-    A test split is PrivateTest where the set has a validation split too: three-way copies of FER-2013 (train, val,
-    test) hold its three usages under these names. An eval split is validation, or test where the set has a
-    validation split and no test split.
+    A test split is PrivateTest if the set also has a validation split: copies of FER-2013 with train, val and test
+    have its three usages under these names. An eval split is validation, or test if the set has a validation split
+    and no test split.
 
     Raises:
         InputError: if two words name the same split.

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: duplicates, conflicting labels, blank images, disagreement with FER+."""
+"""Audit of a data set: duplicates, conflicting labels, blank images, disagreement with FER+."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,26 +10,26 @@ from fer_keras.data.rows import Images, chunks
 from fer_keras.data.skipped import skipped_text
 from fer_keras.data.votes import COLUMNS, column_of
 
-# Grey levels. FER-2013 has 8 images of one grey and 5 more below this; all of the others show something.
+# Standard deviation in grey levels. FER-2013 has 8 uniform images and 5 more below this; no other looks blank.
 NEAR_BLANK = 15
 EXAMPLES = 16
 
 
 def audit(faces: Faces) -> dict:
-    """Return what is wrong with `faces`, ready for JSON. Rows count from 0; usages go by name.
+    """Return the audit of `faces` for JSON. Rows count from 0; usages are given by name.
 
     Returns:
         `dict` with `images`, `source`, `digest`, `synthetic` and
 
         - `class_names`; `skipped`: images that were not read, `{reason: {"images", "example"}}`; `notes`: choices
-          that were made while reading.
+          made while reading.
         - `counts`: `{usage: {class or "unlabelled": images}}`.
-        - `duplicates`: exact ones. `within` each usage, and `all`: `unique` images, `surplus` ones, `groups` of
-          equal images. `across`, e.g. `"PublicTest in Training"`: `images` of the first that stand in the second
-          too, their `share`, and how many have the `same_label` there.
+        - `duplicates`: exact ones. `within` each usage, and `all`: `unique` images, `surplus` copies, `groups` of
+          equal images. `across`, e.g. `"PublicTest in Training"`: `images` of the first that are also in the
+          second, their `share`, and how many have the `same_label` there.
         - `conflicts`: groups of equal images with different labels, by usage and `all`: `groups`, `images`;
           `examples`: rows of some groups.
-        - `blank`, `near_blank`: rows with pixels of one grey; of a standard deviation below 15.
+        - `blank`, `near_blank`: rows of uniform images; of images with a standard deviation below 15.
         - `agreement` with FER+, or None: see `agreement`.
     """
     _, group = np.unique(fingerprints(faces.images), return_inverse=True)
@@ -94,7 +94,7 @@ def across(group: np.ndarray, labels: np.ndarray, usages: Mapping[str, np.ndarra
 
 
 def conflicting(group: np.ndarray, labels: np.ndarray, mask: np.ndarray) -> list[list[int]]:
-    """Return the rows of each group of equal images, among `mask`, that has two labels or more."""
+    """Return the rows of each group of equal images in `mask` with at least two labels."""
     rows = np.flatnonzero(mask & (labels >= 0))
     pairs = np.unique(np.stack([group[rows], labels[rows]]), axis=1)
     torn, counts = np.unique(pairs[0], return_counts=True)
@@ -113,14 +113,14 @@ def deviations(images: Images) -> np.ndarray:
 
 
 def agreement(labels: np.ndarray, votes: np.ndarray, class_names: Sequence[str]) -> dict[str, Any] | None:
-    """Return how often the label is the emotion that most of FER+'s annotators chose, as fractions.
+    """Return how often the label is the emotion chosen by most of FER+'s annotators, as fractions.
 
-    Counted are labelled images with votes; a choice is the first largest of FER+'s eight emotions.
+    Labelled images with votes are counted. The choice is the first largest of FER+'s eight emotions.
 
     Returns:
-        `dict`: `images` counted and `overall`; `clear`, the same where five of the ten or more agree; `classes`,
-        `{emotion: fraction}`; `said_instead`, `{emotion: the emotion FER+ chooses most for it otherwise}`. None if
-        no class is one of FER+'s.
+        `dict`: `images` counted and `overall`; `clear`, for images on which at least five of ten agree; `classes`,
+        `{emotion: fraction}`; `said_instead`, `{emotion: the most frequent other choice of FER+}`. None if no
+        class is one of FER+'s.
     """
     columns = np.array([column_of(name) for name in class_names])
     if (columns < 0).all():

@@ -9,7 +9,7 @@ DEPTHS = (8, 10, 12, 14, 16)
 
 
 def integers(image: Image.Image) -> np.ndarray:
-    """Return uint16 values of a grey image in one of Pillow's modes I; values beyond 16 bits are refused."""
+    """Return the uint16 values of a grey image in one of Pillow's I modes; values beyond 16 bits are refused."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise InputError(f"The image has values {values.min()} to {values.max()}. Expected 8 to 16 bits.")
@@ -22,6 +22,6 @@ def smallest_depth(maximum: int) -> int:
 
 
 def to_eight_bits(values: np.ndarray, bits: int) -> np.ndarray:
-    """Return uint8 values [0, 255] of integers of `bits` bits; what is above these is white."""
+    """Return uint8 values [0, 255] of integers with `bits` bits; larger values become white."""
     shift = max(bits - 8, 0)
     return np.minimum(values >> shift, 255).astype(np.uint8)

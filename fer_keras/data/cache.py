@@ -1,4 +1,4 @@
-"""Parsed data sets in the user's cache, one folder each, named by the hash of what was parsed."""
+"""Parsed data sets in the user's cache, one folder each, named by the hash of the parsed files."""
 
 import dataclasses
 import hashlib
@@ -20,7 +20,7 @@ from fer_keras.data.reading import Options, Reading
 from fer_keras.data.sources import Source, open_file
 
 log = logging.getLogger("fer_keras")
-# Part of every key: raise it when a reader gives other arrays for the same files.
+# Part of every key: increase it when a reader returns other arrays for the same files.
 VERSION = 3
 CHUNK = 1 << 20
 META = "meta.json"
@@ -29,11 +29,11 @@ LARGEST_META = 256 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What the cache holds of a data set.
+    """The cached content of a data set.
 
     Args:
         arrays: `images` uint8 `(n, 48, 48, 1)`, `labels` int64, `usages` int8, and `votes` int16 `(m, 11)` if the
-            data hold FER+'s table.
+            data contain FER+'s table.
         about: JSON values: `digest`, `class_names`, `skipped`, `notes`, `names`.
     """
 
@@ -49,7 +49,7 @@ def home() -> pathlib.Path:
 def key(files: Source, options: Options, reading: Reading | None = None) -> str:
     """Return the SHA-256 in hex of the options and of the names and bytes of all of a source's files.
 
-    `reading` is what was left out before these files were chosen: it is part of the entry, so of the key.
+    `reading` has what was skipped before these files were selected; it is part of the entry and so of the key.
     """
     left_out = [reading.skipped, reading.notes] if reading else [{}, []]
     content = hashlib.sha256(json.dumps([VERSION, dataclasses.astuple(options), left_out]).encode())
@@ -63,7 +63,7 @@ def key(files: Source, options: Options, reading: Reading | None = None) -> str:
 def read(key: str) -> Entry | None:
     """Return the `Entry` of `key`, its images memory mapped, or None.
 
-    An entry that does not match its own digest or belongs to another key is removed with a warning: the data are
+    An entry that does not match its digest or belongs to another key is removed with a warning, and the data are
     parsed again.
     """
     folder = home() / "parsed" / key
@@ -89,7 +89,7 @@ def _read(folder: pathlib.Path, key: str) -> Entry:
         with open_file(path) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise ValueError(f"{path.name} has changed")
-        # Mapped: a header that claims a larger array than the file holds is an error and takes no memory.
+        # Mapped: a header that claims more than the file has is an error and allocates nothing.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         arrays[name] = array if name == "images" else np.array(array)
     _check(arrays, meta["about"])
@@ -119,9 +119,9 @@ def _remove(folder: pathlib.Path) -> None:
 
 
 def write(key: str, entry: Entry) -> None:
-    """Keep `entry` under `key`; if that fails, warn and go on.
+    """Store `entry` under `key`; if that fails, log a warning.
 
-    Written to a temporary folder and renamed, so that an entry is there entirely or not at all.
+    It is written to a temporary folder and renamed, so that an entry is complete or absent.
     """
     parsed = home() / "parsed"
     try:
@@ -130,7 +130,7 @@ def write(key: str, entry: Entry) -> None:
             folder = pathlib.Path(temporary) / key
             folder.mkdir()
             _save(folder, key, entry)
-            # A process that was faster has written the same content: either entry will do.
+            # If another process was faster, its entry has the same content.
             if not (parsed / key).exists():
                 os.rename(folder, parsed / key)
     except OSError as error:

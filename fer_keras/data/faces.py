@@ -21,20 +21,20 @@ class Faces:
     """Grey faces with their labels, one row per image.
 
     Args:
-        images: uint8 `(n, 48, 48, 1)`, 0 black to 255 white; may be a read-only memory map, or `Rows` of one:
-            `np.asarray` makes an array of them.
-        labels: int64 `(n,)`, index into `class_names`; -1 where the image has no label.
-        usages: int8 `(n,)`, index into `USAGES`; -1 where it is not known.
+        images: uint8 `(n, 48, 48, 1)`, 0 black to 255 white; may be a read-only memory map, or `Rows` of one,
+            which `np.asarray` converts to an array.
+        labels: int64 `(n,)`, index into `class_names`; -1 without a label.
+        usages: int8 `(n,)`, index into `USAGES`; -1 if unknown.
         source: the path the images came from, or `"synthetic"`.
-        digest: SHA-256 in hex of images, labels, usages and class names, the same for every format of a data set.
-        votes: `(n, 10)`, the FER+ votes in the order of `fer_keras.data.votes.COLUMNS`; a row of zeros has none.
+        digest: SHA-256 in hex of images, labels, usages and class names, equal for every format of a data set.
+        votes: `(n, 10)`, the FER+ votes in the order of `fer_keras.data.votes.COLUMNS`; zeros without votes.
         soft_labels: float32 `(n, classes)`, rows that sum to 1: the share of votes of each class, for
             `load(labels="soft")` and `"fer+8"`; else None.
-        synthetic: whether `fer_keras.data.synthetic` generated the faces: nothing measured on them is a result.
+        synthetic: whether `fer_keras.data.synthetic` generated the faces; figures on them are not results.
         class_names: names of the classes, by default FER-2013's seven.
         skipped: images of the source that were not read, `{reason: {"images": count, "example": path}}`.
-        notes: a sentence for each choice that was made while reading, such as a bit depth.
-        names: `(n,)` `str`, the file of each image inside the source; None where images have no files.
+        notes: a sentence for each choice made while reading, such as a bit depth.
+        names: `(n,)` `str`, the file of each image inside the source; None if images are not files.
     """
 
     images: Images
@@ -56,7 +56,7 @@ class Faces:
     def take(self, indices: Any) -> "Faces":
         """Return the rows of `indices` (integers, a slice or a boolean mask), with their own digest.
 
-        The images are not copied: they are a view where the rows follow each other, else `Rows`.
+        The images are not copied: consecutive rows are a view, others `Rows`.
         """
         rows = np.arange(len(self))[indices]
         images, labels, usages = select(self.images, rows), self.labels[rows], self.usages[rows]
@@ -83,7 +83,7 @@ def make_faces(
     source: object,
     class_names: tuple[str, ...] = EMOTIONS,
 ) -> Faces:
-    """Return `Faces` of arrays in any layout of 2,304 pixels a row, with the right dtypes and the digest."""
+    """Return `Faces` of arrays in any layout of 2,304 pixels per row, with correct dtypes and the digest."""
     images = np.ascontiguousarray(images, np.uint8).reshape(-1, SIDE, SIDE, 1)
     labels, usages = np.asarray(labels, np.int64), np.asarray(usages, np.int8)
     hashed = digest(images, labels, usages, class_names)
@@ -91,7 +91,7 @@ def make_faces(
 
 
 def digest(images: Images, labels: np.ndarray, usages: np.ndarray, class_names: tuple[str, ...] = EMOTIONS) -> str:
-    """Return the SHA-256 of a data set in hex, the same on every machine; of FER-2013's classes without names."""
+    """Return the SHA-256 of a data set in hex, equal on all machines; FER-2013's class names are not hashed."""
     content = hashlib.sha256()
     for chunk in chunks(images):
         content.update(chunk.data)

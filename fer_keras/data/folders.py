@@ -1,4 +1,4 @@
-"""Image folders: `train|test[|val]/CLASS/*`, in either order and with folders in between."""
+"""Image folders: `train|test[|val]/CLASS/*`, in either order and with other folders in between."""
 
 import collections
 import dataclasses
@@ -18,7 +18,7 @@ from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES, Labels
 from fer_keras.data.reading import Reading, Rows
 from fer_keras.data.sources import UNREAD_PICTURES, Source, is_picture, whole_path
 
-# RAF-DB's folders 1 to 7 have its own order; its file names show that they are RAF-DB's.
+# RAF-DB's folders 1 to 7 have their own order; they are recognized by its file names.
 RAF_DB_NAME = re.compile(r"(train|test)_\d+(_aligned)?\.\w+")
 
 
@@ -40,7 +40,7 @@ class Picture:
 
 
 class Match(NamedTuple):
-    """A folder of pictures in a class folder: the index of that one in its path, its class and its name."""
+    """A folder of pictures in a class folder: its path, and index, class and name of the class folder in it."""
 
     path: pathlib.PurePosixPath
     depth: int
@@ -49,7 +49,7 @@ class Match(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a folder of pictures lies: `home` holds the splits, `split` is the name of its own ("" for none)."""
+    """The place of a folder of pictures: `home` contains the splits, `split` is its own, "" for none."""
 
     match: Match
     home: pathlib.PurePosixPath
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
 
 class Tree:
-    """The pictures of a source by the folder they lie in."""
+    """The pictures of a source by folder."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -67,20 +67,20 @@ class Tree:
         self.folders = {pathlib.PurePosixPath(folder): found for folder, found in names.items()}
 
     def example(self, folder: pathlib.PurePosixPath) -> str:
-        """Return the whole path of the first picture in a folder."""
+        """Return the full path of the first picture in a folder."""
         return whole_path(self.source, self.folders[folder][0])
 
 
 def find(source: Source, reading: Reading) -> list[Picture]:
     """Return the pictures in class folders, in the order of the CSV; none if no folder is named like a class.
 
-    That order is by usage, then by the number in the file name, which the known copies took from the CSV's row.
-    The prefix of the file's name (`PublicTest_17.jpg`) gives the usage, else the innermost folder with a split's
-    name, else it is -1. The class is that of the innermost folder with a class name.
+    That order is by usage, then by the number in the file name, which known copies took from the row in the CSV.
+    The usage is given by the prefix of the file name (`PublicTest_17.jpg`), else by the innermost folder named
+    like a split, else it is -1. The class is that of the innermost folder named like a class.
 
     Raises:
-        InputError: if what would be left out could be a whole split or class: folders of an unknown class beside
-            known ones, pictures without a class in a split, several data sets side by side.
+        InputError: if a whole split or class could be missed: folders of an unknown class next to known ones,
+            pictures without a class in a split, several data sets next to each other.
     """
     tree = Tree(source)
     matches, loose = _matches(tree, reading.labels)
@@ -130,7 +130,7 @@ def _match(path: pathlib.PurePosixPath, depth: int, labels: Labels, word: str | 
 
 
 def _numbered(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.PurePosixPath]]:
-    """Return the same for folders 0, 1, 2 …, whose meaning is given, or is RAF-DB's by its file names."""
+    """Return matches of folders 0, 1, 2 …; their meaning is given, or RAF-DB's if the file names are."""
     numbered = [path for path in tree.folders if re.fullmatch(r"[0-9]{1,3}", path.name)]
     numbers = sorted({path.name for path in numbered}, key=int)
     if not 2 <= len(numbers) <= MOST_CLASSES:
@@ -151,7 +151,7 @@ def _numbered(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.Pur
 
 
 def _own_classes(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.PurePosixPath]]:
-    """Return the same where every name is a class: the first folder below those that all pictures share."""
+    """Return matches if every name is a class: the first folder below those shared by all pictures."""
     inside = {path: [i for i, word in enumerate(path.parts) if split_code(word) is None] for path in tree.folders}
     words = [[path.parts[i] for i in kept] for path, kept in inside.items() if kept]
     shared = 0
@@ -180,7 +180,7 @@ def _place(match: Match) -> Place:
 def _check_loose(
     tree: Tree, matches: Sequence[Match], loose: Sequence[pathlib.PurePosixPath], reading: Reading
 ) -> None:
-    """Count pictures outside the class folders, or refuse them where they could be a split or a class."""
+    """Count pictures outside the class folders, or refuse them if they could be a split or a class."""
     homes = {pathlib.PurePosixPath(*match.path.parts[: match.depth]) for match in matches}
     for path in loose:
         folders = [folder for folder in (path, *path.parents) if folder.parts]
@@ -203,9 +203,9 @@ def _check_loose(
 
 
 def _one_set(tree: Tree, places: Sequence[Place], reading: Reading) -> list[Place]:
-    """Return the places of one data set; a nested copy of the same files is left out and counted.
+    """Return the places of one data set; a nested copy of the same files is skipped and counted.
 
-    Kaggle serves some sets as `images/…` and again as `images/images/…`.
+    Some sets on Kaggle contain `images/…` and again `images/images/…`.
     """
     homes = collections.defaultdict(list)
     for place in places:
@@ -225,7 +225,7 @@ def _one_set(tree: Tree, places: Sequence[Place], reading: Reading) -> list[Plac
 
 
 def _contents(tree: Tree, places: Sequence[Place]) -> dict[pathlib.PurePosixPath, bytes]:
-    """Return the hash of each file by its path below the home of its data set."""
+    """Return the hash of each file by its path relative to its data set."""
     paths = {
         name: pathlib.PurePosixPath(name).relative_to(place.home)
         for place in places
@@ -239,7 +239,7 @@ def _shown(home: pathlib.PurePosixPath) -> str:
 
 
 def _check_splits(tree: Tree, places: Sequence[Place]) -> None:
-    """Refuse a set of which some pictures lie in a split and others in none."""
+    """Refuse a set with some pictures inside and others outside of splits."""
     split = next((place.split for place in places if place.split), None)
     outside = [name for place in places if not place.split for name in tree.folders[place.match.path]]
     without = next((name for name in outside if _prefix(name) is None), None)
@@ -268,7 +268,7 @@ def _number(name: str) -> int:
 
 
 def read(source: Source, parts: list[Picture], reading: Reading) -> Rows:
-    """Return the faces of `parts`, in their order, without those that cannot be used.
+    """Return the faces of `parts` in order, without those that cannot be used.
 
     Raises:
         InputError: if more than 1 % of them, or all of one class in one split, cannot be used.

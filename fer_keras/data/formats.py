@@ -1,4 +1,4 @@
-"""Which format of a face set a source holds, by its content, and reading it."""
+"""Detects the format of a face set by its content, and reads it."""
 
 import dataclasses
 import re
@@ -21,7 +21,7 @@ LOOKED_FOR = (
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A recognized data set: where it is, what its reader needs, the files to read, its FER+ table or None."""
+    """A recognized data set: its source, its reader's input, the files to read, its FER+ table or None."""
 
     source: sources.Source
     parts: Any
@@ -31,7 +31,7 @@ class Format:
     votes: str | None = None
 
     def files(self) -> sources.Folder:
-        """Return the files on disk that decide what is read, as a source: the archive, or each part."""
+        """Return the files on disk that determine the data, as a source: the archive, or each part."""
         if isinstance(self.source, sources.Folder):
             return sources.Folder(self.source.path, dict.fromkeys([*self.names, *filter(None, [self.votes])]))
         return sources.single(self.source.path)
@@ -41,7 +41,7 @@ class Format:
         return sum(self.source.sizes[name] for name in self.names)
 
     def read(self, advance: Callable[[int], None]) -> tuple[Rows, np.ndarray | None]:
-        """Return the rows, without those of classes that are not asked for, and the FER+ table (or None)."""
+        """Return the rows of the requested classes, and the FER+ table or None."""
         self.reading.advance = advance
         rows = self.reader(self.source, self.parts, self.reading)
         if self.votes is None:
@@ -52,7 +52,7 @@ class Format:
 
 
 def recognize(source: sources.Source, options: Options) -> Format:
-    """Return the one data set that `source` holds.
+    """Return the one data set in `source`.
 
     Raises:
         InputError: if there is none, or several.

@@ -1,4 +1,4 @@
-"""Encoded images of faces to grey 48 x 48 pixels, whatever their format, size and bit depth."""
+"""Decodes face images of any format, size and bit depth to grey 48 x 48 pixels."""
 
 import collections
 import io
@@ -18,14 +18,14 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 PIXELS = SIDE * SIDE
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 LARGEST_CROP = 2048 * 2048  # pixels
-LARGEST_PHOTOGRAPH = 40_000_000  # pixels, where a list gives the box of the face
+LARGEST_PHOTOGRAPH = 40_000_000  # pixels, if a list gives the box of the face
 TILE_TAGS = (322, 323)  # TileWidth and TileLength of TIFF
 LARGEST_FILE = 16 << 20  # bytes of an image file
 MOST_DAMAGED = 0.01  # of all images
 
 
 class Damaged(InputError):
-    """One image that cannot be used, for a `reason` that is the same for others like it."""
+    """One image that cannot be used; `reason` is equal for all images with the same problem."""
 
     def __init__(self, reason: str, place: str, detail: str) -> None:
         super().__init__(f"{place} {detail}")
@@ -33,13 +33,13 @@ class Damaged(InputError):
 
 
 class Stack:
-    """The images of a data set, one by one; those that cannot be used are counted, deep ones wait for the others.
+    """Collects the images of a data set. It counts unusable ones and converts deep ones at the end.
 
     Args:
-        skipped: where images that cannot be used are counted.
-        depth: bits of integer images of more than 8 bits, None for what their headers or their values say.
+        skipped: counts unusable images.
+        depth: bit depth of integer images of more than 8 bits; None for that of their headers or values.
 
-    `first_damage` is the message about the first image that could not be used.
+    `first_damage` is the message on the first unusable image.
     """
 
     def __init__(self, skipped: Skipped, depth: int | None = None) -> None:
@@ -78,10 +78,10 @@ class Stack:
         self.add(values)
 
     def finish(self) -> tuple[np.ndarray, list[str]]:
-        """Return uint8 `(n, 2304)` and a sentence for each thing that was done to the images.
+        """Return uint8 `(n, 2304)` and a sentence for each change of the images.
 
         Raises:
-            InputError: if there is no image, or more than 1 % could not be used.
+            InputError: if there is no image, or more than 1 % are unusable.
         """
         if self._damaged > MOST_DAMAGED * self.count:
             total = self.count + self._damaged
@@ -143,7 +143,7 @@ def decode(data: bytes, place: str, box: Box | None = None) -> tuple[np.ndarray,
         raise
     except InputError as error:
         raise Damaged("values that are not 8 to 16 bits", place, f"cannot be read: {error}") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+    except Exception as error:  # Pillow's readers raise many kinds of errors on damaged files
         reason = first_line(error)[:200]
         raise Damaged(
             "not a readable image", place, f"is not a readable image ({', '.join(FORMATS)}): {reason}."
@@ -166,7 +166,7 @@ def _check_size(image: Any, place: str, box: Box | None) -> None:
 
 
 def _to_grey(image: Any, place: str) -> tuple[Image.Image, int | None]:
-    """Return `image` in mode L and None; or in mode F with its integer values, and the bits its header gives."""
+    """Return `image` in mode L and None, or in mode F with its integer values and the bits in its header."""
     if image.mode == "L":
         return image, None
     if image.mode.startswith("I"):
@@ -178,7 +178,7 @@ def _to_grey(image: Any, place: str) -> tuple[Image.Image, int | None]:
     bits = image_bits.header_bits(image) if deep else None
     turned = "exif" in image.info and image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     grey = (ImageOps.exif_transpose(image) if turned else image).convert("L")
-    # Of colours with 16 bits Pillow keeps the upper 8, which are almost empty in a file of 8 to 12 bits.
+    # Pillow keeps the upper 8 of 16 bits per colour, which are almost empty in a file of 8 to 12 bits.
     if deep and not image_bits.fills_sixteen(bits, int(np.asarray(grey).max())):
         raise Damaged(
             "16-bit colour that is not filled",
@@ -193,7 +193,7 @@ def _filter(image: Image.Image) -> Image.Resampling:
 
 
 def _square(box: Box, size: tuple[int, int], place: str) -> Box:
-    """Return the square by the longer side around `box`, moved into the picture."""
+    """Return the square around `box` with its longer side, moved into the picture."""
     left, top, right, bottom = box
     width, height = size
     side = min(max(right - left, bottom - top), width, height)

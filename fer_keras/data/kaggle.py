@@ -1,4 +1,4 @@
-"""Getting FER-2013 from Kaggle, with the user's own login. Needs kagglehub."""
+"""Downloads FER-2013 from Kaggle with the user's login. Needs kagglehub."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ def fetch() -> pathlib.Path:
 
     Raises:
         InputError: if kagglehub is not installed or Kaggle refuses (no login, rules not accepted, no network); the
-            message says in two lines how to get the data by hand.
+            message says how to get the data manually.
     """
     home = fetched()
     if home.exists():
@@ -33,14 +33,14 @@ def fetch() -> pathlib.Path:
         raise InputError(f"Fetching needs kagglehub: pip install 'fer-keras[fetch]'.\n{BY_HAND}") from error
     try:
         downloaded = kagglehub.competition_download(COMPETITION)
-    except Exception as error:  # kagglehub lets through what its HTTP library raises; it has no class of its own.
+    except Exception as error:  # kagglehub has no error class and passes on those of its HTTP library
         raise InputError(f"Kaggle gave no data: {error}\n{BY_HAND}") from error
     keep(pathlib.Path(downloaded), home)
     return home
 
 
 def keep(downloaded: pathlib.Path, home: pathlib.Path) -> None:
-    """Copy the files of the best form in `downloaded` to `home`, whole or not at all."""
+    """Copy the files of the recognized data set in `downloaded` to `home`, atomically."""
     with sources.reading(downloaded):
         files = formats.recognize(sources.Folder(downloaded), Options()).files()
     try:

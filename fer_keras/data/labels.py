@@ -1,4 +1,4 @@
-"""The classes of a data set: FER-2013's seven, names that the caller gives, or the set's own."""
+"""The classes of a data set: FER-2013's seven, given names, or the set's own."""
 
 import re
 import unicodedata
@@ -17,14 +17,14 @@ HOW = "To use a data set's own classes, give classes='own' (--classes own) or th
 
 
 class Labels:
-    """Turns the labels of a data set into class codes and counts the images of classes that are not asked for.
+    """Converts the labels of a data set to class codes, and counts images of classes that were not requested.
 
     Args:
-        classes: None for `EMOTIONS`; `"own"` for every name that the data set uses; or the names themselves:
-            emotions match under any of their aliases, and images of other classes are left out.
+        classes: None for `EMOTIONS`; `"own"` for all names in the data set; or names: emotions match under any
+            alias, and images of other classes are skipped.
         codes: key of `fer_keras.data.aliases.CODES`, the meaning of whole numbers. Default: `"fer2013"` in
-            columns; numbered folders need it.
-        skipped: where images that are left out are counted.
+            columns; required for numbered folders.
+        skipped: counts skipped images.
 
     Raises:
         InputError: if the names are not 2 to 50 different ones of at most 64 characters, or `codes` is unknown.
@@ -45,7 +45,7 @@ class Labels:
         self._shown = dict(enumerate(self.names))
 
     def find(self, word: str) -> int | None:
-        """Return the code of a class name, `LEFT_OUT` for a class that is not asked for, or None if unknown."""
+        """Return the code of a class name, `LEFT_OUT` for a class that was not requested, or None if unknown."""
         word = word.strip()
         if self.own and word:
             new = self._known.setdefault(_key(word), len(self._known))
@@ -78,7 +78,7 @@ class Labels:
         return code
 
     def skip(self, name: str, example: str, count: int = 1) -> None:
-        """Count images of a class that is not asked for."""
+        """Count images of a class that was not requested."""
         self.skipped.add(f"class {emotion_name(name)!r} is not among the classes", example, count)
 
     def finish(self, labels: list[int]) -> tuple[list[int], tuple[str, ...]]:
@@ -93,7 +93,7 @@ class Labels:
 
 
 def _key(name: str) -> str:
-    """Return what equal names share: letter case and the encoding of accents differ between systems."""
+    """Return a key of a name that is independent of letter case and of the encoding of accents."""
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
@@ -102,7 +102,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def check_names(names: Sequence[str], what: str) -> None:
-    """Refuse class names that are not 2 to 50 different ones of 1 to 64 characters."""
+    """Refuse class names unless they are 2 to 50 different ones of 1 to 64 characters."""
     fits = all(isinstance(name, str) and 0 < len(name.strip()) and len(name) <= LONGEST_NAME for name in names)
     if not (fits and 2 <= len(names) <= MOST_CLASSES and len(set(map(_key, names))) == len(names)):
         shown = ", ".join(str(name)[:LONGEST_NAME] for name in names[:5])

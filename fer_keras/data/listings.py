@@ -1,4 +1,4 @@
-"""Face sets whose labels stand in a list or in file names: RAF-DB, AffectNet, ExpW and JAFFE."""
+"""Face sets with labels in a list or in file names: RAF-DB, AffectNet, ExpW and JAFFE."""
 
 import io
 import pathlib
@@ -35,13 +35,13 @@ JAFFE_CLASSES = {
 
 
 def find(source: Source, heads: dict[str, bytes], reading: Reading) -> tuple[list[Picture], list[str]]:
-    """Return the pictures of a listed face set and the list files that name them; two empty lists for none.
+    """Return the pictures of a listed face set and its list files; two empty lists if there is none.
 
-    - RAF-DB, basic (Li et al. 2017): `list_patition_label.txt`; the aligned images where they are there.
+    - RAF-DB, basic (Li et al. 2017): `list_patition_label.txt`; the aligned images if available.
     - AffectNet (Mollahosseini et al. 2017, arXiv:1708.03985): `training.csv` and `validation.csv`, each face cut
       out by its box; or, as its smaller version is served, `train_set|val_set/images/N.jpg` with the label in
       `annotations/N_exp.npy`.
-    - ExpW (Zhang et al. 2015): `label.lst`, each face cut out by its box; no splits.
+    - ExpW (Zhang et al. 2015): `label.lst`, faces are cropped by their boxes; no splits.
     - JAFFE (Lyons et al. 1998): `KA.AN1.39.tiff`; no splits.
     """
     lists = {
@@ -73,7 +73,7 @@ def _match(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
 
 
 def _listed(source: Source, names: list[str], reader: Reader, reading: Reading) -> list[Picture]:
-    """Return the pictures that a reader of lists yields; rows without a file and files without a row count."""
+    """Return the pictures that a list reader yields; count rows without a file and files without a row."""
     pictures, listed = [], set()
     files = _Files(source)
     for name, file in source.stream(names):
@@ -114,7 +114,7 @@ class _Files:
             self.by_end.setdefault("/".join(path.parts[-2:]), name)
 
     def find(self, wanted: str | Sequence[str]) -> str | None:
-        """Return the name of the file whose path ends with the first of `wanted` (a path or several), or None."""
+        """Return the file whose path ends with `wanted`, a path or several in order of preference, or None."""
         options = [wanted] if isinstance(wanted, str) else wanted
         return next((self.by_end[option] for option in options if option in self.by_end), None)
 

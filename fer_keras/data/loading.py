@@ -1,4 +1,4 @@
-"""Where the data is looked for, and the way from there to `Faces`."""
+"""Finds the data and reads it into `Faces`."""
 
 import dataclasses
 import logging
@@ -54,22 +54,22 @@ def load(
             the user's cache, else the synthetic faces, with a warning.
         labels: `"original"`, or with FER+ votes `"fer+"`, `"fer+8"`, `"majority"` or `"soft"`; see
             `fer_keras.data.votes.relabel`.
-        votes: path of FER+'s `fer2013new.csv`. Default: the one beside the data, if there is one.
-        classes: None for FER-2013's seven, of which images of other known emotions are left out and counted;
-            `"own"` for the data set's own 2 to 50 names of folders or labels; or the names to read, in order.
-        label_codes: what whole numbers stand for, as labels or folder names: `"fer2013"`, `"ferplus"`, `"raf-db"`
-            or `"affectnet"`. Default: FER-2013's in columns; numbered folders need it unless they are RAF-DB's.
-        bit_depth: 8 to 16, the bits that hold the values of images of more than 8 bits. Default: what their
-            headers give, else the smallest depth that holds the largest value of all.
+        votes: path of FER+'s `fer2013new.csv`. Default: the one next to the data, if it exists.
+        classes: None for FER-2013's seven; images of other known emotions are skipped and counted. `"own"` for the
+            2 to 50 names of folders or labels in the data set; or the names to read, in order.
+        label_codes: meaning of whole numbers as labels or folder names: `"fer2013"`, `"ferplus"`, `"raf-db"` or
+            `"affectnet"`. Default: FER-2013's in columns; required for numbered folders except RAF-DB's.
+        bit_depth: 8 to 16, bit depth of the values in images of more than 8 bits. Default: from their headers,
+            else the smallest depth that holds the largest value of all.
         progress: whether to show a progress bar on stderr, if that is a terminal.
 
     Returns:
-        `Faces` in the order of the CSV. Files are parsed once and kept in the user's cache by their content. What
-        was not read is logged and stands in `skipped`, choices such as a bit depth in `notes`.
+        `Faces` in the order of the CSV. Files are parsed once and cached by content in the user's cache. Skipped
+        images are logged and listed in `skipped`, choices such as a bit depth in `notes`.
 
     Raises:
-        InputError: if the data is not there, not a face set or malformed; names the file and the line. If what
-            would be left out could be a whole split or class.
+        InputError: if the data does not exist, is no face set or is malformed (the message names file and line),
+            or if a whole split or class could be missed.
     """
     if isinstance(path, FaceSet):
         classes = classes if path.classes is None else path.classes
@@ -115,12 +115,12 @@ def locate(path: str | os.PathLike | None = None) -> pathlib.Path | None:
 
 
 def fetched() -> pathlib.Path:
-    """Return the folder in the user's cache where `fetch` puts the data."""
+    """Return the folder in the user's cache to which `fetch` downloads the data."""
     return cache.home() / "fer2013"
 
 
 def _read(path: pathlib.Path, options: Options, progress: bool) -> Faces:
-    """Return the `Faces` at the `Path`, from the cache where the same content was parsed before."""
+    """Return the `Faces` at the `Path`, from the cache if the same content was parsed before."""
     with sources.reading(path):
         found = formats.recognize(sources.Folder(path), options) if path.is_dir() else None
         key = cache.key(
@@ -149,7 +149,7 @@ def _read(path: pathlib.Path, options: Options, progress: bool) -> Faces:
 
 
 def _entry(rows: Rows, table: np.ndarray | None, reading: Reading) -> cache.Entry:
-    """Return the cache entry of what was read: `rows` in the classes of `reading`, and the FER+ table or None."""
+    """Return the cache entry of `rows`, in the classes of `reading`, and of the FER+ table or None."""
     rows = rows.asked_for()
     labels, class_names = reading.labels.finish(list(rows.labels))
     faces = make_faces(rows.images, labels, rows.usages, "", class_names)
@@ -175,5 +175,5 @@ def _votes_beside(path: pathlib.Path, table: np.ndarray | None, usages: np.ndarr
     try:
         return align(table, usages, FILE)
     except InputError as error:
-        log.warning("The FER+ votes beside %s are left out: %s", path, error)
+        log.warning("The FER+ votes next to %s are ignored: %s", path, error)
         return None

@@ -1,4 +1,4 @@
-"""FER-2013 as parquet, the way Hugging Face data sets hold it: image and label columns. Needs pyarrow."""
+"""FER-2013 as parquet in the format of Hugging Face: image and label columns. Needs pyarrow."""
 
 import json
 import pathlib
@@ -64,7 +64,7 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
             with _on_disk(source, name, file) as local:
                 schema = pyarrow.parquet.read_metadata(local).schema
                 columns = [schema.column(i) for i in range(len(schema))]
-                # A dictionary stays one: a file can refer to one large value from every row.
+                # Dictionaries are not expanded: every row of a file could refer to one large value.
                 repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
                 table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
                 tables[name] = _read_table(table, where, parts[name], reading)
@@ -75,7 +75,7 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
 
 
 def _on_disk(source: Source, name: str, file: IO[bytes]) -> IO[bytes]:
-    """Return the file itself, or that of an archive in a temporary file, which pyarrow reads in pieces."""
+    """Return the file, or a temporary copy of one in an archive, since pyarrow needs random access."""
     if isinstance(source, Folder):
         return open_file(source.path / name)
     copy = tempfile.TemporaryFile()
@@ -108,7 +108,7 @@ def _read_table(table: Any, where: str, usage: int, reading: Reading) -> Rows:
 
 
 def _value(scalar: Any, place: str) -> Any:
-    """Return what one cell of the image column holds; a list of far more numbers than an image has is refused."""
+    """Return the content of a cell of the image column; lists much longer than an image are refused."""
     values: Any = getattr(scalar, "values", None)  # of a list: an Arrow array
     if hasattr(values, "nbytes") and values.nbytes > LARGEST_LIST:
         raise InputError(f"{place} has no image of {SIDE} x {SIDE} pixels but a list of {values.nbytes:,} bytes.")
@@ -120,7 +120,7 @@ def _no_rows(where: str) -> NoReturn:
 
 
 def _check_size(metadata: Any, where: str) -> None:
-    """Refuse row groups that are very large by their own account."""
+    """Refuse row groups with a very large declared size."""
     for i in range(metadata.num_row_groups):
         group = metadata.row_group(i)
         chunks = [group.column(c) for c in range(group.num_columns)]
@@ -133,7 +133,7 @@ def _check_size(metadata: Any, where: str) -> None:
 
 
 def _column(names: list[str], wanted: Sequence[str], where: str | None = None) -> str | None:
-    """Return the column that is named like the first of `wanted` that is there; None if it may be missing."""
+    """Return the column with the first available name of `wanted`; None if it is missing and optional."""
     found = [name for want in wanted for name in names if name.strip().lower() == want]
     if not found and where:
         raise InputError(f"{where} has the columns {', '.join(names)}; expected one named {' or '.join(wanted)}.")
@@ -147,7 +147,7 @@ def _column(names: list[str], wanted: Sequence[str], where: str | None = None) -
 
 
 def _class_names(schema: Any, label: str) -> list[str] | None:
-    """Return what the integers of the label column stand for: Hugging Face's own list of names, or None."""
+    """Return the names of the integers in the label column from Hugging Face's metadata, or None."""
     try:
         names = json.loads(schema.metadata[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, TypeError, ValueError, RecursionError):  # no such list, or something else in its place

@@ -1,4 +1,4 @@
-"""Quality checks: what makes figures on a split of the data doubtful or useless."""
+"""Quality checks for problems that make figures on a split unreliable or useless."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,16 +9,15 @@ from fer_keras.data.faces import Faces, fingerprints
 
 
 def quality_checks(parts: Mapping[str, Faces]) -> list[str]:
-    """Return a sentence for each thing that makes a figure on one of the splits doubtful.
+    """Return a sentence for each problem that makes figures on a split unreliable.
 
-    These are classes without an image, and images of which an exact copy is in an earlier split.
+    These are classes without an image, and images with an exact copy in an earlier split.
 
     Args:
         parts: {name: `Faces`} as `split` returns it: train, validation, test.
 
     Raises:
-        InputError: if a label is outside the class names, or every image of a split has a copy in an earlier one:
-            then it is that split again.
+        InputError: if a label is outside the class names, or every image of a split has a copy in an earlier one.
     """
     sentences: list[str] = []
     seen: dict[str, np.ndarray] = {}

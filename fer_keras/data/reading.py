@@ -1,4 +1,4 @@
-"""What every reader gets and gives: how to read a data set, what was not read, and the rows that were."""
+"""The input and output of readers: options, skipped images, rows."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ class Options:
 
 
 class Reading:
-    """One reading of a data set: its options, its labels, and what there is to say about it.
+    """One reading of a data set: its options, its labels and its notes.
 
     Args:
         options: `Options`.
-        skipped: what the source has passed over so far.
+        skipped: what the source has skipped so far.
     """
 
     def __init__(self, options: Options, skipped: Skipped) -> None:
@@ -36,13 +36,13 @@ class Reading:
 
 @dataclasses.dataclass
 class Rows:
-    """What a reader found, one row per image.
+    """The result of a reader, one row per image.
 
     Args:
         images: uint8 of 2,304 values per row.
-        labels: class codes by `Labels`; -1 without a label, `LEFT_OUT` for a class that is not asked for.
+        labels: class codes by `Labels`; -1 without a label, `LEFT_OUT` for a class that was not requested.
         usages: codes of `USAGES`, -1 for none.
-        names: the file of each image inside the source, or None where images have no files of their own.
+        names: the file of each image inside the source, or None if images are not files.
     """
 
     images: np.ndarray
@@ -51,7 +51,7 @@ class Rows:
     names: Sequence[str] | None = None
 
     def asked_for(self) -> "Rows":
-        """Return the rows without those of classes that are not asked for."""
+        """Return the rows of the requested classes."""
         kept = np.asarray(self.labels) != LEFT_OUT
         if kept.all():
             return self

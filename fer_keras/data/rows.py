@@ -9,9 +9,9 @@ CHUNK = 1024  # rows
 
 
 class Rows:
-    """Some rows of an array in memory or in a file. Indexing copies only the rows that are asked for.
+    """Some rows of an array in memory or in a file. Indexing copies only the selected rows.
 
-    `np.asarray` and an index of several axes copy all rows.
+    `np.asarray` and an index over several axes copy all rows.
 
     Args:
         array: `(n, ...)`.

@@ -1,4 +1,4 @@
-"""What of a data set was not read, counted by reason."""
+"""Images of a data set that were not read, counted by reason."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ class Skipped(dict[str, dict]):
 
 
 def skipped_text(skipped: Mapping[str, Mapping]) -> str:
-    """Return one line that names every reason with its count and an example, "" where nothing was skipped."""
+    """Return one line with every reason, its count and an example; "" if nothing was skipped."""
     if not skipped:
         return ""
     reasons = (f"{entry['images']:,} ({reason}; such as {entry['example']})" for reason, entry in skipped.items())

@@ -1,6 +1,6 @@
-"""Files to read from: a folder, a zip or a tar archive behind the same two things, `sizes` and `stream`.
+"""Files to read from: a folder, a zip or a tar archive, each with `sizes` and `stream`.
 
-Archives are read in place and never unpacked: nothing in them reaches the disk.
+Archives are read in place and never unpacked to disk.
 """
 
 import bz2
@@ -44,7 +44,7 @@ class Folder:
     def stream(self, names: Iterable[str]) -> Generator[tuple[str, IO[bytes]]]:
         """Yield each of `names` with its open binary file, in the cheapest order for this source."""
         for name in names:
-            if not self.sizes[name]:  # files of /proc and the like have no size and may never end
+            if not self.sizes[name]:  # files such as those in /proc have no size and may be endless
                 yield name, io.BytesIO()
                 continue
             if self.sizes[name] > LARGEST_FILE:
@@ -82,7 +82,7 @@ class Zip:
 
 
 class Tar:
-    """The files of a tar archive, compressed or not, always read front to back: gzip cannot step backwards."""
+    """The files of a tar archive, compressed or not, always read sequentially: gzip cannot seek backwards."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = pathlib.Path(path)
@@ -106,9 +106,9 @@ Source = Folder | Zip | Tar
 
 
 class Forward(io.RawIOBase):
-    """A binary file that is read front to back, at most `LARGEST_READ` bytes at once.
+    """A binary file that is read sequentially, at most `LARGEST_READ` bytes at once.
 
-    `tarfile` reads a long name or a pax header whole, and the archive itself gives their size.
+    `tarfile` reads a long name or a pax header at once, and the archive declares their size.
     """
 
     def __init__(self, file: BinaryIO, path: pathlib.Path) -> None:
@@ -144,7 +144,7 @@ class Forward(io.RawIOBase):
 
 
 class Xz(io.RawIOBase):
-    """The content of an xz file, with a limit on the memory that its dictionary takes."""
+    """The content of an xz file, with limited memory for its dictionary."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.decoder = file, lzma.LZMADecompressor(memlimit=XZ_MEMORY)
@@ -169,7 +169,7 @@ class Xz(io.RawIOBase):
 
 @contextlib.contextmanager
 def open_tar(path: pathlib.Path) -> Iterator[tarfile.TarFile]:
-    """Yield the `TarFile` at `path`, read front to back and with bounded memory."""
+    """Yield the `TarFile` at `path`, read sequentially with bounded memory."""
     with open_file(path) as packed:
         file: Any = packed
         head = packed.peek(6)[:6]
@@ -184,7 +184,7 @@ def open_tar(path: pathlib.Path) -> Iterator[tarfile.TarFile]:
 
 
 def open_file(path: str | os.PathLike) -> io.BufferedReader:
-    """Return the regular file at `path`, open for reading; a pipe or a device is refused and never waited for."""
+    """Return the regular file at `path`, open for reading; pipes and devices are refused without waiting."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -193,7 +193,7 @@ def open_file(path: str | os.PathLike) -> io.BufferedReader:
 
 
 def open_source(path: pathlib.Path) -> Source:
-    """Return the `Folder`, `Zip` or `Tar` at `path`, by its content; any other file is a folder of one."""
+    """Return the `Folder`, `Zip` or `Tar` at `path` by its content; any other file is a folder of one."""
     if path.is_dir():
         return Folder(path)
     kind = archive_kind(path)
@@ -201,12 +201,12 @@ def open_source(path: pathlib.Path) -> Source:
 
 
 def single(path: pathlib.Path) -> Folder:
-    """Return the file at `path` as a source of one file, whatever it is."""
+    """Return the file at `path`, of any kind, as a source of one file."""
     return Folder(path.parent, [path.name])
 
 
 def archive_kind(path: pathlib.Path) -> type[Zip] | type[Tar] | None:
-    """Return the class that reads the archive at `path`, or None if it is none."""
+    """Return the class that reads the archive at `path`, or None if it is not an archive."""
     if not path.stat().st_size:
         return None
     with open_file(path) as file:
@@ -218,7 +218,7 @@ def archive_kind(path: pathlib.Path) -> type[Zip] | type[Tar] | None:
 
 
 def heads(source: Source) -> dict[str, bytes]:
-    """Return the first bytes of every file of `source` that is not a picture by its name."""
+    """Return the first bytes of every file of `source` without a picture's suffix."""
     names = [name for name in source.sizes if not is_picture(name)]
     return {name: file.read(HEAD) for name, file in source.stream(names)}
 
@@ -229,7 +229,7 @@ def is_picture(name: str) -> bool:
 
 
 def whole_path(source: Source, name: object) -> str:
-    """Return where a file of `source` lies, for messages."""
+    """Return the full path of a file of `source`, for messages."""
     return str(source.path / str(name))
 
 
@@ -237,7 +237,7 @@ def walk(folder: pathlib.Path, skipped: Skipped) -> list[str]:
     """Return the names of the regular files below `folder`, links followed, in alphabetical order.
 
     Raises:
-        InputError: if a link leads to a folder that is read anyway, which would give its images twice or for ever;
+        InputError: if a link leads to a folder that is already read, which would repeat its images or never end;
             or if there are too many files.
     """
     names: list[str] = []
@@ -272,12 +272,12 @@ def refuse(error: OSError) -> NoReturn:
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder is one that systems hide or add to archives."""
+    """Return whether a file or folder is hidden, or added to archives by the operating system."""
     return name.startswith(".") or name == "__MACOSX"
 
 
 def note_hidden(name: str, path: object, skipped: Skipped) -> None:
-    if name.lower().endswith(PICTURES) and not name.startswith("._"):  # macOS keeps its own notes under "._NAME"
+    if name.lower().endswith(PICTURES) and not name.startswith("._"):  # macOS stores metadata in "._NAME"
         skipped.add("hidden file", path)
 
 
@@ -305,7 +305,7 @@ def checked(path: pathlib.Path, members: Iterable[tuple[str, int]], skipped: Ski
 
 
 def normal_name(name: str) -> str:
-    """Return an archive's name for a file the way it would read on disk: "./train/x" is "train/x"."""
+    """Return a file name in an archive as a relative path on disk: "./train/x" is "train/x"."""
     return pathlib.PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
@@ -321,7 +321,7 @@ def is_file(path: pathlib.Path, member: tarfile.TarInfo) -> bool:
 
 @contextlib.contextmanager
 def reading(path: object) -> Iterator[None]:
-    """Turn what goes wrong while the user's files at `path` are read into an `InputError`."""
+    """Within the block, convert errors in reading the user's files at `path` to `InputError`."""
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:

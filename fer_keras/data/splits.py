@@ -1,4 +1,4 @@
-"""Training, validation and test images; exact copies stay on one side of a split that is drawn here."""
+"""Training, validation and test splits; random splits keep exact copies on one side."""
 
 from collections.abc import Mapping
 
@@ -11,23 +11,22 @@ from fer_keras.data.rows import select
 
 
 def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Faces]:
-    """Return `{"train": Faces, "validation": Faces, "test": Faces}`; unlabelled images are in none.
+    """Return `{"train": Faces, "validation": Faces, "test": Faces}`; unlabelled images are in none of them.
 
-    - Training, PublicTest and PrivateTest: the official split, validation is PublicTest, test is PrivateTest.
-    - Training and one labelled test usage: that is the test, validation a stratified tenth of Training.
-    - Anything else: all images, stratified 80/10/10.
+    - Training, PublicTest and PrivateTest: the official split; validation is PublicTest, test is PrivateTest.
+    - Training and one labelled test usage: that is test, validation is a stratified tenth of Training.
+    - Otherwise all images are split 80/10/10, stratified.
 
-    Exact duplicates stand on one side of a split drawn here; an official split is kept as it is (`leak_free`).
+    Random splits keep exact duplicates on one side; an official split is not changed (see `leak_free`).
 
     Args:
         faces: `Faces`.
-        seed: int, of the draw. Equal data and seed give equal splits.
-        merged: have half of the validation images in `"train"`, where nothing is left to choose, and the others in
-            `"calibration"`, each different image once and none of which an exact copy is in `"train"`; then there
-            is no `"validation"`.
+        seed: of random splits. Equal data and seed give equal splits.
+        merged: for final training: add half of the validation images to `"train"` and return the others, without
+            duplicates and exact copies of training images, as `"calibration"` instead of `"validation"`.
 
     Raises:
-        InputError: if a side would be empty.
+        InputError: if a split would be empty.
     """
     labelled = faces.labels >= 0
     codes = set(np.unique(faces.usages[labelled]).tolist())
@@ -58,8 +57,8 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
 def draw(faces: Faces, rows: np.ndarray, seed: int, parts: int) -> list[np.ndarray]:
     """Return `rows` as 1 + `parts` sorted index arrays: the rest, and a stratified tenth for each part.
 
-    Different images are put in order of their labels, at random within each; every tenth of that row goes to one
-    part. So each class gives its tenth to within one image, and a class with a single image stays in the rest.
+    Different images are ordered by label, at random within each label, and every tenth goes to one part. So each
+    class contributes a tenth to within one image, and a class with a single image stays in the rest.
     """
     turns, first, group = _turns(faces, rows, seed)
     labels = faces.labels[rows][first]
@@ -71,9 +70,9 @@ def draw(faces: Faces, rows: np.ndarray, seed: int, parts: int) -> list[np.ndarr
 
 
 def _turns(faces: Faces, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the place of each different image in the order of their labels, at random within each, 0 the first.
+    """Return the position of each different image, ordered by label and at random within each label.
 
-    Also the index in `rows` of the first copy of each image, and for each of `rows` the number of its image.
+    Also return the index in `rows` of the first copy of each image, and the image number of each of `rows`.
     """
     _, first, group = np.unique(fingerprints(select(faces.images, rows)), return_index=True, return_inverse=True)
     labels = faces.labels[rows][first]
@@ -84,7 +83,7 @@ def _turns(faces: Faces, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.nd
 
 
 def _halves(faces: Faces, train: np.ndarray, validation: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return half of `validation` to train on, with its copies, and the rest to calibrate on, without copies."""
+    """Return half of `validation` for training, with its copies, and the rest for calibration, without copies."""
     turns, first, group = _turns(faces, validation, seed)
     held_out = np.isin(np.arange(len(validation)), first) & (turns % 2 == 1)[group]
     held_out[held_out] = leak_free(faces.take(validation[held_out]), faces.take(train))
@@ -92,10 +91,11 @@ def _halves(faces: Faces, train: np.ndarray, validation: np.ndarray, seed: int) 
 
 
 def deduplicate(parts: Mapping[str, Faces]) -> tuple[dict[str, Faces], dict[str, int]]:
-    """Return `parts` without training images that are copies or contradict each other, and how many those are.
+    """Return `parts` without copies and contradictions among the training images, and the number of these.
 
-    Each image is counted for the first that holds: `"in_other_splits"`, an exact copy stands in another split;
-    `"conflicting"`, its exact copies in training carry different labels; `"copies"`, an earlier one is equal.
+    Each image is counted once, for the first reason that applies: `"in_other_splits"`, an exact copy is in another
+    split; `"conflicting"`, its exact copies in training have different labels; `"copies"`, it equals an earlier
+    image.
 
     Args:
         parts: as `split` returns them.
@@ -127,7 +127,7 @@ def deduplicate(parts: Mapping[str, Faces]) -> tuple[dict[str, Faces], dict[str,
 
 
 def leak_free(test: Faces, *seen: Faces) -> np.ndarray:
-    """Return bool `(n,)`: False where an exact copy of the test image stands in one of `seen`.
+    """Return bool `(n,)`: False for test images with an exact copy in one of `seen`.
 
     About 8 % of each official test set of FER-2013 are copies of Training images.
     """

@@ -1,8 +1,8 @@
 """Synthetic faces: a stand-in for FER-2013 when it is missing, generated from a seed.
 
-About forty random numbers describe a face: the effect of the emotion on brows, eyes and mouth, and what is
-independent of it (person, pose, light, camera). Shapes are signed distance functions on the pixel grid, so pose is
-a change of coordinates, edges are antialiased, and a batch of faces is drawn at once.
+About forty random numbers describe a face: the effect of the emotion on brows, eyes and mouth, and independent
+properties (person, pose, light, camera). Shapes are signed distance functions on the pixel grid. So a pose is a
+change of coordinates, edges are antialiased, and a batch of faces is rendered at once.
 """
 
 import dataclasses
@@ -44,7 +44,7 @@ def faces(seed: int = 0) -> Faces:
 def draw(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return uint8 images `(count, 48, 48, 1)` and int64 labels `(count,)`, balanced and shuffled.
 
-    Another `count` gives other faces, also for the same seed: the labels are shuffled over all.
+    Another `count` gives other faces, even with the same seed, because the labels are shuffled together.
     """
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(count) % len(EMOTIONS))

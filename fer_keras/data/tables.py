@@ -1,4 +1,4 @@
-"""FER-2013 as CSV: one file with `Usage`, or a file per split without it."""
+"""FER-2013 as CSV: one file with `Usage`, or one file per split without it."""
 
 import collections
 import contextlib
@@ -38,7 +38,7 @@ class Dialect(NamedTuple):
 
 
 def dialect(head: bytes) -> Dialect:
-    """Return the `Dialect` of a CSV by its first bytes."""
+    """Return the `Dialect` of a CSV from its first bytes."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     else:  # without a mark, the zero bytes of ASCII letters show the order
@@ -51,7 +51,7 @@ def dialect(head: bytes) -> Dialect:
 
 
 def columns(head: bytes) -> tuple[str, ...]:
-    """Return the column names in the first bytes of a CSV, stripped and in lower case, or () if it is none."""
+    """Return the column names in the first bytes of a CSV, stripped and in lower case, or () if it is no CSV."""
     how = dialect(head)
     text = head.decode(how.encoding, errors="ignore").splitlines()[how.has_separator_line :]
     try:
@@ -124,14 +124,14 @@ def _parts(source: Source, names: list[str], headers: Mapping[str, tuple[str, ..
 def read(source: Source, parts: Mapping[str, int | None], reading: Reading) -> Rows:
     """Return the rows of the CSVs in `parts`, as `find` gave it."""
     tables = {}
-    with contextlib.closing(source.stream(parts)) as files:  # a row that is refused must not leave its file open
+    with contextlib.closing(source.stream(parts)) as files:  # an invalid row must not leave the file open
         for name, file in files:
             tables[name] = _read_table(file, whole_path(source, name), parts[name], reading)
     return joined([tables[name] for name in parts])
 
 
 def joined(tables: list[Rows]) -> Rows:
-    """Return the rows of all `tables`; those of a single one are not copied."""
+    """Return the rows of all `tables`; a single table is not copied."""
     if len(tables) == 1:
         return tables[0]
     labels = [label for table in tables for label in table.labels]
@@ -142,7 +142,7 @@ def joined(tables: list[Rows]) -> Rows:
 def _read_table(file: IO[bytes], where: str, usage: int | None, reading: Reading) -> Rows:
     pixels, labels, words = bytearray(), [], []
     with warnings.catch_warnings():
-        # Older NumPy only warns of text that is no number and returns what stands before it.
+        # Older NumPy only warns about text that is not a number, and returns the values before it.
         warnings.simplefilter("error", DeprecationWarning)
         for place, row in rows(file, where, reading.advance, needed=("emotion", "pixels", "usage")):
             pixels += parse_pixels(row["pixels"], place).tobytes()
@@ -168,7 +168,7 @@ def _read_table(file: IO[bytes], where: str, usage: int | None, reading: Reading
 
 
 def parse_usage(text: str, place: str) -> str:
-    """Return the name of a usage or a split as it stands, without spaces around it."""
+    """Return the name of a usage or a split without surrounding spaces."""
     word = text.strip()
     if split_code(word) is None:
         raise InputError(f"{place} has Usage {text[:20]!r}, expected one of: {', '.join(USAGES)}.")
@@ -202,7 +202,7 @@ def check_not_cut(counts: Mapping[str, int], where: str) -> None:
 
 
 class _Rejoined(io.RawIOBase):
-    """A binary file of which the first bytes were read already."""
+    """A binary file whose first bytes have already been read."""
 
     def __init__(self, head: bytes, file: IO[bytes]) -> None:
         self.head, self.file = head, file
@@ -226,7 +226,7 @@ def rows(
     """Yield the place ("PATH, line N") and `{column: text}` of every row of a CSV with a header.
 
     Raises:
-        InputError: if a line is no CSV or has too few or too many columns, or a `needed` column stands twice.
+        InputError: if a line is not CSV, has too few or too many columns, or a `needed` column is duplicated.
     """
     head = file.read(HEAD)
     how = dialect(head)
@@ -265,7 +265,7 @@ def lines(
     advance: Callable[[int], None] = lambda count: None,
     encoding: str = "utf-8-sig",
 ) -> Iterator[str]:
-    """Yield the lines of a text file, refusing endless ones."""
+    """Yield the lines of a text file; refuse overlong ones."""
     try:
         with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
             while line := text.readline(LONGEST_LINE):
@@ -280,7 +280,7 @@ def lines(
 
 
 def parse_pixels(text: str, place: str) -> np.ndarray:
-    """Return uint8 `(2304,)` of whole numbers with spaces or commas between them, in brackets or not."""
+    """Return uint8 `(2304,)` from whole numbers separated by spaces or commas, optionally in brackets."""
     if "," in text or "[" in text:
         text = text.strip(" []").replace(",", " ")
     try:

@@ -1,4 +1,4 @@
-"""FER+: ten people's votes on every image of FER-2013 (Barsoum et al., 2016, arXiv:1608.01041)."""
+"""FER+: votes of ten people on every image of FER-2013 (Barsoum et al. 2016, arXiv:1608.01041)."""
 
 import dataclasses
 import logging
@@ -20,7 +20,7 @@ FILE = "fer2013new.csv"
 COLUMNS = (
     "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "nf",
 )  # fmt: skip
-# The code of each column, -1 for those that are none of our seven; and the column of each code.
+# The code of each column, -1 if it is not one of the seven; and the column of each code.
 CODES = np.array([-1 if (code := emotion_code(column)) is None else code for column in COLUMNS])
 ORDER = [CODES.tolist().index(code) for code in range(len(EMOTIONS))]
 EIGHT = (*EMOTIONS, "contempt")
@@ -45,7 +45,7 @@ def read_table(file: IO[bytes], where: str | os.PathLike) -> np.ndarray:
     """Return int16 `(n, 11)`: the usage code and the ten votes of every row.
 
     Raises:
-        InputError: if a column is missing or a value is no usage or no count; names the line.
+        InputError: if a column is missing, or a value is not a usage or a count; the message names the line.
     """
     table, words = [], []
     for place, row in tables.rows(file, where, needed=("usage", *COLUMNS)):
@@ -65,10 +65,10 @@ def read_table(file: IO[bytes], where: str | os.PathLike) -> np.ndarray:
 def align(table: np.ndarray, usages: np.ndarray, where: str | os.PathLike) -> np.ndarray:
     """Return int16 `(n, 10)`, the votes of each image; zeros for images of a usage that FER+ does not have.
 
-    Both are in the order of `fer2013.csv` within each usage, so their counts must be equal.
+    Both have the order of `fer2013.csv` within each usage, so their counts must be equal.
 
     Raises:
-        InputError: if they are not.
+        InputError: if they differ.
     """
     votes = np.zeros((len(usages), len(COLUMNS)), np.int16)
     for code in np.unique(usages[usages >= 0]):
@@ -92,19 +92,19 @@ def column_of(name: str) -> int:
 
 
 def plurality(votes: np.ndarray) -> np.ndarray:
-    """Return int64 `(n,)`: the emotion with most of all ten kinds of votes, -1 for a tie or none of the seven."""
+    """Return int64 `(n,)`: the emotion with the most of all ten kinds of votes, -1 for a tie or other kinds."""
     most = votes.max(axis=1, keepdims=True)
     unique = (votes == most).sum(axis=1) == 1
     return np.where(unique, CODES[votes.argmax(axis=1)], -1)
 
 
 def majority(votes: np.ndarray, codes: np.ndarray = CODES) -> np.ndarray:
-    """Return int64 `(n,)`: the emotion of more than half of the votes, -1 for none of the seven (or eight).
+    """Return int64 `(n,)`: the emotion with more than half of the votes, -1 if it is none of the seven (or eight).
 
-    The rule that FER+'s authors evaluate by (Barsoum et al. 2016, https://github.com/microsoft/FERPlus): single
-    votes are dropped, and more than half of the rest must agree. Left out, of all 35,887 images, are 4,200 without
-    such a majority, 99 "unknown", 176 that are no face, and with seven classes the 148 of contempt: 24,941
-    Training, 3,186 PublicTest and 3,137 PrivateTest images stay, with eight classes 25,060, 3,199 and 3,153.
+    This is the evaluation rule of FER+'s authors (Barsoum et al. 2016, https://github.com/microsoft/FERPlus):
+    single votes are dropped, and more than half of the rest must agree. Of all 35,887 images, it excludes 4,200
+    without such a majority, 99 "unknown", 176 without a face and, with seven classes, the 148 of contempt. 24,941
+    Training, 3,186 PublicTest and 3,137 PrivateTest images remain; with eight classes 25,060, 3,199 and 3,153.
 
     Args:
         votes: `(n, 10)`.
@@ -115,19 +115,19 @@ def majority(votes: np.ndarray, codes: np.ndarray = CODES) -> np.ndarray:
 
 
 def distribution(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distribution over `EIGHT` that FER+'s authors train on, and which images they train on.
+    """Return the distribution over `EIGHT` on which FER+'s authors train, and which images they use.
 
-    Single votes are dropped. The kinds with most votes are taken, equal ones together, until they hold three
-    quarters of the votes or are three. An image counts if these are at most three kinds and hold more than half of
-    the votes, and neither "unknown" nor "no face" comes first; where one of these comes later, the kinds before it
-    are taken (Barsoum et al. 2016, arXiv:1608.01041, and https://github.com/microsoft/FERPlus).
+    Single votes are dropped. The kinds with the most votes are selected, ties together, until they have three
+    quarters of the votes or are three. An image is used if these are at most three kinds with more than half of
+    the votes, and neither "unknown" nor "no face" comes first. If one of these comes later, only the kinds before
+    it are selected (Barsoum et al. 2016, arXiv:1608.01041, and https://github.com/microsoft/FERPlus).
 
     Args:
         votes: `(n, 10)`.
 
     Returns:
-        float32 `(n, 8)`, rows that sum to 1, of all remaining votes for the eight where the image does not count
-        (zeros if there are none); bool `(n,)`.
+        float32 `(n, 8)` with rows that sum to 1; for unused images, of all remaining votes for the eight (zeros
+        without any); bool `(n,)`, whether the image is used.
     """
     votes = np.where(votes > 1, votes, 0)
     taken, counts = np.zeros((len(votes), 8), np.float32), np.zeros(len(votes), bool)
@@ -154,7 +154,7 @@ def _most_voted(kinds: np.ndarray) -> list[int]:
 
 
 def relabel(faces: Faces, labels: str) -> Faces:
-    """Return `faces` with FER+ labels instead of the original ones; images without such a label are left out.
+    """Return `faces` with FER+ labels instead of the original ones; images without such a label are removed.
 
     Args:
         faces: `Faces`, with votes unless `labels` is `"original"`.

@@ -35,18 +35,18 @@ STANDARD_ERRORS = 3  # that the difference must be above
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The result of `evaluate`.
 
     Args:
-        models: the network, or the members of the ensemble, as they were given; a `keras.Model` by its name.
+        models: the network, or the members of the ensemble, as given; a `keras.Model` by its name.
         class_names: of the data, in the order of the scores.
         data: `source`, `digest`, `synthetic` and number of `images` in each split.
-        split: that was scored.
+        split: the evaluated split.
         tta: test-time augmentation.
         seed: of the split.
         labels: of the images, "original", "fer+" or "fer+8".
         scores: as `fer_keras.evaluation.scores` returns them.
-        groups: as `fer_keras.evaluation.groups.by_group` returns them; empty if none were given.
+        groups: as `fer_keras.evaluation.groups.by_group` returns them; empty without groups.
     """
 
     models: tuple[str, ...]
@@ -65,7 +65,7 @@ class Evaluation:
         return "\n\n".join(filter(None, tables))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it for a JSON file; `model` is a name, or a list of those of an ensemble."""
+        """Return everything for a JSON file; `model` is a name, or a list of names for an ensemble."""
         about = {key: value for key, value in vars(self).items() if key != "models"}
         return {"model": self.models[0] if len(self.models) == 1 else list(self.models), **about}
 
@@ -83,7 +83,7 @@ def evaluate(
     groups: StrPath | None = None,
     trusted: bool = False,
 ) -> Evaluation:
-    """Score a network, or several as an ensemble, whose answer is the mean of their probabilities.
+    """Score a network, or an ensemble of several by the mean of their probabilities.
 
     Args:
         models: `.keras` files, "best" or "tiny", or `keras.Model`s from images to probabilities or logits. One of
@@ -91,23 +91,23 @@ def evaluate(
         data: `Faces`, or what `fer_keras.data.load` takes.
         split: "train", "validation" or "test".
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
-        seed: of the split; default: that of the run that a model file is of, else 0.
-        labels: "original", or of FER+'s majority "fer+" with seven classes or "fer+8" with contempt; default:
+        seed: of the split; default: that of the run that wrote the model file, else 0.
+        labels: "original", or FER+'s majority with seven classes, "fer+", or with contempt, "fer+8"; default:
             those that the network was trained on, else "original".
         class_order: names of the outputs, see `fer_keras.model_files.saving.load`.
-        input_scale: the pixel values that the networks expect; default: what their layers show, else what is
-            clearly best on 40 training images of each class.
-        groups: CSV file of groupings of the images, see `fer_keras.evaluation.groups.read_groups`. For a single
-            network with thresholds, also the share that its prediction sets for 0.9 cover.
+        input_scale: range of pixel values that the networks expect; default: detected from their layers, else the
+            one that is clearly best on 40 training images of each class.
+        groups: CSV file of groupings of the images, see `fer_keras.evaluation.groups.read_groups`. A single
+            network with thresholds also gets the coverage of its prediction sets for 0.9.
         trusted: the model files are known to be harmless, see `fer_keras.model_files.saving.load`.
 
     Returns:
-        `Evaluation`. Its leak-free figures leave out images of which an exact copy stands in the splits before.
+        `Evaluation`. Its leak-free figures exclude images with an exact copy in an earlier split.
 
     Raises:
-        InputError: if a model or the data cannot be used; if their classes differ; if the runs of the models have
-            different seeds or labels and none are given; if the input scale is not known, or another than the one
-            known or given is clearly better on training images.
+        InputError: if a model or the data cannot be used; if their classes differ; if the models' runs have
+            different seeds or labels and none are given; if the input scale is unknown, or another one is clearly
+            better on training images.
     """
     from fer_keras.model_files import saving
 
@@ -162,10 +162,10 @@ def evaluate_split(
 ) -> dict[str, Any]:
     """Return the `scores` of a network, or of an ensemble, on one split.
 
-    The leak-free figures leave out images of which an exact copy stands in the splits before it.
+    The leak-free figures exclude images with an exact copy in an earlier split.
 
     Args:
-        models: whose `class_names`, `EMOTIONS` where they have none, are those of the data in any order.
+        models: their `class_names` (default: `EMOTIONS`) must be those of the data, in any order.
         parts: the splits, as `fer_keras.data.split` returns them.
         split: "train", "validation" or "test".
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
@@ -180,7 +180,7 @@ def evaluate_split(
 
 
 def _mean_probabilities(members: "Sequence[keras.Model]", faces: Faces, tta: Tta) -> np.ndarray:
-    """Return the mean probabilities of networks, (n, classes) in the order of the classes of the data."""
+    """Return the mean probabilities of networks, (n, classes) in the order of the data's classes."""
     from fer_keras.inference.prediction import probabilities
 
     columns = [_columns(model, faces) for model in members]
@@ -189,7 +189,7 @@ def _mean_probabilities(members: "Sequence[keras.Model]", faces: Faces, tta: Tta
 
 
 def _unseen(parts: Mapping[str, Faces], split: str) -> np.ndarray | None:
-    """Return which images of a split have no exact copy in the splits before it; None for the first."""
+    """Return which images of a split have no exact copy in an earlier split; None for the first split."""
     names = list(parts)
     seen = [parts[name] for name in names[: names.index(split)]]
     return data_room.leak_free(parts[split], *seen) if seen else None
@@ -198,7 +198,7 @@ def _unseen(parts: Mapping[str, Faces], split: str) -> np.ndarray | None:
 def _covered(
     members: "Sequence[keras.Model]", probabilities: np.ndarray, faces: Faces, tta: Tta
 ) -> np.ndarray | None:
-    """Return whether the prediction set of each image holds its label; None for networks without sets."""
+    """Return whether each image's prediction set contains its label; None for networks without thresholds."""
     calibration = (getattr(members[0], "conformal", None) or {}).get(tta) if len(members) == 1 else None
     if calibration is None:
         return None
@@ -207,10 +207,10 @@ def _covered(
 
 
 def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
-    """Return what a record holds on its data: file or folder, content hash, class names, images of each split.
+    """Return a record's description of its data: file or folder, content hash, class names, images of each split.
 
-    `pipeline.run` adds `left_out`, the numbers of training images left out by reason, and `teachers`,
-    the SHA-256 of each one's file, if the experiment has them.
+    `pipeline.run` adds `left_out`, the number of removed training images by reason, and `teachers`, the SHA-256 of
+    each teacher's file, if the experiment has them.
     """
     return {
         "source": pathlib.Path(faces.source).name,
@@ -222,7 +222,7 @@ def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
 
 
 def _classes(models: "Mapping[str, keras.Model]") -> tuple[str, ...] | None:
-    """Return the class names to read from the data: those of the first model, `None` for FER-2013's seven."""
+    """Return the classes to read from the data: those of the first model, `None` for FER-2013's seven."""
     names = next(iter(models.values())).class_names
     return None if names == EMOTIONS else names
 
@@ -232,7 +232,7 @@ def _name(model: "Model") -> str:
 
 
 def _run_of(name: str) -> dict[str, Any] | None:
-    """Return the settings and the data of the run whose model `name` is; None for other models."""
+    """Return the settings and the data of the run that wrote the model file `name`; None for other models."""
     path = pathlib.Path(name).parent / "run.json"
     if not path.is_file():
         return None
@@ -245,7 +245,7 @@ def _run_of(name: str) -> dict[str, Any] | None:
 
 
 def _common(setting: str, runs: Mapping[str, dict[str, Any]], default: Any) -> Any:
-    """Return the value of a setting that all runs share, or the default if there are none."""
+    """Return the value of a setting, which must be equal in all runs; the default without runs."""
     values = {path: run["experiment"].get(setting, default) for path, run in runs.items()}
     if len(set(values.values())) > 1:
         found = ", ".join(f"{path}: {value}" for path, value in values.items())
@@ -254,7 +254,7 @@ def _common(setting: str, runs: Mapping[str, dict[str, Any]], default: Any) -> A
 
 
 def _columns(model: "keras.Model", faces: Faces) -> list[int]:
-    """Return the columns of the model's outputs in the order of the classes of the data."""
+    """Return the indices of the model's outputs in the order of the data's classes."""
     expected = faces.class_names
     found = getattr(model, "class_names", EMOTIONS)
     if sorted(found) != sorted(expected):
@@ -266,7 +266,7 @@ def _columns(model: "keras.Model", faces: Faces) -> list[int]:
 
 
 def _with_scale(model: "keras.Model", name: str, given: InputScale | None, train: Faces) -> "keras.Model":
-    """Return `model` from images of values [0, 255], after its input scale was tried on training images."""
+    """Return `model` for values [0, 255], after checking its input scale on training images."""
     from fer_keras.inference import input_scale
 
     assumed = given or input_scale.known(model)
@@ -282,7 +282,7 @@ def _with_scale(model: "keras.Model", name: str, given: InputScale | None, train
     if assumed is None:
         if not _clearly_better(right[best], right[second], len(labels)):
             raise InputError(
-                f"{name} does not show which pixel values it expects, and its answers do not either ({figures}). "
+                f"{name} does not show which pixel values it expects, nor do its results ({figures}). "
                 "Give them with --input-scale (in Python, input_scale=)."
             )
         LOG.info("%s expects the input scale %s (%s).", name, best, figures)
@@ -296,7 +296,7 @@ def _with_scale(model: "keras.Model", name: str, given: InputScale | None, train
 
 
 def _balanced(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
-    """Return images and labels of up to `TRIED_IMAGES` of each class, the same at every call."""
+    """Return images and labels, up to `TRIED_IMAGES` of each class, the same in every call."""
     random = np.random.default_rng(0)
     classes = (np.flatnonzero(faces.labels == code) for code in range(len(faces.class_names)))
     rows = np.sort(np.concatenate([random.permutation(rows)[:TRIED_IMAGES] for rows in classes]))
@@ -308,7 +308,7 @@ def _accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray, face
 
     try:
         found = probabilities(model, images)
-    except InputError:  # values of a wrong scale can end in infinity
+    except InputError:  # a wrong scale can give infinite values
         return 0.0
     return float((found[:, _columns(model, faces)].argmax(axis=1) == labels).mean())
 

@@ -1,4 +1,4 @@
-"""Accuracy by groups of images that the user names: persons, ages, cameras, lighting."""
+"""Accuracy by user-defined groups of images: persons, ages, cameras, lighting."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ FILE = "file"
 
 
 def read_groups(path: StrPath, names: Sequence[str]) -> dict[str, list[str]]:
-    """Return {column: group of each of `names`, "" where the file gives none} of a CSV file.
+    """Return {column: group of each of `names`, "" without a group} from a CSV file.
 
     Args:
         path: with the column `file`, a path inside the data or, for data without files, the number of its row from
@@ -22,7 +22,7 @@ def read_groups(path: StrPath, names: Sequence[str]) -> dict[str, list[str]]:
         names: of the images that are evaluated.
 
     Raises:
-        InputError: if it cannot be read, has no such columns, names a file twice, or none of `names`.
+        InputError: if it cannot be read, lacks these columns, names a file twice, or contains none of `names`.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -49,7 +49,7 @@ def by_group(
     Args:
         groups: {column: group of each image}; images of the group "" are left out.
         right: bool (n,): whether the likeliest class is the label.
-        covered: bool (n,): whether the prediction set holds the label; None for networks without sets.
+        covered: bool (n,): whether the prediction set contains the label; None for networks without thresholds.
 
     Returns:
         {column: `dict` for JSON}: `groups`, a list in the order of names of `group`, `images`, `accuracy`, its

@@ -11,7 +11,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS
 from fer_keras.inference.outputs import ROUNDING
 
-SMALLEST_PROBABILITY = 1e-7  # keeps the loss of a certain mistake finite: at most 16.1 nats
+SMALLEST_PROBABILITY = 1e-7  # bounds the loss of one image by 16.1 nats
 CALIBRATION_BINS = 15  # as in Guo et al. 2017
 MOST_MISTAKES = 24
 CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-ZERO_SHARE = 0.05  # of the loss of chance: what counts as "down to 0"
+ZERO_SHARE = 0.05  # of the loss at chance level: below it, the loss counts as 0
 AT_ONCE_EPOCHS = 20  # the study says "almost at once"; halfway to its first good epoch is ours
 WELL_EPOCHS = 80  # the study's good results took 40 to 60 epochs; twice the lower end is ours
 BARELY_DOWN = 0.5  # the study says "barely down"; more than half of the first loss left is ours

@@ -1,8 +1,8 @@
-"""Prediction sets by split conformal prediction: as few classes as hold the right one in a given share of cases.
+"""Prediction sets by split conformal prediction: few classes that contain the right one in a given share of cases.
 
 The score of a class is 1 - p (LAC, Sadinle et al. 2019, arXiv:1609.00451), whose sets are the smallest on average.
-The share is an average over images like those that the network was calibrated on. It is no promise for a single
-class, nor for other images.
+The share is an average over images like those used for calibration. It does not hold for each class or for other
+images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ def percent(coverage: float) -> int:
     """Return `coverage`, 0.50 to 0.99 in steps of 0.01, as whole percent.
 
     Raises:
-        InputError: if it is anything else.
+        InputError: if it is not.
     """
     number = isinstance(coverage, int | float) and not isinstance(coverage, bool)
     value = round(100 * coverage) if number and 0 < coverage < 1 else 0
@@ -36,7 +36,7 @@ def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
     Returns:
         `dict` for JSON: `images`, n, and `thresholds`, {"50": float, …, "99": float}: the score of rank
-        ceil((n + 1) coverage), None where n is too small for it.
+        ceil((n + 1) coverage), None if n is too small.
     """
     found = np.sort(1 - np.asarray(probabilities, "float64")[np.arange(len(labels)), labels])
     ranks = {value: -(-(len(found) + 1) * value // 100) for value in PERCENTS}
@@ -45,10 +45,10 @@ def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 def threshold(calibration: Mapping[str, Any] | None, coverage: float, name: str) -> float | None:
-    """Return the threshold for `coverage`, None where all classes are the set.
+    """Return the threshold for `coverage`; None if the set is all classes.
 
     Args:
-        calibration: as `calibrate` returns it; None for a network without one.
+        calibration: as `calibrate` returns it; None for a network that has none.
         coverage: see `percent`.
         name: of the network, for messages.
 
@@ -65,7 +65,7 @@ def threshold(calibration: Mapping[str, Any] | None, coverage: float, name: str)
 
 
 def in_set(probabilities: np.ndarray, limit: float | None) -> np.ndarray:
-    """Return bool (n, classes): the classes of each prediction set, at least the likeliest.
+    """Return bool (n, classes): the classes in each prediction set, always including the likeliest.
 
     Args:
         probabilities: (n, classes).

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 Classify = Callable[[np.ndarray], np.ndarray]
-BATCH_SIZE = 64  # images; larger batches leave the processor's cache and are slower
+BATCH_SIZE = 64  # images; larger batches do not fit the CPU's cache and are slower
 SHAPE = (48, 48, 1)
 MOST_BYTES = 2 << 30  # of an ONNX file
 
@@ -37,16 +37,17 @@ class KerasEngine:
     Args:
         path: of the file, or "best" or "tiny", or a `keras.Model` from `fer_keras.model_files.saving.load`.
         classes: as for `fer_keras.model_files.saving.load`.
-        input_scale: the pixel values that the network expects; default: what its layers show.
+        input_scale: range of pixel values that the network expects; default: detected from its layers.
 
     Attributes:
         class_names: of the outputs, in their order.
-        temperatures: for each view, which `fer_keras.recognition.classifiers.classify` applies; a call does not.
-        conformal: thresholds of prediction sets by view; None where the network has none.
+        temperatures: by test-time augmentation; `fer_keras.recognition.classifiers.classify` applies them, a call
+            of the engine does not.
+        conformal: thresholds of prediction sets by test-time augmentation; None if the network has none.
 
     Raises:
-        InputError: as `fer_keras.model_files.saving.load`; if the scale is not known; if the network gives NaN,
-            infinite or other values than probabilities and logits, then also at each call.
+        InputError: as `fer_keras.model_files.saving.load`; if the input scale is unknown; here and at each call,
+            if the network returns NaN, infinity or anything but probabilities or logits.
     """
 
     def __init__(
@@ -77,25 +78,26 @@ class KerasEngine:
 
 
 class OnnxEngine:
-    """Serve an ONNX file that `fer-keras export` wrote, with neither Keras nor PyTorch.
+    """Serve an ONNX file written by `fer-keras export`, without Keras and PyTorch.
 
     Args:
         path: `str` or `Path`.
-        threads: `int`, of the processor; 0 for one a core.
-        temperatures, conformal: of a released network, for each view, by its card; default: none, and the
-            thresholds in the file.
-        trusted: the file is known to be harmless; any other is first run in a process of its own, limited in time
-            and memory.
+        threads: number of CPU threads; 0 for one per core.
+        temperatures, conformal: by test-time augmentation, from the card of a released network; default: no
+            temperatures, and the thresholds in the file.
+        trusted: the file is known to be harmless. Other files are first run in a separate process with limited
+            time and memory.
 
     Attributes:
         class_names: of the outputs, in their order.
-        temperatures: for each view, which `fer_keras.recognition.classifiers.classify` applies; a call does not.
-        conformal: thresholds of prediction sets by view; None where the network has none.
+        temperatures: by test-time augmentation; `fer_keras.recognition.classifiers.classify` applies them, a call
+            of the engine does not.
+        conformal: thresholds of prediction sets by test-time augmentation; None if the network has none.
 
     Raises:
-        InputError: if onnxruntime is missing, there is no such file, it is damaged, takes too much time or memory,
-            its input, its output or its class names are not as `export` writes them, or it gives no probabilities;
-            then also at each call.
+        InputError: if onnxruntime is missing; if the file does not exist, is damaged or needs too much time or
+            memory; if its input, output or class names are not as `export` writes them; here and at each call, if
+            it does not return probabilities.
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class OnnxEngine:
 
 
 def try_onnx(data: bytes, path: str) -> None:
-    """Open the ONNX file whose content is `data`, and classify two images with it."""
+    """Open the ONNX file with the content `data` and classify two images."""
     engine = OnnxEngine.__new__(OnnxEngine)
     engine.name, engine.conformal = path, None
     engine._open(data, 1)
@@ -172,7 +174,7 @@ def _need_onnxruntime() -> None:
 
 
 def session(data: bytes, path: StrPath, threads: int = 0) -> "onnxruntime.InferenceSession":
-    """Return a session on the processor for the ONNX file `path` whose content is `data`.
+    """Return a CPU session for the ONNX file `path` with the content `data`.
 
     Raises:
         InputError: if onnxruntime is missing or cannot read it.
@@ -182,9 +184,9 @@ def session(data: bytes, path: StrPath, threads: int = 0) -> "onnxruntime.Infere
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Between two photos threads sleep: spinning would take a core from whatever else the machine does.
+    # Threads sleep between two photos: spinning would occupy a core that other programs could use.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # errors reach us as exceptions
+    options.log_severity_level = 4  # errors are raised as exceptions
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _errors() as error:
@@ -205,7 +207,7 @@ def _checked_conformal(session: "onnxruntime.InferenceSession", path: str) -> di
 
 
 def _checked_names(session: "onnxruntime.InferenceSession", path: str) -> tuple[str, ...]:
-    """Return the class names in the metadata, after the input and the output were checked."""
+    """Return the class names in the metadata, after checking the input and the output."""
     metadata = session.get_modelmeta().custom_metadata_map
     try:
         names = json.loads(metadata[class_names.KEY])
@@ -230,7 +232,7 @@ def _checked_names(session: "onnxruntime.InferenceSession", path: str) -> tuple[
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises; its classes have no base of their own."""
+    """Return the exceptions that onnxruntime raises; they have no common base class."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     classes = (value for value in vars(state).values() if isinstance(value, type))

@@ -1,4 +1,4 @@
-"""Models for programs that have no Keras: one file, the same probabilities, checked before it is published."""
+"""Models for programs without Keras: one file with the same probabilities, verified before it is published."""
 
 import contextlib
 import importlib.util
@@ -25,9 +25,9 @@ from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import calibration, class_names
 
 TOLERANCE = 1e-4  # largest difference between Keras' probabilities and those of the file
-HALF_TOLERANCE = 5e-3  # the same with weights in half precision
-FEWEST_HALVED = 256  # values of an array, for which it is worth the node that casts it
-# What each format's file names end in, the Keras backend it is written on, its packages and the extra to install.
+HALF_TOLERANCE = 5e-3  # with weights in half precision
+FEWEST_HALVED = 256  # values of an array that is worth a node to cast it
+# By format: suffixes of its files, the Keras backend that writes it, and its packages.
 SUFFIXES = {"onnx": (".onnx",), "torch": (".pt2",), "openvino": (".xml", ".bin"), "tflite": (".tflite",)}
 BACKENDS = {"onnx": "torch", "torch": "torch", "openvino": "torch", "tflite": "tensorflow"}
 PACKAGES = {
@@ -41,29 +41,29 @@ PACKAGES = {
 def export(model: keras.Model, output: str | os.PathLike, format: str, *, half: bool = False) -> float:
     """Write `model` for other programs: images (n, 48, 48, 1) uint8 in, probabilities (n, classes) out, for any n.
 
-    Scaling, resizing and softmax are inside. The new file is opened and compared with Keras on 64 images, one at a
-    time, five at a time and all at once, before it takes its name.
+    The file includes scaling, resizing and softmax. Before it is renamed into place, it is opened and compared
+    with Keras on 64 images, one at a time, five at a time and all at once.
 
     Args:
         model: `keras.Model` as `fer_keras.model_files.saving.load` returns it.
         output: `str` or `Path` ending in `.onnx`, `.pt2` (for `torch.export.load`), `.xml` (OpenVINO; the weights
             go into a `.bin` file beside it) or `.tflite`.
         format: `"onnx"`, `"torch"`, `"openvino"` or `"tflite"`.
-        half: of ONNX, store the weights in half precision; they are cast to single when the file is loaded.
+        half: for ONNX, store the weights in half precision; they are cast to single when the file is loaded.
 
     Returns:
         `float`, the largest difference between the probabilities.
 
     Raises:
-        InputError: if packages are missing, Keras runs on another backend than the format needs, the format has no
-            counterpart for a layer, or the difference is above 1e-4. No file is written then.
+        InputError: if packages are missing, Keras does not run on the backend that the format needs, the format
+            does not support a layer, or the difference is above 1e-4. Then no file is written.
     """
     output = pathlib.Path(output)
     check(output, format)
     images = _images()
     metadata = _metadata(getattr(model, "class_names", EMOTIONS))
     conformal = getattr(model, "conformal", None) or {}
-    if getattr(model, "temperatures", {}):  # of which the file applies that of one view
+    if getattr(model, "temperatures", {}):  # the file applies the one without test-time augmentation
         conformal = {tta: view for tta, view in conformal.items() if tta == "none"}
     if conformal:
         metadata[calibration.KEY] = json.dumps(conformal)
@@ -71,7 +71,7 @@ def export(model: keras.Model, output: str | os.PathLike, format: str, *, half: 
         paths = [stack.enter_context(writing(output.with_suffix(suffix))) for suffix in SUFFIXES[format]]
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of one part of PyTorch to another
+                warnings.simplefilter("ignore", FutureWarning)  # from PyTorch about itself
                 WRITERS[format](_calibrated(model), metadata, *paths)
                 if half:
                     _halve(*paths)
@@ -96,7 +96,7 @@ def _metadata(names: Sequence[str]) -> dict[str, str]:
 
 
 def _calibrated(model: keras.Model) -> keras.Model:
-    """Return the serving model, for a released network with the temperature of one view."""
+    """Return the serving model; for a released network, with its temperature without test-time augmentation."""
     network, temperature = serving_model(model), temperature_of(model, "none")
     if temperature == 1:
         return network
@@ -108,8 +108,8 @@ def check(output: pathlib.Path, format: str) -> None:
     """Check that `export` can write `output` in `format` here.
 
     Raises:
-        InputError: if packages are missing, Keras runs on another backend than the format needs, or the name has
-            another ending.
+        InputError: if packages are missing, Keras does not run on the backend that the format needs, or the suffix
+            is wrong.
     """
     missing = [package for package in PACKAGES[format] if importlib.util.find_spec(package) is None]
     if missing:
@@ -134,7 +134,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _images() -> np.ndarray:
-    """64 images, from even grey to blobs to noise."""
+    """Return 64 images, from uniform grey over blobs to noise."""
     random = np.random.default_rng(0)
     blobs = np.kron(random.random((64, 6, 6)), np.ones((8, 8)))
     noise = random.random((64, 48, 48))
@@ -150,7 +150,7 @@ def _difference(classify: Callable[[np.ndarray], np.ndarray], images: np.ndarray
 
 
 def _program(model: keras.Model) -> Any:
-    """Return `model`, whose weights change their layout, as an `ExportedProgram` for any number of images."""
+    """Return `model` as an `ExportedProgram` for any number of images; its weights change their memory layout."""
     import torch
 
     class Program(torch.nn.Module):
@@ -158,13 +158,13 @@ def _program(model: keras.Model) -> Any:
             return model(images, training=False)
 
     for variable in model.variables:
-        variable.value.data = variable.value.data.contiguous()  # the one layout that `torch.export.save` takes
-    sample = torch.zeros((2, 48, 48, 1), dtype=torch.uint8)  # PyTorch would take one image for a fixed number
+        variable.value.data = variable.value.data.contiguous()  # the only layout that `torch.export.save` accepts
+    sample = torch.zeros((2, 48, 48, 1), dtype=torch.uint8)  # with one image, PyTorch would fix the number
     shapes = ({0: torch.export.Dim("n", min=1)},)
     with torch.no_grad():
         program = torch.export.export(Program().eval(), (sample,), dynamic_shapes=shapes, strict=False)
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # it names files of this machine
+        node.meta.pop("stack_trace", None)  # it contains paths on this machine
     return program
 
 
@@ -240,7 +240,7 @@ def _read_openvino(path: pathlib.Path, weights: pathlib.Path) -> Callable[[np.nd
     import openvino
 
     core = openvino.Core()
-    # By default processors with AMX compute in bfloat16, which is a choice of who serves the file.
+    # By default, CPUs with AMX compute in bfloat16; whoever serves the file can choose that.
     compiled = core.compile_model(core.read_model(path, weights), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda images: compiled(images)[0]
 

@@ -1,4 +1,4 @@
-"""Models as they are served: nothing that acts in training only, everything from the image to the answer."""
+"""Models for serving: from the image to the probabilities, without layers that act in training only."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.
 
 
 def inference_copy(model: keras.Model) -> keras.Model:
-    """Return a copy of `model` that computes the same in inference with less work.
+    """Return a copy of `model` that gives the same results in inference with less computation.
 
-    Dropout, noise and random augmentation are left out. Each `BatchNormalization` is folded into the kernel and
-    the bias of the convolution or dense layer before it; where there is none, it is a product and a sum.
+    Dropout, noise and random augmentation are removed. Each `BatchNormalization` is folded into the kernel and the
+    bias of the preceding convolution or dense layer; without one, it becomes a multiplication and an addition.
 
     Args:
-        model: built `keras.Model`. One that is no graph of layers is returned as it is.
+        model: built `keras.Model`. It is returned unchanged if it is not a graph of layers.
     """
     if type(model).__name__ not in ("Functional", "Sequential"):
         return model
@@ -68,7 +68,7 @@ def _is_norm(layer: keras.Layer) -> bool:
 
 
 def _fold(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Fold `norm` into the layer before it and return what is left of it: scale and shift, None if nothing."""
+    """Fold `norm` into the layer before it; return what remains, scale and shift, each None if it was folded."""
     scale = ops.rsqrt(norm.moving_variance + norm.epsilon) * (norm.gamma if norm.scale else 1)
     shift = (norm.beta if norm.center else 0) - norm.moving_mean * scale
     before = private.producer(norm.input)

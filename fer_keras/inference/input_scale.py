@@ -1,6 +1,6 @@
-"""The pixel values that a network was trained on: known from its layers, given, or found on labelled images.
+"""The pixel values that a network was trained on: detected from its layers, given, or found on labelled images.
 
-A network fed another range gives wrong answers without any error. So nothing is assumed.
+A network that gets another range returns wrong results without an error. So nothing is assumed.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from fer_keras.core.errors import InputError
 
 
 def known(model: keras.Model) -> InputScale | None:
-    """Return the scale that the layers before the first weights of `model` show, or None if they show none.
+    """Return the scale that the first layers of `model`, up to its first weights, reveal; None if they do not.
 
-    `Rescaling` shows it by its factor; `Normalization` and `BatchNormalization` by the mean and the variance of
-    the images that they were adapted to.
+    `Rescaling` reveals it by its factor, `Normalization` and `BatchNormalization` by the mean and variance of the
+    images they were adapted to.
     """
     for layer in _in_order(model):
         if isinstance(layer, layers.Rescaling):
@@ -33,7 +33,7 @@ def known(model: keras.Model) -> InputScale | None:
 
 
 def _in_order(model: keras.Model) -> Iterator[keras.Layer]:
-    """Yield the layers of `model` and of the models in it, from the input on."""
+    """Yield the layers of `model` and of nested models, in order."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _in_order(layer)
@@ -50,7 +50,7 @@ def _of_rescaling(scale: float, offset: float) -> InputScale | None:
 
 
 def _of_moments(mean: Any, variance: Any) -> InputScale | None:
-    """Photographs of faces have a mean near the middle of the range, and a deviation of a quarter of it."""
+    """Return the scale: faces have a mean near the middle of the range and a deviation of a quarter of it."""
     mean, deviation = float(mean), float(variance) ** 0.5
     if mean > 5 and deviation > 5:
         return "0-255"
@@ -60,12 +60,12 @@ def _of_moments(mean: Any, variance: Any) -> InputScale | None:
 
 
 def scaled(images: Any, scale: InputScale) -> Any:
-    """Return a float tensor of values [0, 255], (n, height, width, channels), in another scale.
+    """Return a float tensor of values [0, 255], (n, height, width, channels), converted to another scale.
 
     Args:
-        scale: `"0-255"` as they are, `"0-1"` divided by 255, `"-1-1"` divided by 127.5 minus 1, `"standardized"`
-            with mean 0 and standard deviation 1 over each image (at least 1/48 before, so that images of equal
-            pixels become 0).
+        scale: `"0-255"`: unchanged. `"0-1"`: divided by 255. `"-1-1"`: divided by 127.5, minus 1.
+            `"standardized"`: mean 0 and standard deviation 1 over each image (the deviation is taken as at least
+            1/48, so that uniform images become 0).
     """
     if scale == "0-1":
         return images / 255
@@ -78,7 +78,7 @@ def scaled(images: Any, scale: InputScale) -> Any:
 
 
 def with_scale(model: keras.Model, scale: InputScale | None) -> keras.Model:
-    """Return a model of values [0, 255] around `model`, which expects `scale`; `model` itself for None.
+    """Return a model for values [0, 255] around `model`, which expects `scale`; `model` itself for None.
 
     Raises:
         InputError: if there is no such scale.
@@ -88,7 +88,9 @@ def with_scale(model: keras.Model, scale: InputScale | None) -> keras.Model:
     if scale not in INPUT_SCALES:
         raise InputError(f"Unknown input scale {scale!r}. Expected one of: {', '.join(INPUT_SCALES)}.")
     images = keras.Input(model.inputs[0].shape[1:])
-    unit = layers.Rescaling(1 / 255, name="from_255")(images)  # by which `known` knows the range of the whole
+    unit = layers.Rescaling(1 / 255, name="from_255")(
+        images
+    )  # from which `known` detects the scale of the whole model
     outputs = model(scaled(layers.Rescaling(255.0, name="to_255")(unit), scale))
     outer = keras.Model(images, outputs[0] if isinstance(outputs, list) else outputs, name=model.name)
     if hasattr(model, "class_names"):
@@ -97,10 +99,10 @@ def with_scale(model: keras.Model, scale: InputScale | None) -> keras.Model:
 
 
 def required(model: keras.Model) -> InputScale:
-    """Return the scale that the layers of `model` show.
+    """Return the scale that the layers of `model` reveal.
 
     Raises:
-        InputError: if they show none.
+        InputError: if they do not.
     """
     scale = known(model)
     if scale is None:

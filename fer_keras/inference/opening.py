@@ -1,4 +1,4 @@
-"""From what a user names, a network or a file, to the engine that serves it."""
+"""From the name of a network or a file to the engine that serves it."""
 
 import hashlib
 import importlib.util
@@ -34,11 +34,12 @@ def open_engine(
 
     Args:
         model: None, "best" or "tiny" for a network of the package, a `.keras` or `.onnx` file, or a `keras.Model`.
-        engine: "onnx" for ONNX Runtime, which needs neither Keras nor PyTorch for a network of the package and for
-            `.onnx` files; a `.keras` file is exported for it once, into the user's cache. "keras"; or "auto": ONNX
-            Runtime, where it is installed, for what needs no export, else Keras.
+        engine: "onnx": ONNX Runtime, without Keras and PyTorch for networks of the package and `.onnx` files; a
+            `.keras` file is exported once, into the user's cache. "keras". "auto": ONNX Runtime, if it is
+            installed and nothing needs to be exported, else Keras.
         classes: names of a `.keras` file's outputs, see `fer_keras.model_files.saving.load`.
-        input_scale: the pixel values that a `.keras` file or `keras.Model` expects; default: what its layers show.
+        input_scale: range of pixel values that a `.keras` file or `keras.Model` expects; default: detected from
+            its layers.
         trusted: the file is known to be harmless, see `fer_keras.model_files.saving.load`.
 
     Raises:
@@ -69,9 +70,9 @@ def open_engine(
 def _exported(
     source: pathlib.Path, classes: tuple[str, ...] | None, input_scale: InputScale | None, trusted: bool
 ) -> pathlib.Path:
-    """Return the ONNX file of a `.keras` file, from the user's cache, where it is written the first time.
+    """Return the ONNX file of a `.keras` file in the user's cache; the first call writes it.
 
-    Its name holds the digests of the source and of itself: a file that was cut short or changed is written again.
+    Its name contains the digests of the source and of itself, so a truncated or changed file is written again.
     """
     data = source.read_bytes() if source.is_file() else b""
     key = hashlib.sha256(data + repr((__version__, classes, input_scale)).encode()).hexdigest()[:32]

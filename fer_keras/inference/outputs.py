@@ -1,4 +1,4 @@
-"""What networks give: probabilities, logits, or neither."""
+"""Outputs of networks: probabilities, logits or neither."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from fer_keras.core.choices import Tta
 from fer_keras.core.errors import InputError
 
 SMALLEST = np.float32(1e-12)  # probability that calibration distinguishes from 0
-ROUNDING = 1e-2  # how far the sum of an image's probabilities may be from 1: bfloat16 has 8 bits
+ROUNDING = 1e-2  # tolerance of the sum of an image's probabilities: bfloat16 has 8 bits
 
 
 def are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether the array (n, classes) holds probabilities."""
+    """Return whether the array (n, classes) contains probabilities."""
     return bool(outputs.min(initial=0) >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=ROUNDING))
 
 
@@ -20,12 +20,12 @@ def check_probabilities(outputs: Any, shape: tuple[int, int], source: str) -> np
     """Return `outputs` as float32.
 
     Args:
-        outputs: what a classifier gave.
-        shape: (images, classes) that it should have.
-        source: what the classifier is, for messages.
+        outputs: of a classifier.
+        shape: expected, (images, classes).
+        source: name of the classifier, for messages.
 
     Raises:
-        InputError: if they have another shape, or are no probabilities.
+        InputError: if they have another shape or are not probabilities.
     """
     try:
         outputs = np.asarray(outputs, "float32")
@@ -43,10 +43,10 @@ def check_probabilities(outputs: Any, shape: tuple[int, int], source: str) -> np
 
 
 def give_logits(outputs: np.ndarray, source: str) -> bool:
-    """Whether `outputs`, (n, classes) of a Keras model, are logits; if not, they are probabilities.
+    """Return whether `outputs`, (n, classes) of a Keras model, are logits; otherwise they are probabilities.
 
     Raises:
-        InputError: if they are neither: NaN, infinite, or independent scores from 0 to 1, as a sigmoid gives them.
+        InputError: if they are neither: NaN, infinite, or independent scores from 0 to 1 as of a sigmoid.
     """
     check_finite(outputs, source)
     if are_probabilities(outputs):
@@ -71,7 +71,7 @@ def calibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def temperature_of(classifier: Any, tta: Tta) -> float:
-    """Return the temperature of a network or engine for a view, by its card; 1 for those without a card."""
+    """Return a network's or engine's temperature for a test-time augmentation; 1 if its card has none."""
     return getattr(classifier, "temperatures", {}).get(tta, 1.0)
 
 

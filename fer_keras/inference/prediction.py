@@ -1,4 +1,4 @@
-"""From images to probabilities, with this project's models and with those made elsewhere."""
+"""From images to probabilities, with models of this project and others."""
 
 import functools
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from fer_keras.core.errors import InputError
 from fer_keras.inference import input_scale, outputs
 
 BATCH_SIZE = 512
-MARGIN = ((1, 1), (1, 1))  # above and below, left and right, of ten crops as large as the image
-SMALLEST = np.float32(1e-30)  # probability, whose logarithm is taken
+MARGIN = ((1, 1), (1, 1))  # pixels (top, bottom), (left, right) of ten crops as large as the image
+SMALLEST = np.float32(1e-30)  # lower bound of probabilities before the logarithm
 
 
 @keras_defaults()
@@ -24,23 +24,22 @@ def probabilities(model: "keras.Model | list[keras.Model]", images: Any, *, tta:
     """Return the probability of each class.
 
     Args:
-        model: `keras.Model` from images (height, width, 1 or 3) to logits or probabilities (n, classes).
-            It is fed what it expects: images resized, grey repeated over the channels, and values in the scale
-            that its layers show, see `fer_keras.inference.input_scale`. The answer of a released network is
-            calibrated by the temperature of `tta` in its card. Of a list of models, an ensemble, it is the mean of
-            their probabilities.
+        model: `keras.Model` from images (height, width, 1 or 3) to logits or probabilities (n, classes). Images
+            are resized, grey is repeated over the channels, and values are converted to the scale that its layers
+            reveal, see `fer_keras.inference.input_scale`. Probabilities of a released network are calibrated by
+            the temperature of `tta` in its card. A list of models is an ensemble: the mean of their probabilities.
         images: (n, 48, 48, 1) uint8, values [0, 255].
-        tta: test-time augmentation. `"none"`: one view of each image. `"flip"`: the mean probability of the image
-            and its mirror image. `"ten-crop"`: the mean logit of ten crops, the middle and the four corners of the
-            image and of its mirror image (Krizhevsky et al. 2012); a network that does not crop its input itself
-            is given the image moved by one pixel, with its edges repeated.
+        tta: test-time augmentation. `"none"`: the image alone. `"flip"`: the mean probability of the image and its
+            mirror image. `"ten-crop"`: the mean logit of ten crops, the center and the four corners of the image
+            and of its mirror image (Krizhevsky et al. 2012). For a network that does not crop its input, these are
+            the image shifted by one pixel, with its edges repeated.
 
     Returns:
         (n, classes) float32, rows that sum to 1.
 
     Raises:
-        InputError: if `tta` is none of these, the model's scale is not known, or it gives NaN, infinite or
-            other values than probabilities and logits.
+        InputError: if `tta` is unknown, the model's input scale is unknown, or it returns NaN, infinity or
+            anything but probabilities or logits.
     """
     if tta not in TTA:
         raise InputError(f"Unknown test-time augmentation {tta!r}. Expected one of: {', '.join(TTA)}.")
@@ -64,7 +63,7 @@ def _ten_crop(model: keras.Model, images: Any) -> np.ndarray:
         layer.cropping for layer in private.flatten_layers(model) if isinstance(layer, keras.layers.Cropping2D)
     ]
     (top, bottom), (left, right) = cutting[0] if cutting else MARGIN
-    # Moving a corner to where the middle was, so that the network itself cuts the rest off.
+    # Move each corner to the center, so that the network itself crops the rest.
     moves = [(0, 0), (top, left), (top, -right), (-bottom, left), (-bottom, -right)]
     logits = 0
     for view in (np.asarray, _mirrored):
@@ -85,12 +84,12 @@ def _moved_view(batch: np.ndarray, *, view: Callable[[Any], np.ndarray], move: t
 
 
 def _predict(model: keras.Model, images: Any, view: Callable[[Any], np.ndarray] = np.asarray) -> np.ndarray:
-    """Return the probabilities of what `view` makes of each batch of images, (n, classes)."""
+    """Return the probabilities (n, classes) of the images that `view` makes of each batch."""
     batches = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))
         batch = fed(model, ops.convert_to_tensor(batch))
-        # A functional model may take a list or a dict of its one input.
+        # A functional model may take its one input in a list or a dict.
         inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
         batches.append(np.asarray(model.predict_on_batch(inputs), dtype="float32"))
     found = np.concatenate(batches)
@@ -99,14 +98,14 @@ def _predict(model: keras.Model, images: Any, view: Callable[[Any], np.ndarray] 
 
 
 def fed(model: keras.Model, images: Any) -> Any:
-    """Return the float32 tensor that `model` expects of `images`: of its size, its channels and its scale.
+    """Return `images` as the float32 tensor that `model` expects: its size, channels and scale.
 
     Args:
         model: as for `probabilities`.
-        images: tensor (n, 48, 48, 1) of values [0, 255], or the symbol of one in a graph of layers.
+        images: tensor (n, 48, 48, 1) of values [0, 255], possibly symbolic.
 
     Raises:
-        InputError: if the layers of `model` do not show the scale, see `fer_keras.inference.input_scale`.
+        InputError: if the layers of `model` do not reveal the scale, see `fer_keras.inference.input_scale`.
     """
     height, width, channels = model.inputs[0].shape[1:]
     x = ops.cast(images, "float32")

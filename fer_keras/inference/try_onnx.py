@@ -1,11 +1,11 @@
-"""Opens a stranger's ONNX file and runs it once, to find out in a limited process what that takes.
+"""Opens an untrusted ONNX file and runs it once, in a process with limited time and memory.
 
 python -m fer_keras.inference.try_onnx PATH < PATH
 """
 
 import sys
 
-import onnxruntime  # noqa: F401  its import is no part of the work
+import onnxruntime  # noqa: F401  its import does not count
 
 from fer_keras.core import limited
 from fer_keras.inference.engines import try_onnx

@@ -1,4 +1,4 @@
-"""The thresholds of a network's prediction sets, as they stand in its file."""
+"""The thresholds of a network's prediction sets in its file."""
 
 from typing import Any
 
@@ -6,21 +6,21 @@ from fer_keras.core.choices import TTA
 from fer_keras.core.errors import InputError
 
 KEY = "conformal"  # in metadata.json of a .keras file, and in the metadata of an ONNX file
-PERCENTS = range(50, 100)  # coverages that can be asked for
+PERCENTS = range(50, 100)  # possible coverages
 
 
 def check(value: Any, where: object) -> dict[str, dict[str, Any]]:
-    """Return `value`, {view: what `fer_keras.inference.conformal.calibrate` returns}, if it is that.
+    """Check and return `value`, {test-time augmentation: result of `fer_keras.inference.conformal.calibrate`}.
 
     Args:
-        value: what a file gave.
+        value: content of a file.
         where: the file, for the message.
 
     Raises:
-        InputError: if it is anything else.
+        InputError: if it has another form.
     """
     if not (isinstance(value, dict) and set(value) <= set(TTA) and all(map(_fits, value.values()))):
-        raise InputError(f"{where}: expected thresholds of prediction sets for the views {', '.join(TTA)}.")
+        raise InputError(f"{where}: expected thresholds of prediction sets for {', '.join(TTA)}.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The names of a network's classes, as they stand in its file."""
+"""The names of a network's classes in its file."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +17,11 @@ def check(names: Any, where: object) -> tuple[str, ...]:
     """Return `names` as a tuple: 1 to 50 different names of 1 to 64 printable characters of any script.
 
     Args:
-        names: what a file, an option or a program gave.
-        where: what it was, for the message.
+        names: from a file, an option or a program.
+        where: their source, for the message.
 
     Raises:
-        InputError: if they are anything else.
+        InputError: if they are not.
     """
     named = isinstance(names, Sequence) and not isinstance(names, str | bytes)
     named = named and all(isinstance(name, str) for name in names)
@@ -37,11 +37,12 @@ def check(names: Any, where: object) -> tuple[str, ...]:
 
 
 def parse_order(text: str) -> tuple[str, ...]:
-    """Return the class names that `text` gives, in the order of a network's outputs.
+    """Return the class names in `text`, in the order of a network's outputs.
 
     Args:
-        text: `"fer2013"`, `"alphabetical"` (FER-2013's seven as Keras reads folders of images), or the names with
-            commas between them. Seven names of FER-2013's emotions in other words, such as `anger`, become these.
+        text: `"fer2013"`, `"alphabetical"` (FER-2013's seven in the order in which Keras reads image
+            folders), or names separated by commas. Aliases of FER-2013's seven emotions, such as `anger`, become
+            these.
 
     Raises:
         InputError: if it is none of these.

@@ -34,11 +34,11 @@ def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model"
 
     Returns:
         A `keras.Model`, not compiled, with the attributes `class_names`, a tuple, `temperatures`, with which
-        `fer_keras.inference.prediction.probabilities` calibrates its answers for each view, and `conformal`, the
-        thresholds of its prediction sets or None.
+        `fer_keras.inference.prediction.probabilities` calibrates its results for each test-time augmentation, and
+        `conformal`, the thresholds of its prediction sets or None.
 
     Raises:
-        InputError: if there is no such network, or its file is not the one that was released.
+        InputError: if there is no such network, or its file is not the released one.
     """
     import keras
 
@@ -68,7 +68,7 @@ def onnx_path(name: str = "best", *, folder: StrPath = FOLDER) -> pathlib.Path:
     """Return the ONNX file of a trained network, for `fer_keras.inference.engines.OnnxEngine`.
 
     Raises:
-        InputError: if there is no such network, or its file is not the one that was released.
+        InputError: if there is no such network, or its file is not the released one.
     """
     about = card(name, folder=folder)
     path = pathlib.Path(folder, about["onnx"])
@@ -77,13 +77,13 @@ def onnx_path(name: str = "best", *, folder: StrPath = FOLDER) -> pathlib.Path:
 
 
 def is_name(model: Any) -> bool:
-    """Whether `model` names a network that comes with the package, not a file: "best", but not "best.keras"."""
+    """Return whether `model` names a network of the package, not a file: "best", but not "best.keras"."""
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
     return name.isidentifier()
 
 
 def card(name: str = "best", *, folder: StrPath = FOLDER) -> dict[str, Any]:
-    """Return what is known of a trained network, as a `dict`: how it was made, its figures, its architecture.
+    """Return the model card of a trained network as a `dict`: how it was trained, its figures, its architecture.
 
     Raises:
         InputError: if there is no such network.
@@ -99,15 +99,15 @@ def card(name: str = "best", *, folder: StrPath = FOLDER) -> dict[str, Any]:
 def pack(
     model: "keras.Model", onnx: StrPath, about: Mapping[str, Any], name: str, folder: StrPath
 ) -> pathlib.Path:
-    """Write a network into `folder` and return the path of its card, NAME.json, which publishes it as a whole.
+    """Write a network into `folder` and return the path of its card, NAME.json.
 
-    The weights in half precision and the ONNX file get names that hold their digest, so that they replace nothing.
-    The card is written last; then the files of an older network of that name are removed.
+    The names of the half-precision weights and of the ONNX file contain their digests, so nothing is replaced. The
+    card is written last and publishes them; then the files of an older network of that name are removed.
 
     Args:
         model: functional `keras.Model` of Keras' own layers, see `layers.plain`.
         onnx: the ONNX file of the same network.
-        about: for the card.
+        about: content of the card.
     """
     from keras import ops
 

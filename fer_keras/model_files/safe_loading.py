@@ -1,7 +1,7 @@
-"""What a `.keras` file may hold, looked at before Keras builds anything of it.
+"""Checks of a `.keras` file before Keras builds anything from it.
 
-A model file can name code to run, files to read and sizes that no machine has. So what is known to be harmless is
-listed here and everything else is refused; docs/reliability.md has the published attacks and the test of each.
+A model file can name code to run, files to read and sizes beyond any machine. So this module lists what is known
+to be harmless and refuses everything else. docs/reliability.md lists the published attacks with the test of each.
 """
 
 import collections
@@ -27,8 +27,8 @@ CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 MEMBERS = {METADATA, CONFIG, WEIGHTS}
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 MOST_BYTES = 2 << 30  # of the whole file, unpacked
-MOST_EXPANSION = 20  # unpacked bytes for each byte of the file, above the next limit
-FEW_BYTES = 64 << 20  # unpacked, that any file may hold
+MOST_EXPANSION = 20  # unpacked bytes per byte of the file, beyond the next limit
+FEW_BYTES = 64 << 20  # unpacked bytes that any file may have
 MOST_CONFIG_BYTES = 16 << 20
 MOST_DEPTH = 100  # of the configuration's braces and brackets
 MOST_WEIGHTS = 50_000
@@ -37,12 +37,12 @@ MOST_WORK = 1 << 37  # multiplications for one image; VGG16 at 224 x 224 takes 2
 MOST_PLAIN_OBJECTS = 10_000  # layers, initializers, tensors …; ResNet152 has 5,000
 
 MODELS = {"Functional", "Model", "Sequential"}
-# Layers that hold code, or read files and tables of words.
+# Layers that contain code, or read files and vocabularies.
 REFUSED = {
     *("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"),
     *("HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"),
 }
-MODULES = {  # and the classes in them, None for all
+MODULES = {  # {module: its allowed classes, None for all}
     "keras": MODELS | {"DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "QuantizedDTypePolicy"},
     "keras.models": MODELS,
     "keras.src.models.functional": {"Functional"},
@@ -56,15 +56,15 @@ MODULES = {  # and the classes in them, None for all
         )
     ),
 }
-OPERATIONS = "keras.src.ops."  # what `x + 1` in a graph of layers becomes
+OPERATIONS = "keras.src.ops."  # classes of operations such as `x + 1` in a graph of layers
 FUNCTIONS = {"builtins", "keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints"}
 VALUES = {"__bytes__", "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__"}
 NUMBERS = {
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("bfloat16", "float16", "float32", "float64"),
 }
-# Classes that cost no more than the shapes of their inputs, outputs and weights say. A model of these alone is
-# built in this process; any other first in a process of its own, see `fer_keras.model_files.try_loading`.
+# Classes whose cost is bounded by the shapes of their inputs, outputs and weights. A model of these alone is built
+# in this process. Any other is first built in a separate one, see `fer_keras.model_files.try_loading`.
 PLAIN = {
     *MODELS,
     *(*FAST, "DTypePolicy", "FloatDTypePolicy", "SeedGenerator", "InputLayer", "function", "__keras_tensor__"),
@@ -86,10 +86,10 @@ class Content:
     """The checked content of a `.keras` file.
 
     Args:
-        config: the configuration of the model, without anything on its training, in this project's fast layers.
+        config: the configuration of the model without its training settings, with this project's fast layers.
         weights: bytes of the HDF5 file.
         class_names: of the outputs, in their order, or None if the file does not name them.
-        conformal: thresholds of prediction sets by view, or None if the file has none.
+        conformal: thresholds of prediction sets by test-time augmentation, or None if the file has none.
     """
 
     config: dict
@@ -99,14 +99,14 @@ class Content:
 
 
 def parse(data: bytes, path: object) -> Content:
-    """Return the content of a `.keras` file, its classes, names and arrays checked; nothing is built yet.
+    """Return the content of a `.keras` file after checking its classes, names and arrays; nothing is built.
 
     Args:
         data: bytes of the file.
         path: its path, for messages.
 
     Raises:
-        InputError: if the file is damaged, larger than `MOST_BYTES`, or holds what this project does not load.
+        InputError: if the file is damaged, larger than `MOST_BYTES`, or contains what this project does not load.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -123,19 +123,19 @@ def parse(data: bytes, path: object) -> Content:
             _refuse(path, _weight_faults(file, len(weights)))
     except InputError:
         raise
-    except Exception as error:  # zipfile, json and h5py raise what they like on what nobody wrote them for
+    except Exception as error:  # zipfile, json and h5py raise many kinds of errors on malformed input
         raise InputError(f"{path} cannot be loaded by Keras: {reason(error)}") from error
     return Content(config, weights, names, conformal)
 
 
 def is_plain(content: Content) -> bool:
-    """Whether the shapes of the model's layers bound what it costs to build and to run."""
+    """Return whether the shapes of the model's layers bound the cost of building and running it."""
     counts = _classes(content.config)
     return set(counts) <= PLAIN and counts.total() <= MOST_PLAIN_OBJECTS
 
 
 def build(content: Content, path: object) -> keras.Model:
-    """Return the model of `content`, after the sizes of its layers were checked without memory for them.
+    """Return the model of `content`, after checking the sizes of its layers without allocating them.
 
     Raises:
         InputError: if Keras cannot build it, or it is too large.
@@ -148,7 +148,7 @@ def build(content: Content, path: object) -> keras.Model:
         return _with_weights(deserialization.build(content.config), content.weights)
     except InputError:
         raise
-    except Exception as error:  # what Keras raises depends on what was damaged
+    except Exception as error:  # Keras' error depends on what is damaged
         raise InputError(f"{path} cannot be loaded by Keras: {reason(error)}") from error
 
 
@@ -232,7 +232,7 @@ def _class_faults(config: Any) -> Iterator[str]:
         return
     if name == "function":
         allowed = module in FUNCTIONS and registered in (None, name, config.get("config"))
-    elif module is None:  # Keras finds these among its own for the argument they are given as
+    elif module is None:  # Keras looks these up among its own objects
         allowed = name in VALUES or name not in REFUSED and name[:1].isalpha() and registered in (None, name)
     elif registered not in (None, name):
         allowed = module == "fer_keras.backend.layers" and name in FAST and registered == f"fer_keras>{name}"
@@ -246,7 +246,7 @@ def _class_faults(config: Any) -> Iterator[str]:
 
 
 def _array_value_faults(value: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the type of an array in the configuration: text of any length is one, too."""
+    """Yield what is wrong with the type of an array in the configuration; text would be an array, too."""
     if value["class_name"] in ("__numpy__", "__tensor__"):
         dtype = value["config"].get("dtype") if isinstance(value.get("config"), dict) else None
         if not isinstance(dtype, str) or dtype not in NUMBERS:
@@ -299,7 +299,7 @@ def _size_faults(model: keras.Model, size: int) -> Iterator[str]:
 
 
 def _shapes(model: keras.Model) -> Iterator[tuple[int | None, ...]]:
-    """Yield the shape of every tensor between the layers of `model` and of the models in it."""
+    """Yield the shape of every tensor between the layers of `model` and of nested models."""
     for operation in getattr(model, "operations", None) or getattr(model, "layers", []):
         for node in private.inbound_nodes(operation):
             yield from (tensor.shape for tensor in node.output_tensors)
@@ -307,7 +307,7 @@ def _shapes(model: keras.Model) -> Iterator[tuple[int | None, ...]]:
 
 
 def _work(layer: keras.Layer) -> int:
-    """Return at most how many multiplications `layer` takes for one image: positions times weights or window."""
+    """Return an upper bound of the multiplications of `layer` for one image: positions times weights or window."""
     weights = sum(math.prod(variable.shape) for variable in layer.variables)
     each = max(weights, math.prod(getattr(layer, "pool_size", (1,))))
     tensors = [
@@ -320,4 +320,4 @@ def _work(layer: keras.Layer) -> int:
 
 def _positions(shape: Sequence[int | None]) -> int:
     lengths = sorted(length for length in shape[1:] if length is not None)
-    return math.prod(lengths[1:])  # whichever axis the channels are
+    return math.prod(lengths[1:])  # without the shortest axis, which may be the channels

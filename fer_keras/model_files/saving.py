@@ -1,4 +1,4 @@
-"""Model files: probabilities out, Keras' own layers, no optimizer; files made elsewhere are checked first."""
+"""Model files: probabilities as outputs, Keras' own layers, no optimizer; files of others are checked first."""
 
 import json
 import os
@@ -48,17 +48,16 @@ def save(
 ) -> None:
     """Write `model` in Keras' own classes to the `.keras` file `path`, whole or not at all.
 
-    The file needs nothing of this package to load.
+    The file loads without this package.
 
     Args:
         model: functional `keras.Model`, as `publish` returns it.
         path: ends in `.keras`.
-        class_names: of the outputs, in their order. They stand in the file's `metadata.json`.
-        conformal: thresholds of prediction sets by view, see `fer_keras.model_files.calibration.check`. They are
-            written there too.
+        class_names: of the outputs, in their order; written to the file's `metadata.json`.
+        conformal: thresholds of prediction sets, see `fer_keras.model_files.calibration.check`; written there too.
 
     Raises:
-        InputError: if the names are not as `class_names.check` wants them, or not as many as the outputs.
+        InputError: if the names fail `class_names.check`, or their number is not that of the outputs.
     """
     checked = _counted(names.check(class_names, "class_names"), model, path)
     with writing(path) as temporary:
@@ -84,25 +83,26 @@ def load(
 ) -> keras.Model:
     """Return the Keras model in the `.keras` file `path`, not compiled.
 
-    Models made elsewhere are welcome if they take one image, (height, width, 1 or 3), and give 1 to 50 classes.
-    The file need not be trusted: see `fer_keras.model_files.safe_loading`. A model with other layers than the most
-    common ones is first built in a process of its own, limited in time and memory.
+    Other models are accepted if they take one image, (height, width, 1 or 3), and return 1 to 50 classes. The file
+    need not be trusted, see `fer_keras.model_files.safe_loading`. A model with layers other than the most common
+    ones is first built in a separate process with limited time and memory.
 
     Args:
         path: of the file, or "best" or "tiny" for a network that comes with the package.
         classes: names of the model's outputs, in their order; default: those in the file, or in the name of its
             last layer, where versions before 0.2.0 wrote them.
-        digest: SHA-256 of the file in hex; default: what `path`.sha256 holds, where `sha256sum` wrote one.
-        trusted: the file is known to be harmless, so it is not tried in a process of its own.
+        digest: SHA-256 of the file in hex; default: the content of `path`.sha256, as `sha256sum` writes it, if it
+            exists.
+        trusted: the file is known to be harmless, so it is not tried in a separate process.
 
     Returns:
         `keras.Model` with the attributes `class_names`, a tuple, and `conformal`, the thresholds of its prediction
-        sets or None. Where the names are FER-2013's seven in any order, the outputs are put in the order of
+        sets or None. If the names are FER-2013's seven in any order, the outputs are reordered to
         `fer_keras.data.EMOTIONS`.
 
     Raises:
-        InputError: if there is no such file, it is no whole `.keras` file or not the one of `digest`, it holds
-            more than layers of Keras, its input or output is of another shape, or its classes are not known.
+        InputError: if the file does not exist, is not a complete `.keras` file, does not match `digest`, contains
+            more than Keras layers, has an input or output of another shape, or its classes are unknown.
     """
     if is_name(path):
         return pretrained(str(path))
@@ -125,7 +125,7 @@ def load(
 
 
 def class_order(model: keras.Model) -> tuple[str, ...] | None:
-    """Return the seven emotions in the order that the name of `model`'s last layer gives, or `None`."""
+    """Return the seven emotions in the order given by the name of `model`'s last layer, or `None`."""
     words = tuple(model.layers[-1].name.split("_"))
     return words if sorted(words) == sorted(EMOTIONS) else None
 
@@ -158,7 +158,7 @@ def _digest_beside(path: pathlib.Path) -> str | None:
 
 
 def _with_free_batch(model: keras.Model) -> keras.Model:
-    """Return `model` for any number of images: a Sequential without Input keeps the batch it was built with."""
+    """Return `model` for any number of images: a Sequential without Input has a fixed batch size."""
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1 or inputs[0].shape[0] is None:
         return model
@@ -196,13 +196,14 @@ def _counted(class_names: tuple[str, ...], model: keras.Model, path: object) -> 
 
 
 def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> keras.Model:
-    """Return `model`, made in Python, with its class names, as `load` does; it shares the weights.
+    """Return a `model` created in Python with class names, as `load` does; it shares the weights.
 
     Args:
-        class_names: of its outputs; default: those it has already, else `EMOTIONS`.
+        model: functional `keras.Model`.
+        class_names: of its outputs; default: its own, else `EMOTIONS`.
 
     Raises:
-        InputError: if they are not as many as the outputs.
+        InputError: if their number is not that of the outputs.
     """
     found = class_names or getattr(model, "class_names", EMOTIONS)
     checked = _counted(names.check(found, model.name), model, f"Model {model.name!r}")
@@ -212,10 +213,10 @@ def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> ker
 
 
 def _named(model: keras.Model, class_names: tuple[str, ...]) -> keras.Model:
-    """Return `model` with its class names; FER-2013's seven are put in the order of `EMOTIONS`."""
+    """Return `model` with its class names; FER-2013's seven are reordered to `EMOTIONS`."""
     if sorted(class_names) == sorted(EMOTIONS) and class_names != EMOTIONS:
         columns = [class_names.index(emotion) for emotion in EMOTIONS]
-        outputs = model.outputs[0]  # no `take`, which torch's exporter to ONNX cannot write
+        outputs = model.outputs[0]  # not `take`, which torch's ONNX exporter does not support
         ordered = keras.ops.concatenate([outputs[:, column : column + 1] for column in columns], axis=-1)
         model, class_names = keras.Model(model.inputs[0], ordered, name=model.name), EMOTIONS
     model.class_names = class_names

@@ -1,4 +1,4 @@
-"""Builds a model from a stranger's file and runs it once, to find out in a limited process what that takes.
+"""Builds a model from an untrusted file and runs it once, in a process with limited time and memory.
 
 python -m fer_keras.model_files.try_loading PATH < PATH
 """
@@ -13,10 +13,10 @@ from fer_keras.model_files import safe_loading
 
 
 def try_loading(data: bytes, path: str) -> None:
-    """Load the `.keras` file whose content is `data`, and compute one image."""
+    """Load the `.keras` file with the content `data` and run it on one image."""
     model = safe_loading.build(safe_loading.parse(data, path), path)
     try:
-        # A shape that is not fixed takes what FER-2013's images have.
+        # Dimensions that are not fixed get the size of FER-2013's images.
         shapes = [tuple(tensor.shape[1:]) for tensor in getattr(model, "inputs", None) or []]
         images = [np.zeros((1, *(48 if n is None else n for n in shape)), "float32") for shape in shapes]
         if images:
@@ -26,5 +26,5 @@ def try_loading(data: bytes, path: str) -> None:
 
 
 if __name__ == "__main__":
-    keras.ops.zeros(1)  # the backend's own start is no part of the work
+    keras.ops.zeros(1)  # the start of the backend does not count
     limited.work(try_loading, sys.stdin.buffer.read(), sys.argv[1])

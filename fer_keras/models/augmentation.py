@@ -1,7 +1,7 @@
-"""Random changes of training images. Processes that share a batch use the same random numbers for it.
+"""Random augmentation of training images, equal for one process and for several that share a batch.
 
-Rotation, zoom and shift are one resampling here. Keras' layers for them resample three times, each slower on
-torch's processor backend than a small network.
+Rotation, zoom and shift are one resampling. Keras' layers for them resample three times, and on torch's CPU
+backend each of these is slower than a small network.
 """
 
 import math
@@ -33,12 +33,12 @@ class RandomContrast(WholeBatchRandom, layers.RandomContrast):
 
 @keras.saving.register_keras_serializable("fer_keras")
 class Crop(layers.Layer):
-    """Cuts a border off each image: at a random place of its own in training, evenly at inference.
+    """Crops each image: at its own random position in training, at the center at inference.
 
-    `keras.layers.RandomCrop` takes one place for the whole batch, and does not cut at inference.
+    `keras.layers.RandomCrop` uses one position for the whole batch and does not crop at inference.
 
     Args:
-        margin: pixels that come off each side at inference, and off opposite sides together twice as many always.
+        margin: pixels removed from each side at inference; opposite sides always lose twice as many together.
         seed: whole number.
     """
 
@@ -59,7 +59,7 @@ class Crop(layers.Layer):
         return ops.take_along_axis(images, places[1][:, None, :, None], axis=2)
 
     def middle(self) -> keras.Layer:
-        """Return the layer of Keras that does the same at inference."""
+        """Return the Keras layer that does the same at inference."""
         return layers.Cropping2D(self.margin, name=self.name)
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -74,13 +74,13 @@ class Crop(layers.Layer):
 class RandomAffine(layers.Layer):
     """Rotates, zooms and shifts each image by its own random amounts, in training only.
 
-    Pixels from outside repeat the border. Computes in float32: bfloat16 cannot tell pixel positions apart.
+    Pixels outside the image repeat its border. Computes in float32: bfloat16 cannot resolve pixel positions.
 
     Args:
-        degrees: largest rotation to either side.
-        zoom: largest change of size, as a fraction; height and width alike.
-        shift: largest shift, as a fraction of the size, of each axis.
-        chance: probability of the rotation, and by itself of the shift, of an image.
+        degrees: largest rotation in either direction.
+        zoom: largest change of size, as a fraction, equal for height and width.
+        shift: largest shift along each axis, as a fraction of the size.
+        chance: probability of rotating an image, and independently of shifting it.
         seed: whole number.
     """
 

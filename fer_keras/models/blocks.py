@@ -1,4 +1,4 @@
-"""Blocks that two or more architectures use: a tensor in, a tensor out."""
+"""Blocks shared by architectures: functions from a tensor to a tensor."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def classifier(
         x: features.
         num_classes: `int`.
         units: widths.
-        dropout: fraction dropped after each layer but the logits.
+        dropout: fraction dropped after each layer except the logits.
         dense: keywords of each `Dense` layer as a function of its inputs.
         normalize, activate: functions of a tensor and the layer's name.
     """
@@ -46,12 +46,12 @@ def classifier(
 
 
 def weights(fan_in: int, initialization: str, l2: float) -> dict[str, Any]:
-    """Return the keywords of a layer that say how its weights start and what penalty they pay.
+    """Return a layer's keyword arguments for the initialization and the penalty of its weights.
 
     Args:
         fan_in: inputs of each unit.
-        initialization: `"keras"` for Glorot uniform kernels and biases of 0, `"pytorch"` for both uniform within
-            ±1/√fan_in, as `torch.nn.Linear` and `torch.nn.Conv2d` start.
+        initialization: `"keras"` for Glorot uniform kernels and zero biases, `"pytorch"` for both uniform within
+            ±1/√fan_in, the default of `torch.nn.Linear` and `torch.nn.Conv2d`.
         l2: factor of the penalty on the squared kernel.
     """
     check(initialization, INITIALIZATIONS, "initialization")
@@ -64,7 +64,7 @@ def weights(fan_in: int, initialization: str, l2: float) -> dict[str, Any]:
 
 
 def convolution(x: Any, channels: int, size: int, stride: int, name: str, l2: float = 0.0) -> Any:
-    """Apply a convolution with padding and without a bias, which the normalization after it would take away."""
+    """Apply a padded convolution without a bias, which the following normalization would cancel."""
     return Conv2D(
         channels,
         size,

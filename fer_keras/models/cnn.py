@@ -1,4 +1,4 @@
-"""Convolutional networks with dense layers at the end."""
+"""Convolutional networks with a dense classifier."""
 
 import functools
 from collections.abc import Sequence
@@ -35,14 +35,14 @@ def cnn(
     Args:
         x: images, (n, height, width, channels).
         num_classes: `int`.
-        filters: channels of each stage, so also the number of stages.
+        filters: channels of each stage; their number is the number of stages.
         repeats: convolutions in each stage.
         units: width of each dense layer before the logits.
         max_pooling: halve height and width after each stage.
-        residual: add each stage's input, by a 1x1 convolution where the channels differ, to its output.
+        residual: add each stage's input to its output, through a 1x1 convolution if the channels differ.
         convolution_normalization: `None`, `"batch"` or `"layer"`, between each convolution and its activation.
         convolution_dropout: fraction dropped after each stage.
-        normalization: the same as `convolution_normalization` for the dense layers.
+        normalization: as `convolution_normalization`, for the dense layers.
         activation: `"relu"` or `"leaky_relu"`.
         dropout: fraction dropped after each dense layer.
         l2: factor of the penalty on the squared weights of every kernel.

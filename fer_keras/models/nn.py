@@ -26,7 +26,7 @@ def nn(
     Args:
         x: images, (n, height, width, channels).
         num_classes: `int`.
-        units: width of each hidden layer, so also the depth and the shape.
+        units: width of each hidden layer; their number is the depth.
         normalization: `None`, `"batch"` or `"layer"`, between each hidden layer and its activation.
         activation: `"relu"` or `"leaky_relu"`.
         dropout: fraction dropped after each hidden layer.

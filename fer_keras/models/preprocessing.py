@@ -13,7 +13,8 @@ from fer_keras.data.rows import chunks
 from fer_keras.models.augmentation import Crop, RandomAffine, RandomContrast, RandomErasing, RandomFlip
 
 UNBOUNDED = (-100.0, 100.0)  # pixels are about 0 to 1, or normalized: nothing is clipped
-# Each name gives a layer that changes images in training and passes them on at inference; a crop is one in both.
+# Each name gives a layer that changes images in training and returns them unchanged at inference; a crop crops in
+# both.
 AUGMENTATIONS = {
     "flip": lambda seed: RandomFlip("horizontal", seed=seed, name="flip"),
     "affine": lambda seed: RandomAffine(seed=seed, name="affine"),
@@ -33,10 +34,10 @@ def preprocessing(
     """Return the layers to apply, in order, to images of values [0, 255].
 
     Args:
-        images: training images, (n, 48, 48, 1) uint8; only these decide the statistics of the normalization.
+        images: training images, (n, 48, 48, 1) uint8; the normalization's statistics come from these alone.
         normalization: `True` for `Normalization` with the one mean and variance of all training pixels, `False`
             for division by 255.
-        augmentation: names out of `AUGMENTATIONS`.
+        augmentation: names from `AUGMENTATIONS`.
         seed: whole number, of the random layers.
 
     Raises:
@@ -54,7 +55,7 @@ def preprocessing(
 
 
 def _moments(images: Any) -> tuple[float, float]:
-    """Return mean and variance of all pixels, exactly, from their histogram: no float copy of the images."""
+    """Return the exact mean and variance of all pixels, from their histogram and without a float copy."""
     counts = sum(np.bincount(chunk.ravel(), minlength=256) for chunk in chunks(images))
     mean = np.average(np.arange(256), weights=counts)
     return float(mean), float(np.average((np.arange(256) - mean) ** 2, weights=counts))

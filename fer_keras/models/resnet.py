@@ -23,21 +23,21 @@ def resnet(
     dropout: float = 0.0,
     l2: float = 0.0,
 ) -> Any:
-    """A stem, stages of residual blocks (He et al. 2016, arXiv:1603.05027), the mean over all places, the logits.
+    """A stem, stages of residual blocks (He et al. 2016, arXiv:1603.05027), global average pooling and the logits.
 
-    A block is normalization, ReLU, 3x3 convolution, twice; the first of each stage after the first halves height
-    and width. Convolutions have no bias, since a normalization follows each.
+    A block is normalization, ReLU and 3x3 convolution, twice. The first block of each stage but the first halves
+    height and width. Convolutions have no bias, since a normalization follows each.
 
     Args:
         x: images, (n, height, width, channels).
         num_classes: `int`.
         filters: channels of each stage.
         blocks: residual blocks of each stage.
-        stem_stride: 1, or 2 to compute at half the size: four times as fast.
+        stem_stride: 1, or 2 to compute at half the resolution, four times as fast.
         stem_filters: channels of 3x3 convolutions at the full size before the stem, each with normalization and
             ReLU; the stem's kernel is then 3x3 too (He et al. 2019, arXiv:1812.01187, ResNet-C).
-        squeeze: channels are reduced by this factor in squeeze-and-excitation (Hu et al. 2018, arXiv:1709.01507)
-            at the end of each block, 0 for none.
+        squeeze: reduction factor of squeeze-and-excitation (Hu et al. 2018, arXiv:1709.01507) at the end of each
+            block, 0 for none.
         block_dropout: fraction dropped between the two convolutions of each block (Zagoruyko & Komodakis 2016,
             arXiv:1605.07146, section 2.4).
         dropout: fraction dropped before the logits.
@@ -78,7 +78,7 @@ def resnet(
 
 
 def excite(x: Any, reduction: int, name: str) -> Any:
-    """Squeeze-and-excitation: scale each channel by what all places together say."""
+    """Squeeze-and-excitation: scale each channel by a weight computed from the global averages of all channels."""
     channels = x.shape[-1]
     weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
     weights = layers.Dense(channels // reduction, "relu", name=f"{name}_excite_1")(weights)

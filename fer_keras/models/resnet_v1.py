@@ -1,4 +1,4 @@
-"""The first residual network, for images as small as faces."""
+"""The original residual network, for small images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ from fer_keras.models.blocks import convolution
 def resnet_v1(
     x: Any, num_classes: int, *, filters: Sequence[int] = (16, 32, 64), blocks: Sequence[int] = (1, 1, 1)
 ) -> Any:
-    """A stem, stages of residual blocks (He et al. 2015, arXiv:1512.03385), the mean over all places, the logits.
+    """A stem, stages of residual blocks (He et al. 2015, arXiv:1512.03385), global average pooling, the logits.
 
-    A block is 3x3 convolution, normalization, ReLU, convolution, normalization, the sum with its input, ReLU; the
-    first of each stage after the first halves height and width. `resnet` normalizes before it convolves instead.
+    A block is 3x3 convolution, normalization, ReLU, convolution, normalization, addition of the input, ReLU. The
+    first block of each stage but the first halves height and width. (In `resnet`, normalization comes first.)
     ResNet18 with the stem for small images is `filters=(64, 128, 256, 512)` and `blocks=(2, 2, 2, 2)`.
 
     Args:

@@ -20,7 +20,7 @@ def vgg(
     """Stages of 3x3 convolutions, each followed by batch normalization and ReLU, then dense layers.
 
     Simonyan & Zisserman 2015, arXiv:1409.1556, whose configuration E, VGG19, is `filters=(64, 128, 256, 512, 512)`
-    and `repeats=(2, 2, 4, 4, 4)`. Batch normalization is that of PyTorch's defaults, by which it is published.
+    and `repeats=(2, 2, 4, 4, 4)`. Batch normalization has PyTorch's defaults, with which it is published.
 
     Args:
         x: images, (n, height, width, channels).
@@ -28,7 +28,7 @@ def vgg(
         filters: channels of each stage; after each, height and width are halved.
         repeats: convolutions of each stage.
         units: width of each dense layer before the logits.
-        dropout: fraction dropped after each dense layer; without any, before the logits.
+        dropout: fraction dropped after each dense layer; without dense layers, before the logits.
 
     Returns:
         Logits, (n, num_classes).

@@ -65,7 +65,7 @@ def enforced() -> bool:
     return sys.platform == "linux"
 
 
-def needs_subprocess(data: bytes, limits: Limits) -> bool:
+def needs_subprocess(data: bytes | bytearray, limits: Limits) -> bool:
     """Return whether `rgb` decodes `data` in a subprocess."""
     try:
         kind = headers.kind_of(data)

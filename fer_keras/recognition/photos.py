@@ -59,7 +59,7 @@ def read(
         pixels, depth = _from_pil(image, max_pixels, bit_depth)
     else:
         data = _encoded(image)
-        pixels, depth = _explained(lambda: decoding.rgb(data, max_pixels, limits, bit_depth), name, max_pixels)
+        pixels, depth = _decoded(lambda: decoding.rgb(data, max_pixels, limits, bit_depth), name, max_pixels)
     if depth:
         (on_depth or log_depth)(name, depth)
     return pixels
@@ -95,7 +95,7 @@ def _encoded(image: Any) -> bytes:
 def _from_pil(image: Image.Image, max_pixels: int, bit_depth: int | None) -> tuple[np.ndarray, Depth | None]:
     name = "The PIL image"
     check_size(*image.size, name, max_pixels)
-    upright, depth = _explained(lambda: decode_worker.upright(image, bit_depth), name, max_pixels)
+    upright, depth = _decoded(lambda: decode_worker.upright(image, bit_depth), name, max_pixels)
     return np.asarray(upright), depth
 
 
@@ -122,7 +122,7 @@ def _read_stream(file: Any, name: StrPath) -> bytes:
     return data
 
 
-def _explained(decode: Callable[[], T], name: StrPath, max_pixels: int) -> T:
+def _decoded(decode: Callable[[], T], name: StrPath, max_pixels: int) -> T:
     """Return what `decode` returns; its errors become an `InputError` that names the image."""
     try:
         return decode()

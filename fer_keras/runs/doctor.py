@@ -1,4 +1,4 @@
-"""A check of what a run needs on this machine, with advice where something is missing."""
+"""Checks of what a run needs on this machine, with advice if something is missing."""
 
 import dataclasses
 import importlib.metadata
@@ -15,7 +15,7 @@ from fer_keras.core.errors import InputError, first_line
 from fer_keras.core.files import StrPath
 from fer_keras.data import cache, loading
 
-LITTLE_ROOM = 1 << 30  # bytes; a run with its checkpoint and plots takes tens of MB
+LITTLE_ROOM = 1 << 30  # bytes; a run with checkpoint and plots takes tens of MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _backend() -> list[Finding]:
         from fer_keras.backend import device, machine
 
         about = machine.environment()
-    except Exception as error:  # whatever a broken installation raises
+    except Exception as error:  # a broken installation can raise anything
         reason = first_line(error)
         again = f"`pip install --force-reinstall {selection.PACKAGES[name]}`"
         return [Finding("wrong", "backend", f"{name} cannot be loaded: {reason} Run {again}.")]

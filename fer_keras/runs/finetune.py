@@ -1,4 +1,4 @@
-"""From a folder of images of any classes to a network for them: read, split, fine-tuned, calibrated, evaluated."""
+"""From a folder of images of any classes to a network for them: read, split, fine-tune, calibrate, evaluate."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ from fer_keras.runs.release import temperature
 from fer_keras.training import finetuning
 
 LOG = logging.getLogger("fer_keras")
-CALIBRATED_TTA: tuple[Tta, ...] = ("none", "flip")  # test-time augmentations that get thresholds of their own
+CALIBRATED_TTA: tuple[Tta, ...] = ("none", "flip")  # test-time augmentations with their own thresholds
 SHOWN_COVERAGES = (0.8, 0.9, 0.95)
 
 
@@ -41,26 +41,26 @@ def finetune(
 ) -> tuple[pathlib.Path, dict[str, Any]]:
     """Train a network for the classes of an image folder, starting from a trained one.
 
-    The last layer is fitted first, as a logistic regression on what the frozen network makes of the images. Then
-    all of it is trained at a low rate until the validation loss stops falling. Classes count alike, however many
-    images they have. The temperature and the thresholds of prediction sets are measured on the validation
-    images, which no weight was trained on.
+    First the last layer is fitted as a logistic regression on features of the frozen network. Then all layers are
+    trained at a low learning rate until the validation loss stops falling. All classes have the same weight,
+    regardless of their number of images. The temperature and the thresholds of prediction sets are measured on the
+    validation images, on which no weight was trained.
 
     Args:
         folder: 2 to 50 folders of images, one for each class, possibly inside train, val and test; crops of faces
-            or photographs, see `fer_keras.runs.own_faces.read`. Missing splits are drawn. A `FaceSet` gives the
-            classes to use, what numbered folders stand for, or the bit depth.
+            or photographs, see `fer_keras.runs.own_faces.read`. Missing splits are chosen at random. A `FaceSet`
+            gives the classes to use, what numbered folders stand for, or the bit depth.
         base: "best" or "tiny", a `.keras` file or a `keras.Model`, for images of 48 x 48 pixels.
         output: folder of all run directories.
-        persons: CSV file with the columns `file` (path inside `folder`) and `person`. The images of a person stay
-            on one side of a split that is drawn. Default: the part of the file names before the first `_`, where
-            each class has 5 different ones.
+        persons: CSV file with the columns `file` (path inside `folder`) and `person`. A random split keeps all
+            images of a person on one side. Default: the part of the file names before the first `_`, if each class
+            has at least 5 different ones.
         seed: of the split, of shuffling and of augmentation.
 
     Returns:
         `(directory, record)`: the run directory `output`/Finetune-FOLDER/TIME, and its record, see
         `fer_keras.runs.records.read`, with the content of `finetune.json` as `"finetune"`. `model.keras` is the
-        network, `faces` its crops in their splits, `card.md` the figures. If it fails, no directory is left.
+        network, `faces` contains the crops by split, `card.md` the figures. If it fails, no directory is left.
 
     Raises:
         InputError: if images, classes, splits, `persons` or `base` cannot be used.
@@ -118,7 +118,7 @@ def _reasons(skipped: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], seed: int) -> None:
-    """Train, and write all files of the run; scores.json, which completes it, is the last."""
+    """Train and write all files of the run; scores.json comes last and completes it."""
     train, validation = parts["train"], parts["validation"]
     with bar("Features", 2 * len(train) + len(validation)) as advance:
         features = finetuning.features_of(body, train, validation, advance)
@@ -144,7 +144,7 @@ def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], s
 
 
 def _calibrate(model: keras.Model, validation: Faces) -> float:
-    """Divide the logits by the temperature of the validation images, in the weights; return it."""
+    """Return the temperature of the validation images, after dividing the weights of the logits by it."""
     logits = model.get_layer("logits")
     value = temperature(probabilities(model, validation.images), validation.labels)
     logits.set_weights([array / value for array in logits.get_weights()])
@@ -152,7 +152,7 @@ def _calibrate(model: keras.Model, validation: Faces) -> float:
 
 
 def _coverage(network: keras.Model, parts: Mapping[str, Faces]) -> dict[str, Any]:
-    """Return the thresholds of prediction sets by view, and what they cover on test."""
+    """Return the thresholds of prediction sets by test-time augmentation, and their coverage on test."""
     calibration, found = {}, {}
     for tta in CALIBRATED_TTA:
         validation, test = (
@@ -232,18 +232,18 @@ Learning curve: validation accuracy of the last layer alone, the other layers as
 
 The temperature {details["temperature"]:.3f} and the thresholds were measured on the
 {images["validation"]:,} validation images. No weight was trained on them, but they decided when training stopped.
-On test, one view of each image:
+On test, without test-time augmentation:
 
-| asked for | covered | mean classes |
+| requested | covered | mean classes |
 |---|---|---|
 {chr(10).join(coverage)}
 
-Coverage is an average over images like these. It is no promise for one class, one person or other images.
+Coverage is an average over images like these. It does not hold for each class, each person or other images.
 
 ## Not for
 
 Deciding anything about a person. A face shows an expression, not an emotion. The figures hold for images like
-those in the folder; nothing is known of how the errors differ between people.
+those in the folder; it is unknown how the errors differ between people.
 """
 
 

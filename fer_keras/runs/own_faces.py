@@ -1,4 +1,4 @@
-"""Image folders of any classes: crops of faces as they are, the largest face of each photograph; their splits."""
+"""Image folders of any classes: face crops unchanged, the largest face of each photograph; their splits."""
 
 import csv
 import dataclasses
@@ -24,15 +24,15 @@ from fer_keras.data.reading import Options, Reading
 from fer_keras.data.skipped import Skipped
 from fer_keras.recognition import FER
 
-LARGEST_CROP = 224  # pixels of the side of a square image that is taken for the crop of a face
-PARTS = 5  # a split that is drawn gives one part to validation and one to test
+LARGEST_CROP = 224  # pixels; smaller square images are taken to be face crops
+PARTS = 5  # a random split uses one part for validation and one for test
 
 
 def read(folder: StrPath | FaceSet) -> Faces:
     """Return the faces in the class folders of `folder`, with the folders' names as classes.
 
-    Square images of up to 224 pixels are crops of faces. From others the largest face is cut, as `FER` cuts it. A
-    larger square image without a face that is found is taken for a crop too.
+    Square images of up to 224 pixels are taken to be face crops. From others, the largest face is cropped as `FER`
+    does. A larger square image in which no face is found is taken to be a crop, too.
 
     Args:
         folder: its path, or a `FaceSet`; without `classes`, the name of each folder is one.
@@ -130,9 +130,9 @@ def read_persons(path: StrPath, names: Sequence[str]) -> list[str]:
 
 
 def persons_by_prefix(names: Sequence[str], labels: np.ndarray) -> list[str] | None:
-    """Return the part of each file's name before its first `_`, where it can be that of a person.
+    """Return the part of each file's name before its first `_`, if these can be persons, else None.
 
-    That is where each class has 5 different ones or more, and fewer than images; else None.
+    They can be if each class has at least 5 different ones, and there are fewer than images.
     """
     stems = [pathlib.PurePosixPath(name).stem for name in names]
     prefixes = np.array([stem.partition("_")[0] if "_" in stem else stem for stem in stems])
@@ -143,13 +143,13 @@ def persons_by_prefix(names: Sequence[str], labels: np.ndarray) -> list[str] | N
 def split(faces: Faces, persons: list[str] | None, seed: int) -> tuple[dict[str, Faces], dict[str, int]]:
     """Return train, validation and test images, and how many training images were left out by reason.
 
-    Splits by folders stay; what is missing is drawn from the training images, a fifth for each, in equal shares of
-    the classes. Exact copies and the images of one person stand on one side of what is drawn.
+    Splits by folders are kept. Missing ones are sampled from the training images, a fifth for each, stratified by
+    class. Sampling keeps exact copies, and the images of one person, on one side.
 
     Args:
         faces: as `read` returns them.
-        persons: of each image; None where they are not known.
-        seed: of the draw.
+        persons: of each image; None if unknown.
+        seed: of the sampling.
 
     Raises:
         InputError: if a class has no image in one of the splits.
@@ -186,7 +186,7 @@ def _draw(faces: Faces, rows: np.ndarray, persons: list[str] | None, seed: int, 
 
 
 def _groups(prints: np.ndarray, persons: list[str] | None) -> np.ndarray:
-    """Return the group of each image: images of one person, and exact copies, share it, also through others."""
+    """Return the group of each image: images of one person and exact copies are connected, transitively."""
     _, image = np.unique(prints, return_inverse=True)
     if persons is None:
         return image

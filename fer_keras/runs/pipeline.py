@@ -30,18 +30,19 @@ def run(
     precision: str | None = None,
     capture: bool = False,
 ) -> tuple[pathlib.Path, dict[str, Any]] | tuple[None, None]:
-    """Train and evaluate `experiment`; continue an interrupted training of it, on whichever backend.
+    """Train and evaluate `experiment`, or continue an interrupted training of it, on any backend.
 
-    Processes started by `torchrun` train together, see `fer_keras.backend.distribution`; process 0 does all else.
+    Processes started by `torchrun` train together, see `fer_keras.backend.distribution`. Process 0 does all the
+    rest.
 
     Args:
         experiment: the settings.
         data: what `fer_keras.data.load` takes, or the `Faces` that it returned.
         output: folder of all run directories.
         tracking: wandb's mode: `"auto"`, `"online"`, `"offline"` or `"disabled"`.
-        precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; by default that of the interrupted run,
+        precision: Keras' dtype policy, `"float32"` or `"mixed_bfloat16"`; default: that of the interrupted run,
             else the fast one of the device.
-        capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`; the record says so.
+        capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`; this is recorded.
 
     Returns:
         `(folder, record)`: the run directory, and its content as `records.read` returns it; `(None, None)` in all
@@ -56,10 +57,10 @@ def run(
     with distribution.joined():
         distribution.agree({"experiment": settings, "data": about["digest"], "teachers": about.get("teachers")})
         batches.check_processes(parts["validation"])
-        first = distribution.rank() == 0  # the only one that reads and writes run directories
+        first = distribution.rank() == 0  # only this process reads and writes run directories
         folder = records.find_unfinished(output, settings, about, precision) if first else None
         with device.training_in(distribution.of_first(precision or _precision_of(folder))):
-            # Wrong settings end it here, before anything is written.
+            # Invalid settings raise here, before anything is written.
             model = fitting.build(experiment, train)
             batches.soft_targets = distillation.soft_targets(batches)
             if not first:
@@ -85,9 +86,8 @@ def run(
 def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras.Model, dict[str, Any]]:
     """Train the experiment of a finished run again, on its training images and half of its validation images.
 
-    Its settings were chosen before, so nothing is scored during the training. The other half is left to calibrate
-    on, see `fer_keras.data.split(merged=True)`. Continues an interrupted refit, and
-    returns a finished one as it is.
+    Its settings are final, so nothing is scored during training. The other half is used for calibration, see
+    `fer_keras.data.split(merged=True)`. An interrupted refit continues, a finished one is returned.
 
     Args:
         run: a finished run directory; the refit is written to `refit` in it: model, history and `run.json`.
@@ -97,8 +97,8 @@ def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras
         `(model, record)`: the model, and the content of `refit` as `records.read` returns it.
 
     Raises:
-        InputError: if the run is not finished or was trained on other data, its schedule needs validation, or the
-            refit that is there was trained on other images.
+        InputError: if the run is not finished or was trained on other data, its schedule needs validation, or an
+            existing refit was trained on other images.
     """
     record, faces = finished(run, data)
     experiment = Experiment(**record["experiment"])
@@ -168,9 +168,9 @@ def _train(
     tracker: Tracker,
     capture: bool = False,
 ) -> keras.Model:
-    """Train into a run directory, from its checkpoint on; return the model that it holds then.
+    """Train in a run directory, starting from its checkpoint, and return the model saved there.
 
-    The checkpoint stays: who calls this removes it after the last file of the run is written.
+    The caller removes the checkpoint after writing the last file of the run.
     """
     records.truncate_history(folder, _epochs_done(folder))
 
@@ -225,8 +225,8 @@ def _check_overfit(folder: pathlib.Path, experiment: Experiment, train: Faces) -
 def _evaluate(model: keras.Model, parts: dict[str, Faces], folder: pathlib.Path, tracker: Tracker) -> None:
     """Score the test split and complete the record.
 
-    Images that deduplication left out of training count as seen, so the leak-free figures of all runs are of the
-    same images.
+    Images removed by deduplication count as training images, so that leak-free figures of all runs cover the same
+    images.
     """
     scores = evaluation.evaluate_split(model, parts, "test")
     record = records.read(folder) | {"scores": scores}

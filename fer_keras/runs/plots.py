@@ -1,4 +1,4 @@
-"""The study's pictures, drawn from a record without a screen; equal records give equal files."""
+"""Plots of a run's record, without a display; equal records give equal files."""
 
 import pathlib
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, Drawing, new_figur
 from fer_keras.data import EMOTIONS
 from fer_keras.evaluation import chance_loss, zero_loss
 
-MOST_MARKED = 40  # epochs; beyond that the points of a curve would hide it
+MOST_MARKED = 40  # epochs; more markers would hide the curve
 
 
 def draw(record: dict[str, Any], folder: StrPath) -> dict[str, pathlib.Path]:
-    """Write the pictures of `record` into `folder` as PNG; what the record has no data for is left out.
+    """Write the plots of `record` into `folder` as PNG; plots without data in the record are omitted.
 
     Args:
         record: `dict` as `fer_keras.runs.records.read` returns it.
@@ -75,7 +75,7 @@ def training_curve(history: list[dict[str, Any]]) -> Figure:
 
 
 def gradient_ratio(history: list[dict[str, Any]]) -> Figure:
-    """Return a `Figure` of `grad_ratio`, total and by layer, the first dark and the last light; log axis."""
+    """Return a `Figure` of `grad_ratio`, total and by layer, first layers darker; logarithmic axis."""
     figure, axes = new_figure(width=10)
     layers = [key for key in history[0] if key.startswith("grad_ratio/")]
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.92, max(len(layers), 1)))
@@ -83,14 +83,14 @@ def gradient_ratio(history: list[dict[str, Any]]) -> Figure:
         _curve(axes, history, key, key.partition("/")[2], color=color, linewidth=1.2)
     _curve(axes, history, "grad_ratio", "all layers together", color="black", linewidth=2.4)
     axes.set(xlabel="epoch", ylabel="gradient norm, % of the weights' norm")
-    if np.nanmax(_column(history, "grad_ratio"), initial=0) > 0:  # a log axis needs something to show
+    if np.nanmax(_column(history, "grad_ratio"), initial=0) > 0:  # a logarithmic axis needs positive values
         axes.set_yscale("log")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", ncols=1 + len(layers) // 20)
     return figure
 
 
 def overfit_curve(overfit: dict[str, Any], num_classes: int) -> Figure:
-    """Return a `Figure` of the overfit check; `overfit` is what `overfit_verdict` returned for so many classes."""
+    """Return a `Figure` of the overfit check; `overfit` is the result of `overfit_verdict` for `num_classes`."""
     chance, zero = chance_loss(num_classes), zero_loss(num_classes)
     figure, axes = new_figure()
     losses = np.array(overfit["losses"], "float64")

@@ -1,4 +1,4 @@
-"""The run directory: what a training leaves on disk, safe from a crash at any moment."""
+"""The run directory: what a training writes to disk, safe against a crash at any time."""
 
 import contextlib
 import dataclasses
@@ -21,24 +21,23 @@ from fer_keras.experiment import Experiment
 LOGGER = logging.getLogger("fer_keras")
 HISTORY = "history.jsonl"
 HISTOGRAMS = "histograms.jsonl"
-# Keras' defaults, which `nn` and `cnn` had when these were no options of theirs.
+# Keras' defaults, which `nn` and `cnn` used before these became options.
 BEFORE_NAMED = {"initialization": "keras", "momentum": 0.99, "epsilon": 1e-3, "negative_slope": 0.3}
 
 
 def create(
     root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> pathlib.Path:
-    """Make a new run directory `root/<name>/<UTC time>`, for synthetic data
-    `root/synthetic/<name>/<UTC time>`.
+    """Create the run directory `root/<name>/<UTC time>`, or `root/synthetic/<name>/<UTC time>` for synthetic data.
 
     Args:
         root: folder of all runs, usually `runs`.
         experiment: `dict` of all resolved settings, with `name`.
-        data: `dict` on the data, with `digest` and `synthetic`, and with teachers the digests of these.
-        environment: what `environment()` returned.
+        data: `dict` with `digest`, `synthetic` and, for distillation, the digests of `teachers`.
+        environment: from `fer_keras.backend.machine.environment`.
 
     Returns:
-        `Path` of the directory, which holds `run.json`.
+        `Path` of the directory, which contains `run.json`.
     """
     folder = _new_folder(_homes(root, experiment, data)[0], datetime.datetime.now(datetime.UTC))
     write_json(folder / "run.json", plain({"experiment": experiment, "data": data, "environment": environment}))
@@ -48,9 +47,10 @@ def create(
 def find_unfinished(
     root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any], precision: str | None = None
 ) -> pathlib.Path | None:
-    """Return the latest run directory of the same experiment and data that has no scores yet, or `None`.
+    """Return the latest run directory of the same experiment and data without scores, or `None`.
 
-    Backend, device and versions may differ, since a checkpoint fits them all; precision only if it is `None`.
+    Backend, device and versions may differ, since a checkpoint fits all of them. Precision may differ if it is
+    `None`.
     """
     return _find(root, experiment, data, precision, complete=False)
 
@@ -63,7 +63,7 @@ def find_complete(root: StrPath, experiment: Mapping[str, Any], data: Mapping[st
 def _find(
     root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any], precision: str | None, *, complete: bool
 ) -> pathlib.Path | None:
-    defaults = plain(dataclasses.asdict(Experiment("any")))  # of settings that came later than the run
+    defaults = plain(dataclasses.asdict(Experiment("any")))  # for settings that are newer than the run
     folders = [folder for home in _homes(root, experiment, data) for folder in home.glob("*")]
     for folder in sorted(folders, key=lambda folder: folder.name, reverse=True):
         if (folder / "run.json").is_file() and is_complete(folder) == complete:
@@ -76,7 +76,7 @@ def _find(
 
 
 def note_environment(folder: StrPath, epochs: int, environment: Mapping[str, Any]) -> None:
-    """Note and log that the run continues after `epochs` epochs in another environment, if it does."""
+    """Record and log whether the run continues after `epochs` epochs in another environment."""
     path = pathlib.Path(folder, "run.json")
     run = _read_run(path)
     continued = run.get("continued", [])
@@ -89,12 +89,12 @@ def note_environment(folder: StrPath, epochs: int, environment: Mapping[str, Any
 
 
 def is_complete(folder: StrPath) -> bool:
-    """Return whether the run in `folder` was trained to the end and evaluated."""
+    """Return whether the run in `folder` is trained and evaluated."""
     return (pathlib.Path(folder) / "scores.json").is_file()
 
 
 def append(path: StrPath, row: Mapping[str, Any]) -> None:
-    """Append `row` to the JSON lines at `path` and flush it to disk; the torn end of a crash is cut off first."""
+    """Append `row` to the JSON lines at `path` and flush it to disk; an incomplete last line is removed first."""
     new = not os.path.exists(path)
     with open(path, "a+b") as file:
         file.truncate(_whole(path))
@@ -114,16 +114,16 @@ def read(folder: StrPath) -> dict[str, Any]:
     """Return the record in `folder`.
 
     Returns:
-        `dict` with `experiment`, `data`, `environment`, `overfit` (`None` if there was no check), `history` (a
-        `dict` per epoch) and `scores` (`None` while the run is unfinished); `continued`, a list of {"epochs" done,
-        "environment"}, where the run went on in another environment than it was begun in.
+        `dict` with `experiment`, `data`, `environment`, `overfit` (`None` without a check), `history` (a `dict`
+        per epoch), `scores` (`None` while the run is unfinished) and, if the run continued in another environment,
+        `continued`: a list of {"epochs" done, "environment"}.
 
     Raises:
-        InputError: if `folder` is no run directory, or a file in it is damaged.
+        InputError: if `folder` is not a run directory, or a file in it is damaged.
     """
     folder = pathlib.Path(folder)
     if not (folder / "run.json").is_file():
-        raise InputError(f"{folder} is no run directory: expected a run.json in it, as in runs/NAME/TIME.")
+        raise InputError(f"{folder} is not a run directory: expected a run.json in it, as in runs/NAME/TIME.")
     record = current(_read_run(folder / "run.json"))
     record["overfit"] = _read_json(folder / "overfit.json")
     record["history"] = rows(folder / HISTORY)
@@ -132,7 +132,7 @@ def read(folder: StrPath) -> dict[str, Any]:
 
 
 def current(record: dict[str, Any]) -> dict[str, Any]:
-    """Return `record` under today's names, with the values that its settings had before they could be named.
+    """Return `record` under current names, with the former defaults of settings that are newer than it.
 
     Args:
         record: `dict` with `experiment` and `data`, of a run directory or a result of any version.
@@ -145,7 +145,7 @@ def current(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows(path: StrPath) -> list[dict[str, Any]]:
-    """Return the rows of the JSON lines at `path`, without a torn last one; an absent file has none.
+    """Return the rows of the JSON lines at `path`, without an incomplete last line; a missing file has none.
 
     Raises:
         InputError: if an earlier line is damaged.
@@ -162,7 +162,7 @@ def rows(path: StrPath) -> list[dict[str, Any]]:
 
 
 def truncate_history(folder: StrPath, epochs: int) -> None:
-    """Keep the history and histograms of the first `epochs` epochs only, to go on from an earlier checkpoint."""
+    """Truncate history and histograms to the first `epochs` epochs, to continue from an earlier checkpoint."""
     for path in (pathlib.Path(folder) / HISTORY, pathlib.Path(folder) / HISTOGRAMS):
         if path.exists():
             kept = [json.dumps(row) + "\n" for row in rows(path) if row["epoch"] <= epochs]
@@ -172,10 +172,10 @@ def truncate_history(folder: StrPath, epochs: int) -> None:
 
 @contextlib.contextmanager
 def locked(folder: StrPath) -> Iterator[None]:
-    """Hold `folder` for this process; the lock ends with the process, however that ends.
+    """Lock `folder` for this process; the operating system releases the lock when the process ends.
 
     Raises:
-        InputError: if another process holds it.
+        InputError: if another process has locked it.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -188,7 +188,7 @@ def locked(folder: StrPath) -> Iterator[None]:
 
 
 def _homes(root: StrPath, experiment: Mapping[str, Any], data: Mapping[str, Any]) -> list[pathlib.Path]:
-    """Return the folders of the experiment's runs: first that of new runs, then those of earlier versions."""
+    """Return the folders of the experiment's runs: that of new runs, then those of earlier versions."""
     kinds = ["synthetic", *(old for old, new in renames.VALUES.items() if new == "synthetic")]
     return [pathlib.Path(root, kind, experiment["name"]) for kind in (kinds if data["synthetic"] else [""])]
 
@@ -205,7 +205,7 @@ def _new_folder(home: pathlib.Path, now: datetime.datetime) -> pathlib.Path:
 
 
 def _whole(path: StrPath) -> int:
-    """Return the size in bytes of the complete lines of `path`: a crash can only tear the last one."""
+    """Return the size in bytes of the complete lines of `path`: only the last one can be incomplete."""
     return pathlib.Path(path).read_bytes().rfind(b"\n") + 1
 
 

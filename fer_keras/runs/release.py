@@ -86,7 +86,7 @@ def release(
         released = pretrained("trial", folder=trial)
         test = _figures(released, parts, "test")
         fair = parts["test"].take(leak_free(parts["test"], *seen))
-        about |= _answers(released, fair) if len(fair) else {}
+        about |= _prediction_sets(released, fair) if len(fair) else {}
         about["scores"] = {"validation": validation, "test": test}
         card = pack(ours, onnx, about, name, folder)
     text = card.with_suffix(".md")
@@ -115,7 +115,7 @@ def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, An
     return {"temperatures": dict(model.temperatures), "conformal": found, "calibration": about}
 
 
-def _answers(model: keras.Model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _prediction_sets(model: keras.Model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return by view what prediction sets of `model` cover of the test images, and what abstention gains there."""
     shares = {tta: probabilities(model, images.images, tta=tta) for tta in TTA}
     return {
@@ -236,13 +236,13 @@ def _sets(about: dict[str, Any]) -> str:
         f"Prediction sets, calibrated on {about['calibration']['images']:,} images that the weights were not "
         "trained on, scored on\nleak-free test images. Coverage is an average over images like these, no promise "
         "for a class or for photographs.\n\n"
-        "| test-time augmentation | asked for | covered | mean classes |\n|---|---|---|---|\n"
+        "| test-time augmentation | requested | covered | mean classes |\n|---|---|---|---|\n"
         f"{chr(10).join(rows)}\n\n"
-        f"{_served_answers(about)}"
+        f"{_served_sets(about)}"
     )
 
 
-def _served_answers(about: dict[str, Any]) -> str:
+def _served_sets(about: dict[str, Any]) -> str:
     """Return the coverage by class and the risk-coverage curve of the view that is served, as tables."""
     served = about["served"]["tta"]
     at_90 = next(row for row in about["coverage"][served] if row["coverage"] == 0.9)

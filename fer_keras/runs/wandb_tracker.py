@@ -1,4 +1,4 @@
-"""A mirror of the training in Weights & Biases, under the study's names; the only file that imports wandb."""
+"""Logs the training to Weights & Biases under the study's names."""
 
 import functools
 import json
@@ -18,8 +18,8 @@ from fer_keras.training.callbacks import histogram_edges
 
 LOGGER = logging.getLogger("fer_keras")
 
-INIT_SECONDS = 15  # an online start that takes longer is tried offline instead
-FINISH_SECONDS = 120  # what is not uploaded by then stays on disk, for `wandb sync`
+INIT_SECONDS = 15  # after which an online start falls back to offline
+FINISH_SECONDS = 120  # after which the rest of an upload stays on disk, for `wandb sync`
 EPOCH_METRICS = (
     *(
         "train_loss",
@@ -33,11 +33,11 @@ EPOCH_METRICS = (
     ),
     *("weight_norm/*", "grad_ratio/*", "gradients/*", "parameters/*"),
 )
-_directories: dict[str, str] = {}  # environment variables that this module has set, for an earlier run
+_directories: dict[str, str] = {}  # environment variables set by this module for an earlier run
 
 
 def _spared(method: Callable[..., None]) -> Callable[..., None]:
-    """Let no fault of wandb reach the training: log it once and track nothing from then on."""
+    """Keep errors of wandb out of the training: log the first one and stop tracking."""
 
     @functools.wraps(method)
     def call(self: "Tracker", *args: Any) -> None:
@@ -47,27 +47,27 @@ def _spared(method: Callable[..., None]) -> Callable[..., None]:
             method(self, *args)
         except Exception as error:
             self.run = None
-            LOGGER.warning("wandb failed and is off from here on; the record on disk goes on. %s", _reason(error))
+            LOGGER.warning("wandb failed and is now off; the record on disk continues. %s", _reason(error))
 
     return call
 
 
 class Tracker:
-    """One wandb run; after any fault of wandb, and in mode "disabled", it does nothing.
+    """One wandb run. After any error of wandb, and in mode "disabled", it does nothing.
 
     wandb's own environment variables have priority: WANDB_PROJECT, WANDB_NAME, WANDB_RUN_GROUP, WANDB_DIR,
     WANDB_ENTITY, WANDB_TAGS, WANDB_NOTES and the others that `wandb.init` reads. Only "online", and "auto" with a
-    login, make connections. The first line of the log says where the run is logged to, and why.
+    login, use the network. The first line of the log says where the run is logged, and why.
 
     Args:
         mode: "online", "offline" (files only, for `wandb sync`), "disabled", or "auto": the environment variable
-            WANDB_MODE, else online. Online becomes offline if the user is not logged in or the server does not
-            answer. Nothing ever prompts.
-        folder: run directory; all files of wandb go to `folder/wandb`. If it holds an earlier wandb run of an
-            interrupted training, the new one names it in `config.resumed_from`: wandb cannot resume offline runs.
+            WANDB_MODE, else online. Online falls back to offline if the user is not logged in or the server does
+            not respond. There is never a prompt.
+        folder: run directory; all wandb files go to `folder/wandb`. If it contains the wandb run of an interrupted
+            training, the new run names it in `config.resumed_from`, since wandb cannot resume offline runs.
         project: wandb project.
         name: run name; runs of the same name form a group.
-        config: `dict` of what was resolved, such as `experiment`, `data` and `environment`.
+        config: `dict` such as `experiment`, `data` and `environment`.
 
     Attributes:
         run: the `wandb.Run`, or `None`.
@@ -85,7 +85,7 @@ class Tracker:
                 self.run, reason = _start(mode, reason, folder, config, {"project": project, "name": name})
         except Exception as error:
             reason = f"it cannot start: {one_line(error)}"
-            LOGGER.warning("wandb cannot start and is off; the record on disk goes on. %s", _reason(error))
+            LOGGER.warning("wandb cannot start and is off; the record on disk continues. %s", _reason(error))
         LOGGER.info("Logging to %s. %s", folder, _place(self.run, reason))
 
     @classmethod
@@ -130,8 +130,9 @@ class Tracker:
             record: `dict` as `fer_keras.runs.records.read` returns it.
             pictures: {name: path} as `fer_keras.runs.plots.draw` returns it.
 
-        A chart and a picture may share a name: wandb keeps the chart's table under another key, draws it only once
-        synced, and so an offline run still has a picture to look at.
+        A chart and a picture may have the same name: wandb stores the chart's table under another key and renders
+            it
+        only after syncing, so that an offline run still shows a picture.
         """
         import wandb
 
@@ -216,7 +217,7 @@ class Tracker:
 
     @_spared
     def finish(self, exit_code: int = 0) -> None:
-        """End the run; online, wait for its upload for two minutes at most."""
+        """End the run; online, wait at most two minutes for its upload."""
         self.run.finish(exit_code=exit_code)
         self.run = None
 
@@ -256,10 +257,10 @@ def _start(
 
 
 def _online(reason: str, folder: pathlib.Path, **arguments: Any) -> tuple[Any, str]:
-    """Return a run that uploads as it goes and `reason`, or `None` and why not."""
+    """Return an online run and `reason`, or `None` and why there is none."""
     import wandb
 
-    wandb.setup(wandb.Settings(mode="online", silent=True))  # silent: it raises instead of asking for an account
+    wandb.setup(wandb.Settings(mode="online", silent=True))  # silent: raises instead of prompting for an account
     try:
         if wandb.login(prompt=False, verify=False):
             return _init("online", folder, **arguments), reason
@@ -274,9 +275,9 @@ def _init(mode: Literal["online", "offline"], folder: pathlib.Path, **arguments:
     settings = wandb.Settings(
         console="off",
         disable_code=True,
-        disable_git=True,  # the commit stands in the config's environment
+        disable_git=True,  # the config's environment contains the commit
         finish_timeout=FINISH_SECONDS,
-        host="",  # run directories are handed on: no names of machines and users in them
+        host="",  # run directories may be shared, so they contain no names of machines and users
         init_timeout=INIT_SECONDS,
         reinit="create_new",
         silent=True,

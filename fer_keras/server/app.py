@@ -136,7 +136,7 @@ def _add_api(app: FastAPI, fer: FER) -> None:
         responses=problems,
         openapi_extra=ONE_IMAGE,
     )
-    async def explain(
+    async def saliency(
         request: Request,
         face: Annotated[int, Query(ge=0, description="index, 0 for the largest face")] = 0,
         emotion: Annotated[str | None, Query(description="class to explain; default: the likeliest")] = None,

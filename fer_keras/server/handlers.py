@@ -53,7 +53,7 @@ async def explanation(
     """
     async with admission.opened(request, image, fer) as source:
         limits = admission.limits.decode
-        return await admission.run(request, _explained, fer, source, limits, number, emotion)
+        return await admission.run(request, _saliency, fer, source, limits, number, emotion)
 
 
 def _first_faces(
@@ -65,7 +65,7 @@ def _first_faces(
     return {"width": rgb.shape[1], "height": rgb.shape[0]}, found, fer.classify(found[:CHUNK])
 
 
-def _explained(
+def _saliency(
     fer: FER, source: photos.Photo, limits: decoding.Limits, number: int, emotion: str | None
 ) -> dict[str, Any]:
     found = fer.find(fer.read(source, limits=limits))

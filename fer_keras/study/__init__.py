@@ -1,4 +1,4 @@
-"""The study: its plan, what is run of it, and how its findings are judged."""
+"""The study: its plan, its runs, and how its findings are judged."""
 
 from fer_keras.study.plan import CNN_BEST, FINDINGS, FIRST_SEED, LOOKS, NN_BEST, STEPS, Finding, Step
 

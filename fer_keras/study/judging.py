@@ -1,4 +1,4 @@
-"""Findings judged by results over several seeds, by the rule of `fer_keras.study.plan`."""
+"""Judges findings by results over several seeds, by the rule in `fer_keras.study.plan`."""
 
 import dataclasses
 import functools
@@ -31,7 +31,7 @@ HOLDS, FAILS, EQUAL, INCONCLUSIVE = "holds", "does not hold", "no difference tha
 RunValues = dict[str, dict[int, float]]  # {run name: {seed: value}}
 Table = dict[str, RunValues]  # {metric: values}
 VERDICTS = (HOLDS, FAILS, EQUAL, INCONCLUSIVE)
-FALSE = 0.05  # chance of a false verdict on one finding over all looks
+FALSE = 0.05  # probability of a false verdict on one finding over all looks
 PILOT_SEEDS = range(FIRST_SEED)
 PILOT_LEVEL = 0.05
 POWER = 0.8  # for which the seeds of an inconclusive pair are estimated
@@ -43,10 +43,10 @@ class Metric:
     """A figure of one result.
 
     Args:
-        label: its name for people.
-        points: whether it is a fraction, to be shown in points of percent.
-        of: function of a result as `fer_keras.study.results.read` gives it; `None` if the result lacks it.
-        censored: whether it counts epochs up to a limit; such figures are compared by their ranks.
+        label: its name for readers.
+        points: whether it is a fraction, shown in percentage points.
+        of: function of a result from `fer_keras.study.results.read`; returns `None` if the result lacks it.
+        censored: whether it counts epochs up to a limit; such figures are compared by ranks.
     """
 
     label: str
@@ -57,20 +57,20 @@ class Metric:
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """What the results say of one pair of a finding.
+    """The verdict on one pair of a finding, with its figures.
 
     Attributes:
         run: run name.
         other: run name or number.
-        seeds: the seeds that both sides have.
-        differences: metric of `run` minus that of `other`, for each of the seeds.
+        seeds: those with a result on both sides.
+        differences: metric of `run` minus that of `other`, for each seed.
         mean: of the differences; `None` without seeds.
         sd: standard deviation of the differences; `None` with fewer than two seeds, like `low` and `high`.
         low, high: confidence interval of the mean difference; `None` for a censored metric.
         p: of the sign-flip test, for a censored metric only.
         verdict: `HOLDS`, `FAILS`, `EQUAL` or `INCONCLUSIVE`.
         rejected: whether the pair alone refutes a finding that claims several.
-        needed: seeds that an inconclusive pair would take, see `seeds_for_power`; else `None`.
+        needed: estimated number of seeds to decide an inconclusive pair, see `seeds_for_power`; else `None`.
     """
 
     run: str
@@ -92,7 +92,7 @@ def _mean_of(key: str, epochs: slice = slice(-LAST_EPOCHS, None)) -> Callable[[d
 
 
 def _gap(result: dict[str, Any]) -> float:
-    # Keras' training accuracy is the mean over the epoch's steps, dropout and augmentation included.
+    # Keras' training accuracy is the mean over the epoch's steps, with dropout and augmentation.
     return _mean_of("train_acc")(result) - _mean_of("val_acc")(result)
 
 
@@ -110,7 +110,7 @@ def _val_acc_change(result: dict[str, Any]) -> float | None:
 
 
 def _overfit_epochs(result: dict[str, Any]) -> int:
-    # A check that never came down to 0 counts as one epoch longer than it was.
+    # A check that never reaches 0 counts as one epoch more than its length.
     overfit = result["overfit"]
     return overfit["epochs_to_zero"] or len(overfit["losses"]) + 1
 
@@ -150,7 +150,7 @@ METRICS = {
         lambda result: _first_layer(result.get("spread", {}).get("weight_sd")),
     ),
 }
-# Of the weights that a run ends with, as the pilot's rule and the leaderboard have them.
+# For a run's final weights, as in the pilot's rule and on the leaderboard.
 LAST_EPOCH_METRICS = METRICS | {
     "val_acc": Metric("validation accuracy after the last epoch", True, _mean_of("val_acc", slice(-1, None))),
     "gap": Metric(
@@ -162,13 +162,13 @@ LAST_EPOCH_METRICS = METRICS | {
 
 
 def rule_hash(run: str | None = None) -> str:
-    """Return the SHA-256 of the rule and of what it judges: metrics, margins and pairs, without their words.
+    """Return the SHA-256 of the rule and of what it judges: metrics, margins and pairs, without their wording.
 
-    Every result of the study holds that of its run, taken when it was recorded: a later change of a claim on the
-    run shows.
+    Every result of the study contains the hash for its run at the time of recording, so that later changes of a
+    claim on the run are visible.
 
     Args:
-        run: a run name, for the findings that compare this run alone; `None` for all findings.
+        run: run name, for the findings that compare this run; `None` for all findings.
     """
     chosen = [one for one in FINDINGS if run is None or any(run in pair for pair in one.pairs)]
     claims = [(one.metric, one.claimed, one.pairs) for one in chosen]
@@ -180,7 +180,7 @@ def rule_hash(run: str | None = None) -> str:
 
 
 def figures(found: Results, metrics: Mapping[str, Metric] = METRICS) -> Table:
-    """Return {metric: {run name: {seed: value}}} of what `fer_keras.study.results.read` found."""
+    """Return {metric: {run name: {seed: value}}} of the results from `fer_keras.study.results.read`."""
     table: Table = {name: {} for name in metrics}
     for result in itertools.chain.from_iterable(found.values()):
         experiment = result["experiment"]
@@ -191,17 +191,17 @@ def figures(found: Results, metrics: Mapping[str, Metric] = METRICS) -> Table:
 
 
 def judge(finding: Finding, table: Table, looks: Sequence[int] = LOOKS) -> tuple[str, list[Judgement]]:
-    """Judge `finding` at the first look that decides it, else at the last one that the results reach.
+    """Judge `finding` at the first look that decides it, else at the last look with complete results.
 
     Args:
         finding: `fer_keras.study.Finding`.
-        table: what `figures` returned.
+        table: from `figures`.
         looks: numbers of seeds, ascending.
 
     Returns:
-        `(verdict, judgements)`: `HOLDS` if every pair holds, `EQUAL` if no pair differs by what matters, `FAILS`
-        if one pair refutes the claim (Holm's first step over the pairs), else `INCONCLUSIVE`; and a `Judgement` of
-        each pair.
+        `(verdict, judgements)`: `HOLDS` if every pair holds, `EQUAL` if no pair has a difference that matters,
+        `FAILS` if one pair refutes the claim (first step of Holm's method over the pairs), else `INCONCLUSIVE`;
+        and a `Judgement` of each pair.
     """
     judgements: list[Judgement] = []
     verdict = INCONCLUSIVE
@@ -209,7 +209,7 @@ def judge(finding: Finding, table: Table, looks: Sequence[int] = LOOKS) -> tuple
         seeds = range(FIRST_SEED, FIRST_SEED + look)
         reached = [compare(finding, pair, table[finding.metric], seeds, LEVEL) for pair in finding.pairs]
         if any(len(judgement.seeds) < look for judgement in reached):
-            # An unfinished look decides nothing.
+            # An incomplete look decides nothing.
             return INCONCLUSIVE, judgements or [dataclasses.replace(j, verdict=INCONCLUSIVE) for j in reached]
         judgements = reached
         if (verdict := _of_pairs(judgements)) != INCONCLUSIVE:
@@ -218,10 +218,10 @@ def judge(finding: Finding, table: Table, looks: Sequence[int] = LOOKS) -> tuple
 
 
 def judge_pilot(finding: Finding, table: Table) -> str | None:
-    """Return the verdict by the pilot's rule, on its seeds alone; `None` if the pilot lacks a run or a figure.
+    """Return the verdict by the pilot's rule on its seeds; `None` if the pilot lacks a run or a figure.
 
-    That rule: the 95 % confidence interval after the last epoch inside the claim of every pair, or outside that of
-    one; no difference was too small to matter.
+    That rule: the 95 % confidence interval after the last epoch lies inside the claim for every pair, or outside
+    it for one. It had no verdict for differences that are too small to matter.
 
     Args:
         finding: `fer_keras.study.Finding`.
@@ -249,14 +249,14 @@ def _of_pairs(judgements: Sequence[Judgement]) -> str:
 def compare(
     finding: Finding, pair: tuple[str, str | float], values: RunValues, seeds: Iterable[int], level: float
 ) -> Judgement:
-    """Return the `Judgement` of one pair, paired by seed: a seed is also that of the split, so faces are equal.
+    """Return the `Judgement` of one pair, paired by seed; equal seeds have equal splits.
 
     Args:
         finding: `fer_keras.study.Finding`.
         pair: one of its pairs.
         values: {run name: {seed: value}}.
-        seeds: those to look at.
-        level: chance that a true claim is refuted.
+        seeds: to use.
+        level: probability of refuting a true claim.
     """
     seeds, differences = _differences(*pair, values, seeds)
     if len(seeds) < 2:
@@ -293,10 +293,10 @@ def interval(mean: float, sd: float, count: int, level: float) -> tuple[float, f
 
 
 def seeds_for_power(mean: float, sd: float, claimed: tuple[float, float], directional: bool) -> int | None:
-    """Return the seeds at which a pair would be decided with probability `POWER` if `mean` and `sd` were true.
+    """Return the number of seeds that would decide a pair with probability `POWER` if `mean` and `sd` were true.
 
     That is (z + z')² (sd / d)² + z² / 2 (Guenther 1981), z and z' the normal quantiles of 1 - `LEVEL` / 2 and of
-    `POWER`, d the distance of `mean` from the border of the verdict that is reached soonest.
+    `POWER`, d the distance of `mean` from the border of the nearest verdict.
 
     Args:
         mean, sd: of the differences.
@@ -319,7 +319,7 @@ def decide(low: float, high: float, claimed: tuple[float, float], directional: b
     Args:
         low, high: the interval.
         claimed: open interval of the claim.
-        directional: whether the claim is one of more or less, which a difference below `MATTERS` does not confirm.
+        directional: whether the claim is "more" or "less"; differences below `MATTERS` do not confirm it.
     """
     if directional and -MATTERS < low and high < MATTERS:
         return EQUAL
@@ -327,17 +327,17 @@ def decide(low: float, high: float, claimed: tuple[float, float], directional: b
 
 
 def place(low: float, high: float, claimed: tuple[float, float]) -> str:
-    """Say whether a confidence interval lies inside the open interval `claimed`, outside, or across its border."""
+    """Return the verdict: a confidence interval is inside, outside or across the border of `claimed`."""
     if claimed[0] < low and high < claimed[1]:
         return HOLDS
     return FAILS if high <= claimed[0] or claimed[1] <= low else INCONCLUSIVE
 
 
 def sign_flip(differences: Sequence[float]) -> tuple[float, float]:
-    """Return the sum of the signed ranks of `differences`, and how often chance alone gives one as far from 0.
+    """Return the sum of the signed ranks of `differences`, and the probability of a sum at least as far from 0.
 
-    Every sign is equally likely if there is no difference: the exact test over all 2ⁿ sign patterns (Wilcoxon
-    1945), with mean ranks for ties and no part for differences of 0.
+    Without a difference, both signs are equally likely: an exact test over all 2ⁿ sign patterns (Wilcoxon 1945),
+    with mean ranks for ties; differences of 0 do not count.
     """
     signs, ranks = np.sign(differences), rankdata(np.abs(differences)) * (np.asarray(differences) != 0)
     total = float(signs @ ranks)
@@ -351,7 +351,7 @@ def _sign_patterns(count: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Association:
-    """How two figures go together over runs.
+    """The association of two figures over runs.
 
     Attributes:
         claim: in words.
@@ -360,7 +360,7 @@ class Association:
             figure is equal in all of them.
         low, high: its bootstrap interval over runs.
         verdict: `HOLDS` or `FAILS` if the interval lies on one side of 0, else `INCONCLUSIVE`.
-        unfinished: names of the runs with more than half of their checks unfinished; those rank highest, alike.
+        unfinished: names of the runs with more than half of their checks unfinished, which share the highest rank.
     """
 
     claim: str
@@ -373,12 +373,12 @@ class Association:
 
 
 def associate(finding: RunFinding, table: Table, found: Results) -> Association:
-    """Return the `Association` of a `fer_keras.study.plan.RunFinding`, over the means of each run's new seeds.
+    """Return the `Association` of a `fer_keras.study.plan.RunFinding` over the means of each run's new seeds.
 
     Args:
         finding: one of `RUN_FINDINGS`.
-        table: what `figures` returned.
-        found: what `fer_keras.study.results.read` found, for the checks that did not finish.
+        table: from `figures`.
+        found: from `fer_keras.study.results.read`, for the unfinished checks.
     """
     means = [_run_means(table[metric]) for metric in (finding.metric, finding.other)]
     names = [name for step in STEPS for name in step.runs if name in means[0] and name in means[1]]

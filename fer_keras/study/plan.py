@@ -1,33 +1,34 @@
 """The study: its steps with their runs, the findings it claims, and the rule that judges them.
 
-What the report leaves open is chosen once: batches of 64 in steps 1 and 2 and 128 after them; L2 of factor 1e-4;
-every CNN with Adam and input normalization, and with L2 only where its name says so; dropout of 0.3 in every CNN
-that has it. "Alike" and "little" mean less than 2 points apart, a "large" gap more than 10 points, "sharply" and
-"far better" at least 3 points; a network is "not good" below 50 %. docs/study.md gives the reasons.
+The report leaves some settings open. They are fixed as follows: batches of 64 in steps 1 and 2 and of 128 later;
+L2 with factor 1e-4; every CNN with Adam and input normalization, and with L2 only if its name says so; dropout of
+0.3 in every CNN with dropout. "Alike" and "little" mean differences below 2 points, a "large" generalization gap
+more than 10 points, "sharply" and "far better" at least 3 points; a network is "not good" below 50 %.
+docs/study.md gives the reasons.
 
-The rule: seeds from `FIRST_SEED` on judge; those before are the pilot that shaped it. Accuracies and gaps are
-means of the last epochs. At each of `LOOKS`, the paired t interval of every difference has confidence 1 - `LEVEL`,
-so that over all looks a false verdict has probability 0.05 (Pocock 1977). A finding is decided at the first look
-that decides it.
+The rule: seeds from `FIRST_SEED` on judge the findings; earlier ones are the pilot that shaped the rule.
+Accuracies and generalization gaps are means of the last epochs. At each of `LOOKS`, the paired t interval of every
+difference has confidence 1 - `LEVEL`, so that over all looks a false verdict has probability 0.05 (Pocock 1977).
+The first look that decides a finding is final.
 """
 
 import dataclasses
 import math
 
 FIRST_SEED = 3
-# Seeds of each run, chosen from those that benchmarks/looks.py simulates: 33.3 of 35 core-hours to be expected,
-# 76 % of the findings decided, and 3.5 % false verdicts where no difference is real (60 draws).
+# Seeds of each run, chosen by the simulation in benchmarks/looks.py: expected are 33.3 of 35 core-hours, 76 % of
+# the findings decided, and 3.5 % false verdicts if no difference is real (60 simulations).
 LOOKS = (4, 8, 12)
 LEVEL = 0.0221  # of each of three looks
-MATTERS = 0.01  # a difference within one point either way is none that matters
+MATTERS = 0.01  # smaller differences, in either direction, do not matter
 
-# Where a finding places a difference. Accuracies and gaps are fractions: 0.02 is 2 points.
+# Intervals in which a finding claims a difference. Accuracies and gaps are fractions: 0.02 is 2 points.
 MORE, LESS = (0.0, math.inf), (-math.inf, 0.0)
 ALIKE = (-0.02, 0.02)
 NO_GAIN = (-math.inf, 0.01)
 SHARPLY_LESS, FAR_MORE = (-math.inf, -0.03), (0.03, math.inf)
-LARGE, SMALL = 0.10, 0.05  # a gap
-GOOD, NOT_GOOD = 0.60, 0.50  # an accuracy
+LARGE, SMALL = 0.10, 0.05  # generalization gaps
+GOOD, NOT_GOOD = 0.60, 0.50  # accuracies
 
 NN_BEST = "3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2"
 CNN_FLIP = "3-1-Up-Maxpool-Dropout-Layernorm-CNN-image-flip"
@@ -42,10 +43,10 @@ class Step:
     """One step of the study.
 
     Args:
-        number: from 1 on.
-        question: that it asks.
-        claim: what the report answers, in our words.
-        runs: names of those that the step adds.
+        number: from 1.
+        question: of the step.
+        claim: the report's answer, in our words.
+        runs: names of the runs that the step adds.
     """
 
     number: int
@@ -56,14 +57,14 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A claim of the study, true if it is true of every one of its pairs.
+    """A claim of the study; it holds if it holds for each of its pairs.
 
     Args:
         step: number of the step that claims it.
         claim: in words.
         metric: a key of `fer_keras.study.judging.METRICS`.
-        claimed: open interval (low, high) in which the difference, first minus second of a pair, is claimed to be.
-        pairs: (run name, run name), or (run name, number) for the metric itself beside a number.
+        claimed: open interval (low, high) of the difference, first minus second of a pair.
+        pairs: (run name, run name), or (run name, number) to compare the metric with a number.
     """
 
     step: int
@@ -73,13 +74,13 @@ class Finding:
     pairs: tuple[tuple[str, str | float], ...]
 
     def is_directional(self, pair: tuple[str, str | float]) -> bool:
-        """Whether the claim on `pair` is one of more or less alone, without a margin of its own."""
+        """Return whether the claim on `pair` is just "more" or "less", without a margin of its own."""
         return self.claimed in (MORE, LESS) and (isinstance(pair[1], str) or pair[1] == 0)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunFinding:
-    """A claim on all runs: how two of their figures go together.
+    """A claim on all runs: the association of two of their figures.
 
     Args:
         claim: in words.
@@ -641,7 +642,7 @@ CLAIMS = (
 
 
 def _readings(claim: Finding) -> tuple[Finding, ...]:
-    """Return the findings of a claim: one on the gap is judged by both of its readings."""
+    """Return the findings of a claim: one on the generalization gap is judged in both readings."""
     if claim.metric != "gap":
         return (claim,)
     reading = f"{claim.claim.removesuffix('.')} (training accuracy in inference mode)."

@@ -1,4 +1,4 @@
-"""Results: what is kept of a run in the repository, one small JSON file for each run and seed."""
+"""Results: the part of a run that is kept in the repository, one small JSON file per run and seed."""
 
 import json
 import pathlib
@@ -44,16 +44,16 @@ def compact(record: dict[str, Any], parameters: int, rule: str | None = None) ->
     """Return the result of a finished run.
 
     Args:
-        record: what `fer_keras.runs.records.read` returned.
+        record: from `fer_keras.runs.records.read`.
         parameters: number of weights of the model.
         rule: `fer_keras.study.judging.rule_hash` of the run, for runs of the study.
 
     Returns:
         `dict` with `rule` if given; `experiment`, `data`, `environment`, `overfit` and `scores` as in the record,
-        floats of the last two in 6 digits; `history`, whose rows keep every digit and, for a rerun to be equal, no
-        times; `gradient_ratios` ({layer: percent by epoch, 4 digits}, the first layer first); `spread` (the same
-        for each of `SPREAD`); and `cost` (`parameters`, `minutes` of training and validation).
-        `continued`, as in the record, only if the record has it.
+        the last two rounded to 6 digits; `history` with all digits but without times, so that reruns are equal;
+        `gradient_ratios` ({layer: percent by epoch, 4 digits}, in the order of layers); `spread` (likewise for
+        each of `SPREAD`); `cost` (`parameters`, `minutes` of training and validation); and `continued`, if the
+        record has it.
     """
     history = record["history"]
     continued = [row | {"environment": _kept(row["environment"])} for row in record.get("continued", [])]
@@ -96,12 +96,12 @@ def rounded(value: Any, digits: int) -> Any:
 
 
 def path(folder: StrPath, stem: str, seed: int) -> pathlib.Path:
-    """Return where the result of an experiment file and a seed is kept: folder/stem/seed.json."""
+    """Return the path of the result of an experiment file and a seed: folder/stem/seed.json."""
     return pathlib.Path(folder) / stem / f"{seed}.json"
 
 
 def write(path: StrPath, result: Result) -> None:
-    """Write `result` as JSON with one line for each part and each epoch, so that differences are readable."""
+    """Write `result` as JSON with one line per part and per epoch, so that diffs are readable."""
     parts = []
     for name, part in result.items():
         lines = ",\n    ".join(_json(row) for row in part) if name == "history" else None
@@ -145,12 +145,12 @@ def read(folder: StrPath) -> Results:
 
 
 def pilot(found: Results) -> Results:
-    """Return the part of `found` that shaped the rule: the first seeds of the study's runs."""
+    """Return the pilot in `found`: the first seeds of the study's runs, which shaped the rule."""
     return _part(found, _is_pilot)
 
 
 def latest(found: Results) -> Results:
-    """Return `found` with each run's new seeds alone, or its pilot's until the new ones reach the first look."""
+    """Return `found` with only each run's new seeds, or those of its pilot until the first look is complete."""
     new = _part(found, lambda seed: seed >= FIRST_SEED)
     complete = {stem: group for stem, group in new.items() if len(group) >= LOOKS[0]}
     return {

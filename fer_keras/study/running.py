@@ -1,4 +1,4 @@
-"""Runs the study: every missing run in a process of its own, several at a time."""
+"""Runs the study: each missing run in its own process, several at a time."""
 
 import dataclasses
 import difflib
@@ -30,7 +30,7 @@ COLUMNS = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), T
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One run to do: an experiment file, its settings with seed and epochs, and the file of its result."""
+    """A run to do: an experiment file, its settings with seed and epochs, and the file of its result."""
 
     file: pathlib.Path
     experiment: Experiment
@@ -53,28 +53,28 @@ def run(
     output: StrPath = "runs",
     tracking: str = "disabled",
 ) -> tuple[list[Job], list[Job]]:
-    """Run what is missing of the study and keep its results in `folder`/results.
+    """Run the missing runs of the study and write their results to `folder`/results.
 
-    A run is done if its result has the same resolved experiment and the same data. An interrupted one continues.
-    Results of synthetic faces go to results/synthetic, those of other `epochs` to results/epochs-N.
+    A run is done if it has a result with the same resolved experiment and the same data. An interrupted run
+    continues. Results of synthetic faces go to results/synthetic, those with other `epochs` to results/epochs-N.
 
     Args:
         names: run names or file stems; none for all.
-        step: number of a step, to run that one only.
-        seeds: how many, for runs of the study from `fer_keras.study.FIRST_SEED` on, for others from 0.
-        epochs: instead of each experiment's own, for a quick look.
-        workers: processes at a time, which share the cores evenly unless OMP_NUM_THREADS is set; by default one
-            for each core.
+        step: number of the only step to run.
+        seeds: number of seeds, from `fer_keras.study.FIRST_SEED` on for runs of the study, from 0 for others.
+        epochs: replaces each experiment's own, for a quick try.
+        workers: concurrent processes, which share the cores evenly unless OMP_NUM_THREADS is set; default: one per
+            core.
         data: path of FER-2013, see `fer_keras.data.load`.
         folder: of the experiment files.
         output: folder of the run directories.
         tracking: wandb's mode, see `fer_keras.runs.pipeline.run`.
 
     Returns:
-        `(done, failed)`: lists of `Job`, done now and failed; the messages of a failure were printed.
+        `(done, failed)`: lists of `Job`; the messages of failed ones are logged.
 
     Raises:
-        InputError: if a name or a step is unknown, an experiment is of other labels, or the data cannot be used.
+        InputError: if a name or a step is unknown, an experiment has other labels, or the data cannot be used.
     """
     files = select(experiment_files(folder), names, step)
     for path, experiment in files.items():
@@ -97,7 +97,7 @@ def run(
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """One look at the findings: the runs that it took and what they decided.
+    """One look at the findings: its runs and what they decided.
 
     Attributes:
         seeds: of each run.
@@ -122,15 +122,15 @@ def decide(
     folder: StrPath = "experiments",
     **options: Any,
 ) -> Iterator[Look]:
-    """Run the study look by look, until each finding is decided or the looks are used up.
+    """Run the study look by look, until each finding is decided or no look is left.
 
-    The first look has all runs, a later one those of the findings that are still inconclusive. A failed run ends
-    it, since its look decides nothing.
+    The first look includes all runs, a later one those of inconclusive findings. A failed run ends the study,
+    since its look decides nothing.
 
     Args:
-        step: number of a step, to decide its findings only.
+        step: number of the only step to decide.
         epochs, data, folder: see `run`.
-        options: further ones of `run`.
+        options: further arguments of `run`.
 
     Yields:
         `Look`.
@@ -163,7 +163,7 @@ def experiment_files(folder: StrPath) -> dict[pathlib.Path, Experiment]:
     """Return {`Path`: `Experiment`} of the files in `folder`, in the order of the study, others last.
 
     Raises:
-        InputError: if there are none, or one is no experiment.
+        InputError: if there are none, or one does not define an experiment.
     """
     found = {path: load_experiment(path) for path in files_in(folder)}
     order = {name: place for place, name in enumerate(name for step in study.STEPS for name in step.runs)}
@@ -173,9 +173,9 @@ def experiment_files(folder: StrPath) -> dict[pathlib.Path, Experiment]:
 def select(
     files: Mapping[pathlib.Path, Experiment], names: Sequence[str] = (), step: int | None = None
 ) -> dict[pathlib.Path, Experiment]:
-    """Return the part of `files` with the given run names or file stems, and of the given step.
+    """Return those of `files` with the given run names or file stems and of the given step.
 
-    Without names: every run of the study.
+    Without names, all runs of the study are selected.
 
     Raises:
         InputError: if there is no such name or step.
@@ -199,13 +199,13 @@ def select(
 
 
 def home(folder: StrPath, synthetic: bool, epochs: int | None) -> pathlib.Path:
-    """Return where results go: apart from the study's own if of synthetic faces or of other epochs."""
+    """Return the folder of results, a separate one for synthetic faces and for other epochs."""
     apart = [*(["synthetic"] if synthetic else []), *([f"epochs-{epochs}"] if epochs else [])]
     return pathlib.Path(folder, "results", *apart)
 
 
 def plan(files: Mapping[pathlib.Path, Experiment], seeds: int, epochs: int | None, folder: StrPath) -> list[Job]:
-    """Return the `Job`s of all files and seeds: every file's first seed, then every file's second."""
+    """Return the `Job`s of all files and seeds: the first seed of every file, then the second."""
     changes: dict[str, Any] = {"epochs": epochs} if epochs else {}
     seeded = [
         (path, dataclasses.replace(experiment, seed=first_seed(experiment.name) + number, **changes))
@@ -216,7 +216,7 @@ def plan(files: Mapping[pathlib.Path, Experiment], seeds: int, epochs: int | Non
 
 
 def first_seed(name: str) -> int:
-    """Return the first seed of a run: those before it are the study's pilot."""
+    """Return the first seed of a run; earlier seeds of a run of the study are the pilot."""
     return study.FIRST_SEED if is_of_study(name) else 0
 
 
@@ -233,7 +233,7 @@ def missing(jobs: Iterable[Job], digest: str) -> list[Job]:
 def _done(result: dict[str, Any] | None, job: Job, digest: str) -> bool:
     return (
         result is not None
-        # A setting that came later has its default in an older result.
+        # A newer setting has its default in an older result.
         and models.resolved(Experiment(**result["experiment"])) == models.resolved(job.experiment)
         and result["data"]["digest"] == digest
     )
@@ -241,7 +241,7 @@ def _done(result: dict[str, Any] | None, job: Job, digest: str) -> bool:
 
 @dataclasses.dataclass
 class Run:
-    """A job under way: its process, its bar, and its run directory once there is one."""
+    """An active job: its process, its progress bar, and its run directory once it exists."""
 
     job: Job
     process: processes.Process
@@ -255,10 +255,10 @@ class Runs(processes.Pool[Run]):
     Args:
         jobs: `Job`s to do.
         workers: processes at a time.
-        options: further words of `fer-keras run`.
+        options: further arguments of `fer-keras run`.
         output: folder of the run directories.
         data: `digest` and `synthetic` of the data, as in a record.
-        total: number of jobs, with those already done.
+        total: number of jobs, including those already done.
     """
 
     def __init__(

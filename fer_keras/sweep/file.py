@@ -1,4 +1,4 @@
-"""A sweep's file, in the format of `wandb sweep`, read for Optuna."""
+"""A sweep's file in the format of `wandb sweep`, translated for Optuna."""
 
 import dataclasses
 import difflib
@@ -28,14 +28,14 @@ METHODS = ("bayes", "random", "grid")
 GOALS = ("maximize", "minimize")
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 KEYS = ("name", "description", "program", "method", "metric", "parameters", "run_cap", "early_terminate")
-WANDB_KEYS = ("command", "entity", "project")  # what only wandb's own agent needs
+WANDB_KEYS = ("command", "entity", "project")  # used only by wandb's own agent
 DISTRIBUTIONS = (
     *("constant", "categorical", "int_uniform", "uniform"),
     *("log_uniform_values", "q_uniform", "q_log_uniform_values"),
 )
 LOGGER = logging.getLogger("fer_keras")
 MOST_BYTES = 1 << 20  # of a file
-MOST_VALUES = 10_000  # in a file, those behind an alias counted again
+MOST_VALUES = 10_000  # in a file; aliases count in full
 MOST_CELLS = 10_000  # of a grid
 MOST_STEPS = 10**9  # of q between min and max
 LONGEST_TEXT = 1000  # characters
@@ -47,16 +47,16 @@ class Sweep:
     """A search over the settings of one experiment.
 
     Args:
-        name: of the sweep; its trials are named after it.
+        name: of the sweep, and prefix of its trials' names.
         program: path of the experiment file.
-        experiment: the experiment in it.
+        experiment: the experiment in that file.
         method: `"bayes"`, `"random"` or `"grid"`.
         metric: a key of the history; a trial's value is that of its last epoch.
         goal: `"maximize"` or `"minimize"`.
-        trials: how many at most.
-        constants: {setting: its one value}.
+        trials: maximum number.
+        constants: {setting: its only value}.
         distributions: {setting: Optuna's distribution}.
-        early: `None` or `{"min_iter": epochs before the first stop, "eta": one in so many goes on}`.
+        early: `None`, or `{"min_iter": epochs before the first stop, "eta": one in `eta` trials continues}`.
     """
 
     name: str
@@ -72,23 +72,23 @@ class Sweep:
 
     @property
     def epochs(self) -> int:
-        """The most epochs that a trial can have."""
+        """The maximum number of epochs of a trial."""
         if "epochs" in self.distributions:
             return max(map(int, ends(self.distributions["epochs"])))
         return int(self.constants.get("epochs", self.experiment.epochs))
 
     def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return {setting: value} of a trial with Optuna's `params`, the constants included."""
+        """Return {setting: value} of a trial with Optuna's `params`, including the constants."""
         return self.constants | {key: _tidy(params[key], self.distributions[key]) for key in params}
 
 
 def load(path: StrPath) -> Sweep:
-    """Return the `Sweep` that the YAML file at `path` describes.
+    """Return the `Sweep` described by the YAML file at `path`.
 
-    Every setting is tried on the experiment, so that a misspelt one does not fail trial by trial.
+    Every setting is tried on the experiment, so that a typo does not fail trial after trial.
 
     Raises:
-        InputError: if there is no such file, or it says something that is wrong or has no counterpart in Optuna.
+        InputError: if the file does not exist, is invalid or has no counterpart in Optuna.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -100,7 +100,7 @@ def load(path: StrPath) -> Sweep:
     try:
         config = yaml.load(content.decode("utf-8"), _Loader)
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        # PyYAML lets the errors of dates, numbers, truth values and deep nesting through.
+        # PyYAML does not wrap errors in dates, numbers, booleans and deep nesting.
         reason = textwrap.shorten(str(error), 300)
         raise InputError(f"{path} is not YAML that can be read: {reason}") from error
     _check_values(path, config)
@@ -110,7 +110,7 @@ def load(path: StrPath) -> Sweep:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also refuses a key that stands twice in a mapping."""
+    """PyYAML's safe loader that also rejects duplicate keys in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -120,7 +120,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _check_values(path: pathlib.Path, config: Any) -> None:
-    """Refuse too many values, one that is too large, and any of a type that JSON does not have."""
+    """Reject too many values, values that are too large, and types that JSON does not have."""
     waiting, count = [config], 0
     while waiting:
         value = waiting.pop()
@@ -201,10 +201,10 @@ def _goal(metric: Mapping[str, Any]) -> str:
 
 
 def cells(distributions: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
-    """Return every combination of the values, a list of {setting: value}, the last setting changing fastest.
+    """Return every combination of the values, a list of {setting: value}; the last setting changes fastest.
 
     Raises:
-        InputError: if a setting has no end of values.
+        InputError: if a setting has infinitely many values.
     """
     values = [_values(key, distribution) for key, distribution in distributions.items()]
     return [dict(zip(distributions, cell, strict=True)) for cell in itertools.product(*values)]
@@ -279,7 +279,7 @@ def _kind(key: str, spec: Mapping[str, Any]) -> str:
 def _categorical(key: str, values: Any) -> CategoricalDistribution:
     if not isinstance(values, list) or not values:
         raise InputError(f"The values of {key!r} must be a list. Received {_shown(values)}.")
-    # Optuna keeps numbers, texts, truth values and None; a list becomes the text that the experiment reads anyway.
+    # Optuna stores numbers, texts, booleans and None; a list becomes text, which the experiment parses.
     plain = [value if isinstance(value, (str, int, float, type(None))) else str(value) for value in values]
     return CategoricalDistribution(plain)
 
@@ -343,7 +343,7 @@ def ends(distribution: Any) -> Sequence[Any]:
 
 
 def _tidy(value: Any, distribution: BaseDistribution) -> Any:
-    """Return 0.15 for the 0.15000000000000002 that sums of steps give."""
+    """Return `value` without the rounding errors of sums of steps: 0.15 for 0.15000000000000002."""
     stepped = isinstance(distribution, FloatDistribution) and distribution.step is not None
     return float(f"{value:.12g}") if stepped else value
 

@@ -1,4 +1,4 @@
-"""A sweep's journal file: Optuna's, which neither a killed process nor a full disk can leave torn."""
+"""A sweep's journal file: Optuna's, but safe against killed processes and full disks."""
 
 import json
 import os
@@ -14,15 +14,15 @@ from fer_keras.core.files import StrPath
 
 
 class Journal(JournalFileBackend):
-    """Optuna's journal file of JSON lines; a torn last line, which nobody will end, is cut off before the next.
+    """Optuna's journal file of JSON lines; an incomplete last line is removed before the next write.
 
     Writers take turns through `lock`, which ends with its process. Optuna's own locks stay after a kill.
 
     Args:
-        path: of the file, made if it is not there.
+        path: of the file, created if it does not exist.
 
     Raises:
-        InputError: if a whole line of the file is no JSON object.
+        InputError: if a complete line of the file is not a JSON object.
     """
 
     def __init__(self, path: StrPath) -> None:
@@ -42,7 +42,7 @@ class Journal(JournalFileBackend):
                 )
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write `logs` behind the last whole line, all of them or none."""
+        """Append `logs` to the complete lines, all of them or none."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with self.lock, open(self.path, "r+b", buffering=0) as file:
             end = _end_of_lines(file)
@@ -58,7 +58,7 @@ class Journal(JournalFileBackend):
 
 
 def _end_of_lines(file: RawIOBase, block: int = 1 << 16) -> int:
-    """Return the size in bytes of the whole lines of `file`."""
+    """Return the size in bytes of the complete lines of `file`."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(end - block, 0)

@@ -1,4 +1,4 @@
-"""Pictures of a sweep: its history, which settings mattered, and all trials side by side."""
+"""Plots of a sweep: history, importance of the settings, parallel coordinates of the trials."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from fer_keras.core.files import StrPath
 from fer_keras.core.plotting import QUIET, TRAIN, VALIDATION, Drawing, new_figure, write
 
-FEWEST = 4  # completed trials, below which nothing can be said of settings
+FEWEST = 4  # completed trials needed for plots of the settings
 
 
 def draw(result: dict[str, Any], study: optuna.Study, folder: StrPath) -> dict[str, pathlib.Path]:
-    """Write the pictures of a sweep into `folder` as PNG; what there are too few trials for is left out.
+    """Write the plots of a sweep into `folder` as PNG; plots with too few trials are omitted.
 
     Args:
         result: `dict`, see `fer_keras.sweep.results.result`.
@@ -43,7 +43,7 @@ def draw(result: dict[str, Any], study: optuna.Study, folder: StrPath) -> dict[s
 
 
 def history(rows: Sequence[Mapping[str, Any]], metric: str, goal: str) -> Figure:
-    """Return a `Figure` of each trial's value, those stopped early hollow, and of the best so far."""
+    """Return a `Figure` of each trial's value, hollow if stopped early, and of the best so far."""
     figure, axes = new_figure(width=8)
     complete = [row for row in rows if row["state"] == "complete"]
     others = [row for row in rows if row["state"] != "complete"]
@@ -68,7 +68,7 @@ def importance(importances: Mapping[str, float], metric: str) -> Figure:
 
     Args:
         importances: {setting: share}, whose sum is 1.
-        metric: what the values are of.
+        metric: name of the values.
     """
     figure, axes = new_figure(width=8, height=1.6 + 0.4 * len(importances))
     bars = axes.barh(list(importances)[::-1], list(importances.values())[::-1], color=TRAIN)
@@ -82,7 +82,7 @@ def importance(importances: Mapping[str, float], metric: str) -> Figure:
 def parallel(
     rows: Sequence[Mapping[str, Any]], distributions: Mapping[str, BaseDistribution], metric: str, goal: str
 ) -> Figure:
-    """Return a `Figure` with an axis for each setting and a line for each trial, the lighter the better."""
+    """Return a `Figure` with an axis per setting and a line per trial; better trials are lighter."""
     scales = {key: _scale([row["settings"][key] for row in rows], kind) for key, kind in distributions.items()}
     values = np.array([row["value"] for row in rows])
     heights = np.array([places for places, _ in scales.values()] + [_unit(values)]).T  # (trials, axes)
@@ -110,7 +110,7 @@ def parallel(
 
 
 def _scale(values: Sequence[Any], distribution: Any) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Return the heights of `values`, in [0, 1], and the marks [(height, text)] of their axis."""
+    """Return the heights of `values` in [0, 1], and the marks [(height, text)] of their axis."""
     if isinstance(distribution, CategoricalDistribution):
         last = max(len(distribution.choices) - 1, 1)
         marks = [(place / last, str(choice)) for place, choice in enumerate(distribution.choices)]

@@ -1,4 +1,4 @@
-"""What a sweep found: a table, a JSON file and pictures."""
+"""Results of a sweep: a table, a JSON file and plots."""
 
 import pathlib
 import shlex
@@ -32,9 +32,9 @@ def result(sweep: Sweep, study: optuna.Study) -> dict[str, Any]:
 
     Returns:
         `dict` with `sweep`, `program`, `method`, `metric`, `goal`; `trials`, a list of `dict` with `trial`
-        (number), `state`, `value` (of the metric in the last epoch, `None` without any), `epochs`, `settings` and
-        `record` (path of the run directory on the machine that trained it); `best`, the best completed one of
-        them or `None`; and `command`, which trains the best one as an experiment of its own.
+        (number), `state`, `value` (of the metric in the last epoch, or `None`), `epochs`, `settings` and `record`
+        (path of the run directory on the machine that trained it); `best`, the best completed trial or `None`; and
+        `command`, which trains the best trial again.
     """
     trials = study.get_trials(deepcopy=False)
     repeated = {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
@@ -59,7 +59,7 @@ def result(sweep: Sweep, study: optuna.Study) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the best trials of a `result` as text, and how to train the best one again."""
+    """Return the best trials of a `result` as text, and the command to train the best one again."""
     rows = [row for row in result["trials"] if row["value"] is not None]
     rows = _ranked(rows, result["goal"])
     counts = [
@@ -99,7 +99,7 @@ def _row(sweep: Sweep, trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _ranked(rows: Iterable[dict[str, Any]], goal: str) -> list[dict[str, Any]]:
-    """Return `rows` with the best first; those stopped early come after those that were not."""
+    """Return `rows`, best first; trials stopped early come last."""
     sign = -1 if goal == "maximize" else 1
     return sorted(rows, key=lambda row: (row["state"] != "complete", sign * row["value"], row["trial"]))
 

@@ -1,4 +1,4 @@
-"""The search: one process a trial, on one machine or many."""
+"""The search: one process per trial, on one machine or many."""
 
 import contextlib
 import dataclasses
@@ -40,24 +40,24 @@ def run(
     tracking: str = "disabled",
     heartbeat: int = HEARTBEAT,
 ) -> dict[str, Any]:
-    """Work on the sweep at `path` until all its trials are done; go on where an earlier call was interrupted.
+    """Work on the sweep at `path` until all its trials are done; continue after an interruption.
 
-    Any number of calls may work on one sweep at a time, on any machine that reaches `storage`. A trial whose
-    worker died is begun again: on the same machine at once, with a database by any worker after a minute.
+    Any number of calls can work on one sweep concurrently, on any machine that reaches `storage`. If a worker
+    dies, its trial is restarted: on the same machine at once, with a database by any worker after a minute.
 
     Args:
         path: YAML file in the format of `wandb sweep`, see `fer_keras.sweep.file`.
         storage: `postgresql://USER@HOST/DATABASE` (a password is better in PGPASSWORD or ~/.pgpass), or the path
             of a journal file; by default `folder`/NAME/journal.log.
-        workers: trials at a time in this call; they share the cores evenly.
+        workers: concurrent trials of this call, which share the cores evenly.
         data: path of FER-2013, see `fer_keras.data.load`.
-        folder: of the sweeps' own files.
+        folder: of the sweeps' files.
         output: folder of the run directories; those of the trials go to `output`/sweeps/NAME/TRIAL.
         tracking: wandb's mode, see `fer_keras.runs.pipeline.run`.
         heartbeat: seconds between two heartbeats in a database.
 
     Returns:
-        `dict`, see `fer_keras.sweep.results.result`; it is also in `folder`/NAME, with pictures.
+        `dict`, see `fer_keras.sweep.results.result`; it is also written to `folder`/NAME, with plots.
 
     Raises:
         InputError: if the file, the data or the storage cannot be used, or three trials fail in a row.
@@ -90,7 +90,7 @@ def _conclude(store: Storage, home: pathlib.Path) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class Trial:
-    """A trial of Optuna's, the process that trains it, and what it has reported."""
+    """A trial of Optuna, the process that trains it, and its last report."""
 
     trial: optuna.Trial
     process: jobs.Process
@@ -101,12 +101,12 @@ class Trial:
     value: float | None = None
 
     def record(self) -> pathlib.Path | None:
-        """Return the run directory, or `None` before there is one."""
+        """Return the run directory, or `None` before it exists."""
         found = sorted(self.folder.glob("**/run.json"), key=lambda path: path.parent.name)
         return found[-1].parent if found else None
 
     def report(self) -> bool:
-        """Report to Optuna the epochs since the last call; return whether there were any."""
+        """Report the epochs since the last call to Optuna; return whether there were any."""
         folder = self.record()
         rows = (
             [row for row in records.rows(folder / records.HISTORY) if row["epoch"] > self.epoch] if folder else []
@@ -124,7 +124,7 @@ class Trials(jobs.Pool[Trial]):
     Args:
         storage: `fer_keras.sweep.storage.Storage`.
         workers: trials at a time.
-        options: further words of `fer-keras run`.
+        options: further arguments of `fer-keras run`.
         output: folder of the trials.
     """
 
@@ -136,7 +136,7 @@ class Trials(jobs.Pool[Trial]):
         self.failures, self.waiting = 0, False
 
     def run_all(self) -> None:
-        """Return when no trial is left to do, here or, as far as that can be known, elsewhere."""
+        """Run until no trial is left here or, as far as known, elsewhere."""
         try:
             super().run_all()
         finally:
@@ -173,7 +173,7 @@ class Trials(jobs.Pool[Trial]):
         try:
             pruned = job.report() and job.epoch < job.epochs and code is None and job.trial.should_prune()
         except optuna.exceptions.UpdateFinishedTrialError:
-            # This machine was asleep or cut off, and another one has begun the trial again.
+            # This machine was suspended or disconnected, and another one has restarted the trial.
             self._log(job, "taken over by another worker")
             return True
         if code is None and not pruned:
@@ -208,7 +208,7 @@ class Trials(jobs.Pool[Trial]):
 
 
 def _about(sweep: file.Sweep, faces: Faces) -> dict[str, Any]:
-    """Return what all workers must agree on; try every setting's name on the way."""
+    """Return what all workers must agree on, after checking every setting's name."""
     first = {key: file.ends(distribution)[0] for key, distribution in sweep.distributions.items()}
     words = [f"{key}={value}" for key, value in sweep.settings(first).items()]
     models.resolved(override(sweep.experiment, words))

@@ -1,4 +1,4 @@
-"""The storage that a sweep's workers share: a journal file, or a PostgreSQL server for many machines."""
+"""The storage shared by a sweep's workers: a journal file, or a PostgreSQL server for many machines."""
 
 import contextlib
 import copy
@@ -26,16 +26,16 @@ from fer_keras.sweep.file import Sweep, cells
 from fer_keras.sweep.journal import Journal
 
 HEARTBEAT = 15  # seconds
-GRACE = 4  # heartbeats that may be missed before a worker counts as dead
-MOST_RETRIES = 3  # of a trial whose worker died: it may have been the trial that killed it
-CREATION = 0x666572  # key of PostgreSQL's advisory lock; any number that others do not use
+GRACE = 4  # missed heartbeats after which a worker counts as dead
+MOST_RETRIES = 3  # of a trial whose worker died, since the trial may be the cause
+CREATION = 0x666572  # key of PostgreSQL's advisory lock; an arbitrary number
 
 
 class Grid(BaseSampler):
-    """Gives the n-th trial the n-th cell, so that no cell is done twice or missed, whoever asks and dies.
+    """Gives the n-th trial the n-th cell, so that no cell is repeated or missed, even if workers die.
 
-    Optuna's `BruteForceSampler` looks at the trials that others began, so two who ask at once may get one cell,
-    and it counts a cell as done whose trial failed.
+    Optuna's `BruteForceSampler` checks which trials have started, so two concurrent workers can get the same cell,
+    and it counts a cell as done if its trial failed.
     """
 
     def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
@@ -53,21 +53,21 @@ class Grid(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         place = place_of(trial, study.get_trials(deepcopy=False))
-        return self.cells[place % len(self.cells)][param_name]  # one too many is given up, see `Storage.take`
+        return self.cells[place % len(self.cells)][param_name]  # excess trials are discarded, see `Storage.take`
 
 
 class Storage:
-    """The trials of a sweep for one worker, which takes open trials and gives back those it cannot finish.
+    """The trials of a sweep for one worker, which takes open trials and returns those it cannot finish.
 
     Args:
         sweep: `fer_keras.sweep.file.Sweep`.
         folder: of the sweep's files.
         storage: URL of a PostgreSQL database, path of a journal file, or `None` for the journal in `folder`.
-        about: `dict` of what every worker must agree on, such as the data's digest; `None` to look only.
+        about: `dict` of what every worker must agree on, such as the data's digest; `None` only to read.
         heartbeat: seconds between two heartbeats, for a database.
 
     Raises:
-        InputError: if the storage cannot be opened, or holds a sweep of that name that differs.
+        InputError: if the storage cannot be opened, or contains a different sweep of that name.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Storage:
 
     @contextlib.contextmanager
     def joined(self) -> Iterator["Storage"]:
-        """Be a worker of the sweep: a lock in the worker's folder shows others here that it is alive."""
+        """Within the block, be a worker of the sweep; a lock in its folder shows others here that it is alive."""
         folder = self.folders / self.id
         folder.mkdir(parents=True)
         with records.locked(folder):
@@ -117,7 +117,7 @@ class Storage:
                 shutil.rmtree(folder)
 
     def take(self) -> optuna.Trial | None:
-        """Return a new `optuna.Trial` or one whose worker died, begun for this worker, or `None`."""
+        """Return a new `optuna.Trial`, or one whose worker died, for this worker; `None` if there is none."""
         with self.lock:
             return self._take()
 
@@ -128,13 +128,13 @@ class Storage:
         if not waiting and len(places(trials)) >= self.sweep.trials:
             return None
         trial = self.study.ask(self.sweep.distributions)
-        self.send_heartbeat(trial)  # at once: Optuna does not miss a trial without any
+        self.send_heartbeat(trial)  # at once: Optuna ignores trials without a heartbeat
         trial.set_user_attr("host", self.host)
         trial.set_user_attr("worker", self.id)
         trials = self.trials()
         if place_of(trials[trial.number], trials) < self.sweep.trials:
             return trial
-        trial.set_user_attr("duplicate", True)  # two workers saw the last free place at once
+        trial.set_user_attr("duplicate", True)  # two workers took the last free place at the same time
         self.study.tell(trial, state=TrialState.FAIL)
         return None
 
@@ -146,13 +146,13 @@ class Storage:
             self.last_heartbeats[trial.number] = now
 
     def give_back(self, trial: optuna.Trial) -> None:
-        """Put `trial` back into the queue, for any worker."""
+        """Return `trial` to the queue, for any worker."""
         frozen = self.trials()[trial.number]
         if frozen.state == TrialState.RUNNING:
             self._begin_again(frozen)
 
     def awaits_others(self) -> bool:
-        """Return whether another worker has a trial that would come back here if it died."""
+        """Return whether another worker has a trial that this one would take over if that worker died."""
         return any(
             trial.state == TrialState.RUNNING and (self.shared or trial.user_attrs.get("host") == self.host)
             for trial in self.trials()
@@ -162,7 +162,7 @@ class Storage:
         return self.study.get_trials(deepcopy=False)
 
     def close(self) -> None:
-        """End the connections to a database."""
+        """Close the connections to a database."""
         if self.shared:
             self.database.remove_session()
             self.database.engine.dispose()
@@ -209,17 +209,17 @@ def origin(trial: FrozenTrial) -> int:
 
 
 def places(trials: Sequence[FrozenTrial]) -> list[int]:
-    """Return the numbers of all trials but repetitions and those given up as duplicates, in order."""
+    """Return the numbers of all trials except repetitions and discarded duplicates, in order."""
     return sorted({origin(trial) for trial in trials if not trial.user_attrs.get("duplicate")})
 
 
 def place_of(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
-    """Return how many trials came before `trial`, repetitions not counted."""
+    """Return the number of trials before `trial`, without repetitions."""
     return sum(place < origin(trial) for place in places(trials))
 
 
 def _repeat(study: optuna.Study, trial: FrozenTrial, most: int | None = None) -> None:
-    """Put `trial` into the queue again, without its owner's name."""
+    """Return `trial` to the queue without its owner."""
     free = copy.copy(trial)
     free.user_attrs = {}
     RetryHeartbeatStaleTrialCallback(max_retry=most)(study, free)
@@ -230,7 +230,7 @@ def _journal_study(journal: Journal, arguments: dict[str, Any]) -> optuna.Study:
         return optuna.create_study(storage=JournalStorage(journal), **arguments)
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise InputError(
-            f"{journal.path} is no journal of Optuna's: {type(error).__name__}: {error}. Remove the file to begin "
+            f"{journal.path} is not an Optuna journal: {type(error).__name__}: {error}. Remove the file to begin "
             "anew."
         ) from error
 
@@ -252,7 +252,7 @@ def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
 
 @contextlib.contextmanager
 def _database(url: str, heartbeat: int) -> Iterator[RDBStorage]:
-    """Yield Optuna's storage at `url` while nobody else creates tables or studies there."""
+    """Yield Optuna's storage at `url`; within the block, no other worker creates tables or studies there."""
     try:
         import psycopg  # noqa: F401
     except ModuleNotFoundError as error:
@@ -267,7 +267,7 @@ def _database(url: str, heartbeat: int) -> Iterator[RDBStorage]:
         address = sqlalchemy.make_url(url).set(drivername="postgresql+psycopg")
         engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.pool.NullPool)
         with engine.begin() as connection:
-            # Optuna's tables and study cannot be created by two at once; the lock ends with the transaction.
+            # Two workers cannot create Optuna's tables and study concurrently; the lock ends with the transaction.
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), {"key": CREATION})
             yield RDBStorage(
                 address.render_as_string(hide_password=False),

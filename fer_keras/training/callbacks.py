@@ -1,7 +1,8 @@
-"""Keras callbacks: metrics in the epoch's `logs`, log line, progress bar, reseeding, distributed training.
+"""Keras callbacks: metrics in the epoch's `logs`, log lines, progress bar, reseeding, distributed training.
 
-Those of checkpoints and learning-rate schedules are in `checkpoints` and `schedules`. Metrics are written into
-`logs`, where `History` and later callbacks read them. `EpochTime` must be first: it includes what runs before it.
+The callbacks of checkpoints and learning-rate schedules are in `checkpoints` and `schedules`. Metrics are written
+into `logs`, where `History` and later callbacks read them. `EpochTime` must come first: its figure would include
+the callbacks before it.
 """
 
 import logging
@@ -37,19 +38,19 @@ class EpochTime(keras.callbacks.Callback):
 class FiniteLoss(keras.callbacks.Callback):
     """Stops the training if the loss becomes NaN or infinite, before that epoch is saved.
 
-    It checks the running mean, which stays NaN or infinite for the rest of the epoch.
+    It checks the running mean, which stays NaN or infinite until the end of the epoch.
 
     Raises:
         InputError: with the loss, the epoch, the step at which it was detected, and what to try.
     """
 
-    async_safe = True  # runs in a thread, so that training does not wait for the GPU
+    async_safe = True  # runs in a thread, so that training need not wait for the GPU
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if "loss" in logs:  # `fer_keras.training.loop` reads it after the epoch only
+        if "loss" in logs:  # `fer_keras.training.loop` reads the loss only after the epoch
             self._check("training", logs["loss"], f"by step {batch + 1} of")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -133,7 +134,7 @@ class InferenceAccuracy(keras.callbacks.Callback):
 class RecalibratedAccuracy(keras.callbacks.Callback):
     """Adds `val_acc_recalibrated` to the last epoch: validation accuracy with recomputed BatchNorm statistics.
 
-    They are the mean of the batch statistics over one pass through the training batches with dropout and
+    The statistics are the mean of the batch statistics over one pass through the training batches, with dropout,
     augmentation and fixed weights. All variables are restored. Without BatchNorm it adds nothing.
 
     Args:
@@ -164,7 +165,7 @@ class RecalibratedAccuracy(keras.callbacks.Callback):
 
 
 class Histograms(keras.callbacks.Callback):
-    """Passes on histograms of gradients and weights by layer after each epoch, and adds their spread to `logs`.
+    """Passes histograms of gradients and weights by layer on after each epoch, and adds their spread to `logs`.
 
     `gradient_sd/<layer>` and `weight_sd/<layer>` are standard deviations over a kernel's elements,
     `gradient_iqr/<layer>` and `weight_iqr/<layer>` interquartile ranges, which are robust to outliers.
@@ -192,9 +193,9 @@ class Histograms(keras.callbacks.Callback):
 
 
 class DistributedLogs(keras.callbacks.Callback):
-    """Averages `logs` over the processes of a data-parallel training, and sets the batch size that layers see.
+    """Averages `logs` over the processes of data-parallel training, and sets the batch size that layers see.
 
-    Must precede callbacks that read or add to `logs`. Every metric is a mean over images.
+    It must come before callbacks that read `logs` or add to it. Every metric is a mean over images.
 
     Args:
         batches: `Batches`.
@@ -230,7 +231,7 @@ class ReseedEachEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.start(epoch)
         sequence = np.random.SeedSequence([self.seed, epoch])
-        # On a GPU, Dropout draws from torch's global generator; everything else from a state of its own, the same
+        # On a GPU, Dropout uses torch's global generator. All other layers have their own state, which is the same
         # in every process.
         keras.utils.set_random_seed((int(sequence.generate_state(1)[0]) + distribution.rank()) % 2**32)
         states = [v for v in self.model.variables if v.name == "seed_generator_state"]
@@ -301,10 +302,10 @@ def histogram(values: np.ndarray) -> dict[str, Any]:
 def histogram_edges(scale: float, limit: float, bins: int = 64) -> np.ndarray:
     """Return the `bins` + 1 edges of a histogram up to ±`limit`, linear below `scale` and logarithmic beyond.
 
-    Gradients and weights peak at 0 and have long tails: of bins of equal width, one would hold nearly all.
+    Gradients and weights peak at 0 and have long tails: one of equally wide bins would hold nearly all values.
     """
     edges = scale * np.sinh(np.linspace(-1, 1, bins + 1) * np.arcsinh(limit / scale))
-    edges[[0, -1]] = -limit, limit  # exactly, so that no value is left out
+    edges[[0, -1]] = -limit, limit  # exact, so that no value falls outside
     return edges
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a training needs to continue after an epoch, in one file."""
+"""Checkpoints: everything needed to resume training after an epoch, in one file."""
 
 import contextlib
 import logging
@@ -36,7 +36,7 @@ def restore(model: keras.Model, checkpoint: pathlib.Path) -> int:
     """Load a `Checkpoint` file into the compiled `model`; return the number of finished epochs, 0 without a file.
 
     Raises:
-        InputError: if the file is damaged or of another model.
+        InputError: if the file is damaged or belongs to another model.
     """
     epochs = epochs_done(checkpoint)
     if epochs:

@@ -1,4 +1,4 @@
-"""The training set: images and targets in batches, shuffled and mixed by seed and epoch."""
+"""The training set: images and targets in batches, shuffled and blended by seed and epoch."""
 
 import math
 from typing import Any
@@ -13,15 +13,15 @@ from fer_keras.experiment import Experiment
 from fer_keras.training.losses import uses_soft_targets
 from fer_keras.training.mixup import draw, mix, smooth
 
-SAM_SHARE = 4  # a SAM step takes its ascent gradient from one in so many images of its batch
-DISTILLATION_DRAWS = 5  # draws of mixup and cutmix that teachers classify; the student's epochs repeat them
+SAM_SHARE = 4  # a SAM step computes its ascent gradient on every fourth image of its batch
+DISTILLATION_DRAWS = 5  # draws of mixup and CutMix that the teachers classify; the student's epochs repeat them
 
 
 def targets_of(faces: Faces, experiment: Experiment, smoothing: float = 0.0) -> np.ndarray:
     """Return the targets of the experiment's loss: class numbers (n,), or distributions (n, classes) float32.
 
     Args:
-        faces: labelled images; a distribution is its one of `soft_labels` where they have some, else one-hot.
+        faces: labelled images; the distributions are their `soft_labels` if they have any, else one-hot.
         experiment: see `fer_keras.training.losses.uses_soft_targets`.
         smoothing: share of each distribution that is spread evenly over the classes.
     """
@@ -35,22 +35,22 @@ def targets_of(faces: Faces, experiment: Experiment, smoothing: float = 0.0) -> 
 class Batches(keras.utils.PyDataset):
     """The batches of an epoch, with mixup and CutMix, shuffled by seed and epoch.
 
-    With SAM, each batch comes after its own first quarter, see `fer_keras.backend.optimizers.SharpnessAware`.
-    Each process gets a part of the batch. With teachers, mixed batches repeat after `draws` epochs, so that the
+    With SAM, each batch is preceded by its first quarter, see `fer_keras.backend.optimizers.SharpnessAware`. Each
+    process gets a part of the batch. With teachers, blended batches repeat after `draws` epochs, so that the
     teachers classify each image only `draws` times.
 
     Args:
         train: `Faces` to train on.
         experiment: `Experiment`; the last batch of an epoch may be smaller than its `batch_size`.
-        soft_targets: (draws, n, classes), the teachers' probabilities for each image as mixed in each draw, see
+        soft_targets: (draws, n, classes), the teachers' probabilities for each image as blended in each draw, see
             `fer_keras.training.distillation.soft_targets`; may be set later.
 
     Attributes:
         images: (n, 48, 48, 1) uint8, an array or a tensor of the backend.
         train: as given.
         targets: (n,) class numbers, or (n, classes) float32 with the experiment's label smoothing.
-        steps: batches of an epoch; a pair of SAM counts once.
-        draws: number of different draws of mixup and cutmix, if the experiment has teachers.
+        steps: batches of an epoch; a SAM pair counts once.
+        draws: number of different draws of mixup and CutMix, if the experiment has teachers.
     """
 
     def __init__(self, train: Faces, experiment: Experiment, soft_targets: np.ndarray | None = None) -> None:
@@ -100,7 +100,7 @@ class Batches(keras.utils.PyDataset):
         return mix(self.images[rows], self.targets[rows], self._generator(step), mixup=mixup, cutmix=cutmix)
 
     def plan(self) -> Plan:
-        """Return the images of this epoch's steps and how to mix them, for `fer_keras.backend.step.Step`."""
+        """Return the images of this epoch's steps and how to blend them, for `fer_keras.backend.step.Step`."""
         soft_targets = None if self.soft_targets is None else self.soft_targets[self.epoch % self.draws]
         mixup, cutmix = self.experiment.mixup, self.experiment.cutmix
         if not (mixup or cutmix):
@@ -122,10 +122,10 @@ class Batches(keras.utils.PyDataset):
         return np.random.default_rng([self.experiment.seed, self.draw, step])
 
     def check_processes(self, validation: Faces) -> None:
-        """Check that each process gets an image of every batch and of validation.
+        """Check that each process gets at least one image of every batch and of the validation split.
 
         Raises:
-            InputError: if not.
+            InputError: if one does not.
         """
         for count in (*map(self.size, range(len(self))), len(validation)):
             distribution.part(count)

@@ -36,13 +36,13 @@ def digests(paths: Sequence[str]) -> list[str]:
 
 
 def soft_targets(batches: Batches) -> np.ndarray | None:
-    """Return the teachers' mean probabilities for each training image and its mirror, mixed as for the student.
+    """Return the teachers' mean probabilities for each training image and its mirror, blended as for the student.
 
     Args:
-        batches: of the student; its experiment names the `.keras` files. It is reshuffled.
+        batches: the student's; their experiment names the teachers' `.keras` files. They are reshuffled.
 
     Returns:
-        (draws, n, classes) float32, for each draw of `batches`, images in their order; `None` without
+        (draws, n, classes) float32, for each draw of `batches`, in the order of the images; `None` without
         teachers, or if they classify augmented images in every step, see `teacher`.
 
     Raises:
@@ -67,7 +67,7 @@ def soft_targets(batches: Batches) -> np.ndarray | None:
 
 
 def _teacher(path: str, class_names: tuple[str, ...]) -> keras.Model:
-    """Return the network in the file, whose outputs are the classes of the data in their order."""
+    """Return the network in the file, after a check that its outputs are the classes of the data in order."""
     model = saving.load(path)
     if model.class_names != class_names:
         raise InputError(
@@ -126,7 +126,7 @@ def _identity(x: Any) -> Any:
 
 
 def _unscaled(images: Any, scaling: keras.Layer) -> Any:
-    """Return the pixels of [0, 255] that the layer `scaling` made `images` of."""
+    """Return the pixels in [0, 255] from which the layer `scaling` computed `images`."""
     if isinstance(scaling, keras.layers.Rescaling):
         return images / scaling.scale
     return images * ops.sqrt(scaling.variance) + scaling.mean

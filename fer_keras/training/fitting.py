@@ -1,4 +1,4 @@
-"""Compile and fit. An interrupted training continues from its last epoch and gives equal results."""
+"""Compile and fit. An interrupted training resumes after its last epoch, with equal results."""
 
 import dataclasses
 import logging
@@ -35,7 +35,7 @@ OPTIMIZERS = {
 OVERFIT_IMAGES = 128  # of the overfit check: one batch, so one step per epoch
 OVERFIT_EPOCHS = 100
 PROBE = 128  # training images for the gradient histograms
-INFERENCE_IMAGES = 2870  # training images scored in inference mode, as many as FER-2013's validation images
+INFERENCE_IMAGES = 2870  # training images scored in inference mode, as many as the validation split has
 
 
 def build(experiment: Experiment, train: Faces) -> keras.Model:
@@ -43,7 +43,7 @@ def build(experiment: Experiment, train: Faces) -> keras.Model:
 
     Args:
         experiment: `Experiment`.
-        train: `Faces`; for the statistics of the normalization and the length of the schedule.
+        train: `Faces`, for the normalization's statistics and the length of the schedule.
 
     Raises:
         InputError: if the model, an option or an augmentation is unknown, or only one of `teachers` and
@@ -102,19 +102,20 @@ def fit(
 ) -> None:
     """Train `model` for the experiment's epochs, continuing from `checkpoint` if that file exists.
 
-    In a group of processes (see `distribution.joined`) all must call this; only process 0 needs `on_epoch` and the
-    arguments after it.
+    In a group of processes (see `distribution.joined`), all must call this. Only process 0 needs `on_epoch` and
+    the arguments after it.
 
     Args:
         model: from `build`.
         experiment: `Experiment`.
         batches: `fer_keras.training.dataset.Batches` of the training images, with soft targets if the experiment
             has teachers.
-        validation: `Faces` to score after every epoch, `None` for none; only in a single process.
+        validation: `Faces` to score after every epoch; `None`, only in a single process, for no validation.
         on_epoch: called with each epoch's row: `epoch` (from 1), `train_loss`, `train_acc`, `val_loss`, `val_acc`
-            (accuracies as fractions; the last two with validation) and what `fer_keras.training.callbacks` adds.
+            (accuracies are fractions; the last two need validation) and the metrics of
+            `fer_keras.training.callbacks`.
         on_histograms: called with the epoch and its histograms, see `callbacks.Histograms`; `None` for none.
-        checkpoint: path of an `.npz` file, rewritten whole after every epoch; `None` for none.
+        checkpoint: path of an `.npz` file, replaced atomically after every epoch; `None` for none.
         capture: replay the training step as a CUDA graph, see `fer_keras.backend.step`. If that is not possible,
             the log says why and training continues without.
 
@@ -129,7 +130,7 @@ def fit(
         scored = validation.images[own.rows], targets_of(validation, experiment)[own.rows]
         shared = [callbacks.DistributedLogs(batches, own)] if distribution.size() > 1 else []
     averaging = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
-    scheduling = schedules.callbacks(model, experiment)  # before `restore`, which fills their variables
+    scheduling = schedules.callbacks(model, experiment)  # before `restore`, which assigns their variables
     restored = checkpoints.restore(model, checkpoint) if checkpoint and first else 0
     epochs_done = checkpoints.share(model, restored)
     recording = _recording(batches, experiment, scored, averaging, on_histograms) if first else []
@@ -175,7 +176,7 @@ def _recording(
     averaging: list[keras.callbacks.Callback],
     on_histograms: Callable[[int, dict[str, Any]], None] | None,
 ) -> list[keras.callbacks.Callback]:
-    """Return the callbacks that add metrics to the history; those of fixed images only with `on_histograms`."""
+    """Return the callbacks that add metrics to the history; those on fixed images only with `on_histograms`."""
     recording = [callbacks.GradientRatio(), callbacks.WeightNorm()]
     if on_histograms:
         probe = np.asarray(batches.images[:PROBE]), batches.targets[:PROBE]
@@ -223,7 +224,7 @@ def _step(
 
 
 def stratified(labels: np.ndarray, count: int) -> np.ndarray:
-    """Return up to `count` indices of `labels`, stratified by class and always the same."""
+    """Return up to `count` indices of `labels`, stratified by class and the same in every call."""
     by_class = np.argsort(labels, kind="stable")
     return np.sort(by_class[np.linspace(0, len(labels), min(count, len(labels)), endpoint=False).astype(int)])
 
@@ -231,8 +232,8 @@ def stratified(labels: np.ndarray, count: int) -> np.ndarray:
 def overfit_losses(experiment: Experiment, train: Faces) -> list[float]:
     """Return the losses of the study's overfit check: one fixed batch, up to 100 epochs, no augmentation.
 
-    Trains at the experiment's own learning rate, constant. Cross-entropy of each training step in nats, without
-    the L2 penalty, which never reaches 0. Stops below 0.01.
+    It trains at the experiment's learning rate, held constant. The losses are the cross-entropy of each training
+    step in nats, without the L2 penalty, which never reaches 0. Training stops below 0.01.
     """
     subset = train.take(np.arange(min(OVERFIT_IMAGES, len(train.labels))))
     images = np.asarray(subset.images)

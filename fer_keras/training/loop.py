@@ -1,4 +1,4 @@
-"""A training loop around `fer_keras.backend.step`: `Model.fit` without reading from the device in each step."""
+"""A training loop around `fer_keras.backend.step`: `Model.fit` that does not read from the device in each step."""
 
 import keras
 import numpy as np
@@ -21,8 +21,8 @@ def train(
 ) -> None:
     """Train `model` with `step`; the arguments are those of `Model.fit`.
 
-    Callbacks are called as by `fit`. After a step their `logs` are empty: metrics stay on the device until the
-    epoch ends.
+    Callbacks are called as in `fit`. After a step their `logs` are empty, since metrics stay on the device until
+    the epoch ends.
 
     Args:
         model: compiled `keras.Model`.

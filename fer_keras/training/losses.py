@@ -1,4 +1,4 @@
-"""Losses by name. All take logits, because backends differ on saturated softmax outputs."""
+"""Losses by name. All take logits: backends differ in how they handle saturated softmax outputs."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from fer_keras.experiment import Experiment
 
 
 class GeneralizedCrossEntropy(keras.losses.Loss):
-    """(1 - p^q) / q for p the probability of the target; Zhang & Sabuncu 2018, arXiv:1805.07836.
+    """(1 - p^q) / q, where p is the probability of the target; Zhang & Sabuncu 2018, arXiv:1805.07836.
 
-    Unlike Keras' class of that name it takes soft targets and logits.
+    Unlike Keras' class of the same name, it takes soft targets and logits.
     """
 
     def __init__(self, q: float = 0.7) -> None:

@@ -1,4 +1,4 @@
-"""Label smoothing, mixup and CutMix, drawn with a NumPy generator."""
+"""Label smoothing, mixup and CutMix, with random numbers from NumPy."""
 
 import dataclasses
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def smooth(targets: np.ndarray, share: float) -> np.ndarray:
-    """Return the distributions `targets` (n, classes), `share` of each spread evenly over all classes, in float32.
+    """Return `targets` (n, classes) as float32, with `share` of each distribution spread evenly over all classes.
 
     Szegedy et al. 2016, arXiv:1512.00567, equation for q'(k) in section 7.
     """
@@ -19,10 +19,10 @@ class Blend:
     """How mixup or CutMix blends the images of one batch in pairs.
 
     Attributes:
-        partner: (n,) position in the batch of each image's partner.
-        share: fraction of an image's own pixel values, outside the box.
+        partner: (n,) position of each image's partner in the batch.
+        share: weight of an image's own pixels, outside the box.
         box: top, bottom, left and right of the pixels taken from the partner, ends excluded.
-        target_share: fraction of an image's own target.
+        target_share: weight of an image's own target.
     """
 
     partner: np.ndarray
@@ -37,11 +37,12 @@ def draw(
     """Return the `Blend` of a batch of `count` images, or `None` if neither is above 0.
 
     Args:
-        count: images in the batch; height, width: their size in pixels.
-        rng: `numpy.random.Generator`; one share and one box is drawn for the whole batch.
+        count: images in the batch.
+        height, width: of the images, in pixels.
+        rng: `numpy.random.Generator`; the whole batch has one share and one box.
         mixup: alpha of `Beta(alpha, alpha)`, 0 for none (Zhang et al. 2018, arXiv:1710.09412).
-        cutmix: the same for a pasted rectangle (Yun et al. 2019, arXiv:1905.04899). If both are above 0, a fair
-            coin decides between them.
+        cutmix: alpha for a pasted rectangle (Yun et al. 2019, arXiv:1905.04899). If both are above 0, each has
+            probability 1/2.
     """
     if not (mixup or cutmix):
         return None
@@ -59,10 +60,10 @@ def draw(
 def mix(
     images: Any, targets: np.ndarray, rng: np.random.Generator, *, mixup: float = 0.0, cutmix: float = 0.0
 ) -> tuple[Any, np.ndarray]:
-    """Return images and targets of a batch, each blended with those of another image of it.
+    """Return the images and targets of a batch, each blended with those of another image in it.
 
     Args:
-        images: (n, height, width, channels), values [0, 255]; an array, or a tensor of PyTorch.
+        images: (n, height, width, channels), values [0, 255]; an array or a PyTorch tensor.
         targets: (n, num_classes), rows that sum to 1.
         rng, mixup, cutmix: see `draw`.
     """

@@ -11,12 +11,12 @@ from fer_keras.training.checkpoints import built_optimizer
 
 WARMUP = 0.2  # fraction of a one-cycle schedule's steps
 STEPS_START, STEPS_EVERY, STEPS_FACTOR = 0.32, 0.02, 0.9  # fractions of the epochs
-PLATEAU = {"factor": 0.75, "patience": 6}  # PyTorch's ReduceLROnPlateau calls six epochs a patience of 5
+PLATEAU = {"factor": 0.75, "patience": 6}  # a patience of 5 in PyTorch's ReduceLROnPlateau
 
 
 def rate(name: str, learning_rate: float, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Return the learning rate, or a Keras schedule over `steps` steps, for an optimizer."""
-    if name in ("constant", "plateau", "steps"):  # the last two by `callbacks`
+    if name in ("constant", "plateau", "steps"):  # `callbacks` change the last two
         return learning_rate
     if name == "cosine":
         return keras.optimizers.schedules.CosineDecay(learning_rate, steps)
@@ -24,10 +24,10 @@ def rate(name: str, learning_rate: float, steps: int) -> float | keras.optimizer
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up from 0 to `highest`, then cosine decay to 0, in `steps` steps together.
+    """Linear warm-up from 0 to `highest`, then cosine decay to 0, in `steps` steps altogether.
 
-    Equal to Keras' `CosineDecay` with a warm-up, to rounding. That class branches on the step: on torch, the CPU
-    would wait for the GPU at every weight of every step.
+    Equal to Keras' `CosineDecay` with a warm-up, up to rounding. That class branches on the step, so on torch the
+    CPU would wait for the GPU at every weight of every step.
     """
 
     def __init__(self, highest: float, steps: int) -> None:
@@ -61,7 +61,7 @@ def callbacks(model: keras.Model, experiment: Experiment) -> list[keras.callback
 
 
 class Plateau(keras.callbacks.ReduceLROnPlateau):
-    """`ReduceLROnPlateau` by validation accuracy; its state is an optimizer variable, which checkpoints hold."""
+    """`ReduceLROnPlateau` on validation accuracy; its state is an optimizer variable, so checkpoints have it."""
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__("val_acc", mode="max", **PLATEAU)

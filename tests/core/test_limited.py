@@ -22,10 +22,10 @@ limited.work(work, sys.stdin.read())
     "work, message",
     [
         ("raise InputError('no, ' + text)", "no, data"),
-        ("bytearray(1 << 30)", "f.txt is refused: to load it takes more than 20 seconds or 2 GiB of memory"),
-        ("(x := 3 ** (1 << 40))", "f.txt is refused: to load it takes more than"),
-        ("import os; os.abort()", "f.txt is refused: to load it takes more than"),
-        ("raise KeyError(1)", "f.txt is refused: to load it takes more than"),
+        ("bytearray(1 << 30)", "f.txt is refused: loading it takes more than 20 seconds or 2 GiB of memory"),
+        ("(x := 3 ** (1 << 40))", "f.txt is refused: loading it takes more than"),
+        ("import os; os.abort()", "f.txt is refused: loading it takes more than"),
+        ("raise KeyError(1)", "f.txt is refused: loading it takes more than"),
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="needs limits on memory")

@@ -114,7 +114,7 @@ def test_no_figure_is_reported_when_another_scale_is_clearly_better():
 
 
 def test_scale_that_does_not_show_must_be_given():
-    with pytest.raises(InputError, match="and its answers do not either .* Give them with --input-scale"):
+    with pytest.raises(InputError, match="nor do its results .* Give them with --input-scale"):
         evaluation.evaluate(reader(L.ReLU()), FACES)
 
 

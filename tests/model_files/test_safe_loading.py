@@ -248,5 +248,5 @@ def test_attention_of_four_thousand_heads_ends_in_its_own_process(tmp_path):
     x = keras.layers.MultiHeadAttention(4000, 1, use_bias=False)(x, x)
     model = keras.Model(images, keras.layers.Dense(7, name=SOFTMAX)(keras.layers.GlobalAveragePooling1D()(x)))
     model.save(tmp_path / "model.keras")
-    with pytest.raises(InputError, match="to load it takes more than 20 seconds or 2 GiB of memory"):
+    with pytest.raises(InputError, match="loading it takes more than 20 seconds or 2 GiB of memory"):
         saving.load(tmp_path / "model.keras")

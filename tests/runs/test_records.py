@@ -136,7 +136,7 @@ def test_history_is_truncated_to_a_checkpoint(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "is no run directory"),
+        (None, "is not a run directory"),
         ("{", "run.json is damaged"),
         ('{"data": {}}', "run.json is damaged: 'experiment' is missing or no JSON object"),
         ('{"experiment": {}, "data": {}, "environment": null}', "run.json is damaged: 'environment' is missing"),

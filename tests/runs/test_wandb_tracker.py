@@ -289,7 +289,7 @@ def test_a_fault_amid_training_is_told_once_and_costs_nothing(tmp_path, monkeypa
     monkeypatch.setattr(wandb_tracker, "_start", lambda *_: (FaultyRun(), "a test"))
     assert track(tmp_path).run is None
     assert [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING] == [
-        "wandb failed and is off from here on; the record on disk goes on. OSError: No space left on device"
+        "wandb failed and is now off; the record on disk continues. OSError: No space left on device"
     ]
 
 

@@ -595,7 +595,7 @@ def test_a_journal_that_is_not_optunas_is_named(place):
     run(write(run_cap=1))
     journal = pathlib.Path("sweeps/search/journal.log")
     journal.write_text(journal.read_text().replace('"op_code":0', '"op_code":99', 1))
-    with pytest.raises(InputError, match="journal.log is no journal of Optuna's"):
+    with pytest.raises(InputError, match="journal.log is not an Optuna journal"):
         run(write(run_cap=2))
 
 

@@ -1,4 +1,4 @@
-"""Results in, one HTML page out that needs nothing but itself."""
+"""The report as one self-contained HTML page."""
 
 import base64
 import dataclasses
@@ -27,13 +27,13 @@ CURVES = ("val_acc", "train_acc", "val_loss", "train_loss", "grad_ratio", "weigh
 
 
 def html(found: Results, faces: Faces | None = None) -> str:
-    """Return the page of what `fer_keras.study.results.read` found; for `faces` see `pictures` and `review`."""
+    """Return the page for results from `fer_keras.study.results.read`; for `faces` see `pictures` and `review`."""
     data = json.dumps(content(found, faces), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", data)
 
 
 def content(found: Results, faces: Faces | None = None) -> dict[str, Any]:
-    """Return what the page shows, as plain values; `pictures` and `review` are `None` without `faces`."""
+    """Return the content of the page as plain values; `pictures` and `review` are `None` without `faces`."""
     latest = results.latest(found)
     runs = [row | _course(latest[row["stem"]]) for row in rows(found)]
     return {
@@ -52,11 +52,11 @@ def content(found: Results, faces: Faces | None = None) -> dict[str, Any]:
 
 
 def review(faces: Faces) -> dict[str, Any]:
-    """Return the data review of `faces`: images by usage and class, what the audit found, samples of each class.
+    """Return the data review of `faces`: images by usage and class, the audit, samples of each class.
 
     Returns:
         `dict` with `counts` ({usage: {class: images}}), `lines` (text), `agreement` with FER+ ({class: fraction},
-        `None` without votes) and `samples` ({class: [PNG in base64]}, the first of the file).
+        `None` without votes) and `samples` ({class: [PNG in base64]}, the first in the data).
     """
     audit = auditing.audit(faces)
     rows_of = {name: np.flatnonzero(faces.labels == code)[:SAMPLES] for code, name in enumerate(EMOTIONS)}

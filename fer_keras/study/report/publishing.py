@@ -1,4 +1,4 @@
-"""The report as a wandb Report, for the people of a wandb project."""
+"""The report as a wandb Report."""
 
 from typing import Any
 
@@ -24,13 +24,13 @@ def publish(found: Results, project: str) -> str:
     """Save the results as a new report in wandb and return its address.
 
     Args:
-        found: what `fer_keras.study.results.read` returned.
-        project: "PROJECT" of your default team, or "ENTITY/PROJECT"; made if it is not there.
+        found: from `fer_keras.study.results.read`.
+        project: "PROJECT" of your default team, or "ENTITY/PROJECT"; created if it does not exist.
 
     Raises:
         InputError: if wandb-workspaces or a login is missing, or wandb refuses.
     """
-    _workspaces()  # before the login: what is missing on this machine comes first
+    _workspaces()  # before the login, so that a missing package is reported first
     import wandb
 
     entity, _, project = project.rpartition("/")
@@ -45,8 +45,8 @@ def publish(found: Results, project: str) -> str:
 def build(found: Results, project: str, entity: str = "") -> Any:
     """Return the report as a `wandb_workspaces.reports.v2.Report`, not saved; this needs no login.
 
-    It holds leaderboard and findings as Markdown, and for each step with results a grid of charts over the
-    project's runs of that step, the seeds of a run as one line with its spread.
+    It contains leaderboard and findings as Markdown, and for each step with results a grid of charts of the
+    project's runs in that step. The seeds of a run are one line with its spread.
 
     Raises:
         InputError: if wandb-workspaces is not installed.

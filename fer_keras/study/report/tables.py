@@ -1,4 +1,4 @@
-"""Results in, tables out."""
+"""Tables of the results."""
 
 import collections
 import statistics
@@ -14,8 +14,8 @@ from fer_keras.study.judging import Judgement
 from fer_keras.study.plan import Finding
 from fer_keras.study.results import Result, Results
 
-MOST_SEEDS = 1000  # that are shown as a number
-HEADLINES = (  # claims of the findings that README shows
+MOST_SEEDS = 1000  # larger estimates are shown as "more than"
+HEADLINES = (  # claims of the findings shown in README
     "BatchNorm overfits: the gap is larger than without it.",
     "Mirroring cuts the gap sharply: by at least 3 points.",
     "3-2-Best reaches 0.60 test accuracy.",
@@ -25,7 +25,7 @@ HEADLINES = (  # claims of the findings that README shows
 
 
 def about(found: Results) -> str:
-    """Return what the results were measured on, as a paragraph."""
+    """Return a paragraph on the data and machines of the results."""
     group = [result for results_ in found.values() for result in results_]
     data = group[0]["data"]
     images = ", ".join(f"{count:,} {name}" for name, count in data["images"].items())
@@ -43,7 +43,7 @@ def about(found: Results) -> str:
 
 
 def machine(environment: Mapping[str, Any]) -> str:
-    """Return what trained, as text: processor or device, threads, backend, precision."""
+    """Return the machine as text: processor or device, threads, backend, precision."""
     threads = f"{environment['threads']} thread{'s' if environment['threads'] != 1 else ''}"
     device = environment["processor"] if environment["device"] == "cpu" else environment["device"]
     backend = f"{environment['backend']} {environment['backend_version']}"
@@ -82,12 +82,12 @@ def leaderboard(found: Results) -> str:
 
 
 def pilot_leaderboard(found: Results) -> str:
-    """Return the `leaderboard` of the pilot: the study's seeds that shaped its rule and judge nothing."""
+    """Return the `leaderboard` of the pilot, whose seeds shaped the rule and are not used for verdicts."""
     return leaderboard(results.pilot(found))
 
 
 def expectation(found: Results) -> str:
-    """Return how many findings are decided and how many false verdicts to expect, as a paragraph."""
+    """Return a paragraph on the number of decided findings and of expected false verdicts."""
     verdicts = collections.Counter(verdict for _, verdict, _ in judged(found))
     counts = ", ".join(f"{verdicts[name]} {name}" for name in judging.VERDICTS)
     text = (
@@ -137,7 +137,7 @@ def judged(found: Results) -> list[tuple[Finding, str, list[Judgement]]]:
 
 
 def associations(found: Results) -> str:
-    """Return a Markdown table of how the overfit check goes together with other figures of the study's runs."""
+    """Return a Markdown table of the associations of the overfit check with other figures of the study's runs."""
     lines = ["| claim | verdict | rank correlation (97.8 % bootstrap interval over runs) |", "|---|---|---|"]
     for one in judging.associations(judging.figures(found), found):
         figures = f"{one.rho:+.2f} ({one.low:+.2f} to {one.high:+.2f}), " if one.rho is not None else ""
@@ -147,7 +147,7 @@ def associations(found: Results) -> str:
 
 
 def sentence(finding: Finding, verdict: str, judgements: Sequence[Judgement]) -> str:
-    """Return in one sentence what the results say of a finding."""
+    """Return one sentence on the results for a finding."""
     points = judging.METRICS[finding.metric].points
     if not any(one.seeds for one in judgements):
         return "Not run yet on the seeds that judge."
@@ -252,6 +252,6 @@ def _row(stem: str, group: list[Result], steps: Mapping[str, int]) -> dict[str, 
 
 
 def shown(step: study.Step) -> list[str]:
-    """Return the names of the runs to show with a `study.Step`: its own, and those that its findings compare."""
+    """Return the names of the runs to show for a `study.Step`: its own and those compared in its findings."""
     names = [side for f in study.FINDINGS if f.step == step.number for sides in f.pairs for side in sides]
     return list(dict.fromkeys([*step.runs, *(name for name in names if isinstance(name, str))]))

@@ -36,12 +36,12 @@ PAGES = {"README.md": README_TABLES, "docs/leaderboard.md": LEADERBOARD_TABLES, 
 
 
 def write(folder: StrPath, output: StrPath, faces: Faces | None = None) -> list[pathlib.Path]:
-    """Write report.html, report.md and report.csv of the results in `folder` into `output`; return their paths.
+    """Write report.html, report.md and report.csv of the results in `folder` to `output`; return their paths.
 
     Args:
         folder: of the results.
-        output: folder, made if it is not there.
-        faces: `fer_keras.data.Faces` that the results are of, for the page to show the most confused ones.
+        output: folder, created if it does not exist.
+        faces: `fer_keras.data.Faces` of the results, so that the page can show the most confused ones.
 
     Raises:
         InputError: if there are no results, or they are of other faces.
@@ -92,7 +92,7 @@ def result_line(group: list[Result]) -> str:
 
 
 def write_result_lines(folder: StrPath, found: Results) -> None:
-    """Put the `Result` of each run into its experiment file in `folder`, in place of an older one."""
+    """Write the `Result` of each run to its experiment file in `folder`, replacing an older one."""
     for stem, group in results.latest(found).items():
         file = pathlib.Path(folder, f"{stem}.py")
         text = file.read_text(encoding="utf-8")
@@ -120,7 +120,7 @@ def write_section(file: StrPath, name: str, text: str) -> None:
 
 
 def update(folder: StrPath, root: StrPath = ".") -> None:
-    """Renew what is generated from the results in `folder`: `Result` lines of experiments, sections of `PAGES`.
+    """Update what is generated from the results in `folder`: `Result` lines of experiments, sections of `PAGES`.
 
     Args:
         folder: of the results.
