@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.sweeps import FAKE
 
 from fer_keras.core import jobs
 from fer_keras.sweep import search as sweep
@@ -13,24 +14,6 @@ experiment = Experiment(name="tiny", model_options={"units": (4,)}, epochs=3, ba
 
 if __name__ == "__main__":
     main()
-"""
-
-
-FAKE = """
-import json, os, pathlib, sys, time
-
-words = dict(word.split("=", 1) for word in sys.argv[2:] if "=" in word)
-folder = pathlib.Path(sys.argv[sys.argv.index("--output") + 1], words["name"], "20300101-000000")
-folder.mkdir(parents=True, exist_ok=True)
-(folder / "run.json").write_text("{}")
-if words.get("batch_size") == "13":
-    sys.exit("thirteen is too many")
-(folder / "history.jsonl").write_text("")
-for epoch in (1, 2, 3):
-    row = {"epoch": epoch, "val_acc": epoch * float(words["learning_rate"])}
-    with open(folder / "history.jsonl", "a") as file:
-        file.write(json.dumps(row) + "\\n")
-    time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
 """
 
 

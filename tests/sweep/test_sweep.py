@@ -27,7 +27,6 @@ from fer_keras.sweep import search as sweep
 from fer_keras.sweep import storage as sweep_storage
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Stands for a training: val_acc in epoch e is e x learning_rate; a batch size of 13 fails.
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ExperimentalWarning.__module__}.{ExperimentalWarning.__name__}")
 

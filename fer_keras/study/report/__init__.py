@@ -7,7 +7,7 @@ from fer_keras.study.report.writing import (
     update,
     write,
     write_result_lines,
-    write_section,
+    write_sections,
 )
 
-__all__ = ["markdown", "read", "result_line", "update", "write", "write_result_lines", "write_section"]
+__all__ = ["markdown", "read", "result_line", "update", "write", "write_result_lines", "write_sections"]

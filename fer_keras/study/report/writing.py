@@ -4,6 +4,7 @@ import ast
 import pathlib
 import re
 import textwrap
+from collections.abc import Mapping
 
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
@@ -103,20 +104,27 @@ def write_result_lines(folder: StrPath, found: Results) -> None:
         write_text(file, text.replace(docstring, f"{kept}\n{result_line(group)}\n", 1))
 
 
-def write_section(file: StrPath, name: str, text: str) -> None:
-    """Put `text` between the lines `<!-- name -->` and `<!-- end of name -->` of a Markdown file.
+def write_sections(file: StrPath, texts: Mapping[str, str]) -> None:
+    """Put each text of `texts` between the lines `<!-- name -->` and `<!-- end of name -->` of a Markdown file.
+
+    Args:
+        file: written once, with all sections.
+        texts: {name: text}.
 
     Raises:
-        InputError: if the file has no such lines.
+        InputError: if the file lacks such lines. It is not changed then.
     """
-    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
-    before, found_start, rest = pathlib.Path(file).read_text(encoding="utf-8").partition(start)
-    _, found_end, after = rest.partition(end)
-    if not (found_start and found_end):
-        raise InputError(
-            f"{file} has no lines {start.strip()!r} and {end.strip()!r}. Add them where the text belongs."
-        )
-    write_text(file, f"{before}{start}\n{text}\n\n{end}{after}")
+    content = pathlib.Path(file).read_text(encoding="utf-8")
+    for name, text in texts.items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, found_start, rest = content.partition(start)
+        _, found_end, after = rest.partition(end)
+        if not (found_start and found_end):
+            raise InputError(
+                f"{file} has no lines {start.strip()!r} and {end.strip()!r}. Add them where the text belongs."
+            )
+        content = f"{before}{start}\n{text}\n\n{end}{after}"
+    write_text(file, content)
 
 
 def update(folder: StrPath, root: StrPath = ".") -> None:
@@ -132,5 +140,4 @@ def update(folder: StrPath, root: StrPath = ".") -> None:
     found = read(folder)
     write_result_lines(pathlib.Path(root, "experiments"), found)
     for file, tables in PAGES.items():
-        for name, table in tables.items():
-            write_section(pathlib.Path(root, file), name, table(found))
+        write_sections(pathlib.Path(root, file), {name: table(found) for name, table in tables.items()})

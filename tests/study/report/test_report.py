@@ -52,14 +52,16 @@ def test_result_lines_are_added_and_replaced(tmp_path):
     assert "accuracy 41.00 %, validation 40.00 %, gap 20.00 points (1 seed of" in file.read_text(encoding="utf-8")
 
 
-def test_section_of_a_file(tmp_path):
+def test_sections_of_a_file(tmp_path):
     file = tmp_path / "README.md"
     file.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n")
-    report.write_section(file, "results", "new")
-    report.write_section(file, "results", "new")
-    assert file.read_text() == "before\n<!-- results -->\n\nnew\n\n<!-- end of results -->\nafter\n"
+    report.write_sections(file, {"results": "new"})
+    report.write_sections(file, {"results": "new"})
+    written = "before\n<!-- results -->\n\nnew\n\n<!-- end of results -->\nafter\n"
+    assert file.read_text() == written
     with pytest.raises(InputError, match="has no lines '<!-- runs -->'"):
-        report.write_section(file, "runs", "new")
+        report.write_sections(file, {"results": "newer", "runs": "new"})
+    assert file.read_text() == written
 
 
 def test_the_command_shows_faces_only_where_data_is_named(tmp_path):
