@@ -54,7 +54,7 @@ UPLOADS = Limits(light_pixels=1 << 22, seconds=2, memory_bytes=320 << 20)
 UPLOAD_PIXELS = 20_000_000  # that fit the memory of `UPLOADS` in every format; WebP needs the most
 
 
-def uploads(max_pixels):
+def uploads(max_pixels: int) -> Limits:
     """Return `UPLOADS`, with more memory if images of more than `UPLOAD_PIXELS` are allowed."""
     memory = UPLOADS.memory_bytes * max(max_pixels, UPLOAD_PIXELS) // UPLOAD_PIXELS
     return dataclasses.replace(UPLOADS, memory_bytes=memory)

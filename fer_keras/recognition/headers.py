@@ -41,7 +41,7 @@ class _NotLight(Exception):
     """The header is unusual, damaged or large."""
 
 
-def kind_of(data: bytes) -> str:
+def kind_of(data: bytes | bytearray) -> str:
     """Return the name of the image format in the bytes `data`, one of `FORMATS`.
 
     Raises:
@@ -54,7 +54,7 @@ def kind_of(data: bytes) -> str:
     raise UnidentifiedImageError
 
 
-def is_light(data: bytes, kind: str, most_pixels: int) -> bool:
+def is_light(data: bytes | bytearray, kind: str, most_pixels: int) -> bool:
     """Return whether decoding needs time and memory for about `most_pixels` at most, as the header shows.
 
     Args:
@@ -81,7 +81,7 @@ def _expect(fine: object) -> None:
         raise _NotLight
 
 
-def _jpeg(data: bytes) -> Cost:
+def _jpeg(data: bytes | bytearray) -> Cost:
     sizes, at, metadata = [], 2, 0
     for _ in range(BLOCKS):
         mark, kind, length = struct.unpack_from(">BBH", data, at)
@@ -107,7 +107,7 @@ def _jpeg(data: bytes) -> Cost:
     return *sizes[0], scans
 
 
-def _png(data: bytes) -> Cost:
+def _png(data: bytes | bytearray) -> Cost:
     at, metadata, texts = 8, 0, 0
     for _ in range(BLOCKS):
         if at >= len(data):
@@ -134,7 +134,7 @@ def _png(data: bytes) -> Cost:
     return width, height, 1
 
 
-def _gif(data: bytes) -> Cost:
+def _gif(data: bytes | bytearray) -> Cost:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _color_table(flags)
     for _ in range(BLOCKS):
@@ -158,7 +158,7 @@ def _color_table(flags: int) -> int:
     return 3 << (flags % 8 + 1) if flags & 0x80 else 0
 
 
-def _bmp(data: bytes) -> Cost:
+def _bmp(data: bytes | bytearray) -> Cost:
     (size,) = struct.unpack_from("<I", data, 14)
     if size == 12:
         return *struct.unpack_from("<HH", data, 18), 1
@@ -167,7 +167,7 @@ def _bmp(data: bytes) -> Cost:
     return width, abs(height), 1
 
 
-def _webp(data: bytes) -> Cost:
+def _webp(data: bytes | bytearray) -> Cost:
     sizes, at, metadata = [], 12, 0
     for _ in range(BLOCKS):
         if at >= len(data):
@@ -194,7 +194,7 @@ def _webp(data: bytes) -> Cost:
     return width, height, 1
 
 
-def _tiff(data: bytes) -> Cost:
+def _tiff(data: bytes | bytearray) -> Cost:
     """Only uncompressed strips are light. libtiff, which unpacks the others, also prints to standard error."""
     tags = _check_tiff(data)
     _expect(
@@ -204,7 +204,7 @@ def _tiff(data: bytes) -> Cost:
     return tags[0x100][1], tags[0x101][1], 1
 
 
-def _check_tiff(data: bytes) -> dict[int, tuple[int, int]]:
+def _check_tiff(data: bytes | bytearray) -> dict[int, tuple[int, int]]:
     """Return {tag: (count, value if there is one)} of the first directory of a TIFF file or of EXIF.
 
     Values may overlap, so a small directory can declare gigabytes. It must not declare more than the file has.
@@ -226,7 +226,7 @@ def _check_tiff(data: bytes) -> dict[int, tuple[int, int]]:
     return tags
 
 
-def _ppm(data: bytes) -> Cost:
+def _ppm(data: bytes | bytearray) -> Cost:
     """Only bits and bytes are light: Pillow reads plain text and other greatest values in Python."""
     match = PPM_HEADER.match(bytes(data[:4096]))
     if not match:
@@ -235,7 +235,7 @@ def _ppm(data: bytes) -> Cost:
     return int(width), int(height), 1
 
 
-READERS: dict[str, Callable[[bytes], Cost]] = {
+READERS: dict[str, Callable[[bytes | bytearray], Cost]] = {
     "BMP": _bmp,
     "GIF": _gif,
     "JPEG": _jpeg,
