@@ -52,6 +52,7 @@ def test_files_and_formats_of_pillow_go_through_it_too(tmp_path):
         (jpeg(1000, 1000, 100_000), "The image takes more than 1 s to decode"),
         (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "The image is not a readable image. Expected AVIF, BMP"),
     ],
+    ids=["pixels", "cut", "slow-ppm", "slow-jpeg", "no-image"],  # pytest puts a name into the environment
 )
 def test_faults_of_the_subprocess_are_explained(data, message):
     with pytest.raises(InputError, match=message):

@@ -147,8 +147,12 @@ def test_joined_videos_go_on_in_time(tmp_path):
 def test_joined_videos_of_which_the_first_is_read_are_reported(tmp_path):
     path = noise(tmp_path / "clip.mp4", "mp4v")
     path.write_bytes(2 * path.read_bytes())
-    times, fault = read(path)
-    assert len(times) == 20 and "it holds 2 videos, one after another, and only the first is read" in fault
+    try:
+        times, fault = read(path)
+        assert len(times) == 20
+    except InputError as error:  # OpenCV 4.10 does not open it
+        fault = str(error)
+    assert "it holds 2 videos, one after another, and only the first is read" in fault
 
 
 def clocked(stamps):
