@@ -235,7 +235,7 @@ FILES = {
     ),
     "CVE-2026-1669": ("weights are read from another file", with_weights(external_data), "from another file"),
     "CVE-2026-1462": (
-        "TFSMLayer loads a SavedModel, which runs what it likes, from any path",
+        "TFSMLayer loads a SavedModel, which can run any code, from any path",
         with_layer(class_name="TFSMLayer", config={"name": "t", "filepath": "canary"}),
         "'TFSMLayer' of 'keras.layers'",
     ),
@@ -303,7 +303,7 @@ FILES = {
         "which can run code",
     ),
     "a file's name as a function": (
-        "an activation from a module of Keras that is none",
+        "an activation from a Keras module that has none",
         with_setting("activation", a_function("keras.saving", "load_model")),
         "'load_model' of 'keras.saving'",
     ),

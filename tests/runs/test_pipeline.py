@@ -397,6 +397,7 @@ def test_run_on_classes_of_ones_own(tmp_path, settings):
         go(student, write_csv(tmp_path / "faces.csv", tiny((42, 9, 9))), tmp_path / "runs")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="the kept run is of torch")
 def test_kept_run_of_0_1_0_is_repeated(tmp_path):
     """Bit for bit with the same processor, versions and threads; elsewhere sums are rounded in another order."""
