@@ -6,7 +6,6 @@ import json
 import math
 import os
 import pathlib
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +29,7 @@ def writing(path: StrPath) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}-{os.urandom(4).hex()}{path.suffix}")
     temporary.touch(exist_ok=False)
     try:
         yield temporary

@@ -12,7 +12,6 @@ from fer_keras.backend import keras_import
 from fer_keras.core.choices import ENGINES, Engine, InputScale
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import sha256
-from fer_keras.data import cache
 from fer_keras.inference import engines
 from fer_keras.model_files import pretrained
 
@@ -74,6 +73,8 @@ def _exported(
 
     Its name contains the digests of the source and of itself, so a truncated or changed file is written again.
     """
+    from fer_keras.data import cache
+
     data = source.read_bytes() if source.is_file() else b""
     key = hashlib.sha256(data + repr((__version__, classes, input_scale)).encode()).hexdigest()[:32]
     folder = cache.home() / "onnx"

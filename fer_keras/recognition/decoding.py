@@ -75,7 +75,7 @@ def needs_subprocess(data: bytes | bytearray, limits: Limits) -> bool:
 
 
 def rgb(
-    data: bytes, max_pixels: int, limits: Limits, bit_depth: int | None = None
+    data: bytes | bytearray, max_pixels: int, limits: Limits, bit_depth: int | None = None
 ) -> tuple[np.ndarray, Depth | None]:
     """Return the pixels of an encoded image, uint8 (height, width, 3), upright; and its `Depth`.
 
@@ -99,7 +99,7 @@ def rgb(
 
 
 def in_subprocess(
-    data: bytes, kind: str, max_pixels: int, limits: Limits, bit_depth: int | None = None
+    data: bytes | bytearray, kind: str, max_pixels: int, limits: Limits, bit_depth: int | None = None
 ) -> tuple[np.ndarray, Depth | None]:
     """Return what `rgb` returns, decoded in a process of its own."""
     words = (kind, max_pixels, limits.seconds, limits.memory_bytes, bit_depth or 0)
@@ -144,7 +144,9 @@ def _deadline(process: Process, seconds: float, message: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _result(process: Process, data: bytes, max_pixels: int, died: str) -> tuple[np.ndarray, Depth | None]:
+def _result(
+    process: Process, data: bytes | bytearray, max_pixels: int, died: str
+) -> tuple[np.ndarray, Depth | None]:
     with contextlib.suppress(BrokenPipeError):  # then there is no answer either
         rest = memoryview(data)
         while rest:

@@ -1,6 +1,5 @@
 """Where labels and panels of bars go in a picture, and the numbers of its faces. Rectangles alone, no pixels."""
 
-import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
 HEAD = 0.3  # of the sides of a face's box, to be added on all four to hold hair, ears and chin
@@ -27,8 +26,12 @@ def reading_order(boxes: Sequence[Rect]) -> list[int]:
 
 
 def same_row(box: Rect, row: Sequence[Rect]) -> bool:
-    height = statistics.mean([box[3], *(other[3] for other in row)])
-    return middle(box)[1] - statistics.mean(middle(other)[1] for other in row) < height * 2 / 3
+    height = mean([box[3], *(other[3] for other in row)])
+    return middle(box)[1] - mean([middle(other)[1] for other in row]) < height * 2 / 3
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def place_labels(boxes: Sequence[Rect], sizes: Sequence[Sequence[Size]], image: Size) -> list[tuple[int, Rect]]:

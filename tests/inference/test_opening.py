@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS
+from fer_keras.data import EMOTIONS, cache
 from fer_keras.inference import export, opening
 from fer_keras.inference.engines import KerasEngine, OnnxEngine
 from fer_keras.inference.opening import open_engine
@@ -57,7 +57,7 @@ def test_keras_file_is_exported_once_and_a_damaged_export_again(foreign, monkeyp
     found = open_engine(foreign, "onnx", classes=EMOTIONS)(IMAGES)
     expected = saving.load(foreign, classes=EMOTIONS)(IMAGES.astype("float32"))
     np.testing.assert_allclose(found, keras.ops.convert_to_numpy(expected), atol=1e-4)
-    (path,) = (opening.cache.home() / "onnx").glob("*.onnx")
+    (path,) = (cache.home() / "onnx").glob("*.onnx")
     with monkeypatch.context() as patch:
         patch.setattr(export, "export", None)
         np.testing.assert_array_equal(open_engine(foreign, "onnx", classes=EMOTIONS)(IMAGES), found)
@@ -65,7 +65,7 @@ def test_keras_file_is_exported_once_and_a_damaged_export_again(foreign, monkeyp
         path.write_bytes(content)
         np.testing.assert_allclose(open_engine(foreign, "onnx", classes=EMOTIONS)(IMAGES), found, atol=1e-6)
         assert "is damaged and is written again" in caplog.text
-        (path,) = (opening.cache.home() / "onnx").glob("*.onnx")
+        (path,) = (cache.home() / "onnx").glob("*.onnx")
 
 
 @torch_only
