@@ -13,6 +13,7 @@ from fer_keras.core.choices import ENGINES, Engine, InputScale
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import sha256
 from fer_keras.inference import engines
+from fer_keras.inference.export_onnx import export_in_child
 from fer_keras.model_files import pretrained
 
 if TYPE_CHECKING:
@@ -83,14 +84,9 @@ def _exported(
             return path
         LOG.warning("%s is damaged and is written again.", path)
         path.unlink()
-    from fer_keras.inference import export
-    from fer_keras.inference.input_scale import with_scale
-    from fer_keras.model_files import saving
-
-    network = with_scale(saving.load(source, classes=classes, trusted=trusted), input_scale)
     written = folder / f"{key}.{os.getpid()}.onnx"
     LOG.info("Writing %s once as ONNX, to %s", source.name, folder)
-    export.export(network, written, "onnx")
+    export_in_child(source, written, classes, input_scale, trusted)
     path = folder / f"{key}-{sha256(written)[:32]}.onnx"
     written.replace(path)
     return path

@@ -1,5 +1,6 @@
 """Which engine serves what a user names; the files that it needs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS, cache
-from fer_keras.inference import export, opening
+from fer_keras.inference import export_onnx, opening
 from fer_keras.inference.engines import KerasEngine, OnnxEngine
 from fer_keras.inference.opening import open_engine
 from fer_keras.model_files import saving
@@ -54,12 +55,13 @@ def test_network_of_the_package_needs_neither_keras_nor_torch():
 
 @torch_only
 def test_keras_file_is_exported_once_and_a_damaged_export_again(foreign, monkeypatch, caplog):
+    monkeypatch.setattr(opening, "export_in_child", export_here)
     found = open_engine(foreign, "onnx", classes=EMOTIONS)(IMAGES)
     expected = saving.load(foreign, classes=EMOTIONS)(IMAGES.astype("float32"))
     np.testing.assert_allclose(found, keras.ops.convert_to_numpy(expected), atol=1e-4)
     (path,) = (cache.home() / "onnx").glob("*.onnx")
     with monkeypatch.context() as patch:
-        patch.setattr(export, "export", None)
+        patch.setattr(opening, "export_in_child", None)
         np.testing.assert_array_equal(open_engine(foreign, "onnx", classes=EMOTIONS)(IMAGES), found)
     for content in (path.read_bytes()[:-1], b"", os.urandom(100)):
         path.write_bytes(content)
@@ -68,8 +70,30 @@ def test_keras_file_is_exported_once_and_a_damaged_export_again(foreign, monkeyp
         (path,) = (cache.home() / "onnx").glob("*.onnx")
 
 
+def export_here(source, target, classes, input_scale, trusted):
+    settings = {"classes": classes, "input_scale": input_scale, "trusted": trusted}
+    export_onnx.main(str(source), str(target), json.dumps(settings))
+
+
+@pytest.mark.slow
+def test_export_of_a_keras_file_leaves_neither_keras_nor_torch(foreign):
+    program = (
+        "import sys; from fer_keras.inference.opening import open_engine; from fer_keras.data import EMOTIONS; "
+        "open_engine(sys.argv[1], 'onnx', classes=EMOTIONS); print(sorted({'keras', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, foreign], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_exported_ends_in_its_message(tmp_path):
+    with pytest.raises(InputError, match="No model file"):
+        open_engine(tmp_path / "none.keras", "onnx")
+
+
 @torch_only
-def test_other_names_and_scales_are_other_exports(foreign):
+def test_other_names_and_scales_are_other_exports(foreign, monkeypatch):
+    monkeypatch.setattr(opening, "export_in_child", export_here)
     paths = {
         opening._exported(foreign, classes, scale, True)
         for classes in (EMOTIONS, tuple("abcdefg"))
@@ -85,7 +109,5 @@ def test_wrong_engines_are_refused(foreign, tmp_path):
         open_engine(tmp_path / "model.onnx", "keras")
     with pytest.raises(InputError, match="A keras.Model is served by the engine keras"):
         open_engine(keras.Sequential(), "onnx")
-    with pytest.raises(InputError, match="No model file"):
-        open_engine(tmp_path / "none.keras", "onnx")
     with pytest.raises(InputError, match="No trained network 'huge'"):
         open_engine("huge")
