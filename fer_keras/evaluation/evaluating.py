@@ -165,13 +165,14 @@ def evaluate_split(
     The leak-free figures exclude images with an exact copy in an earlier split.
 
     Args:
-        models: their `class_names` (default: `EMOTIONS`) must be those of the data, in any order.
+        models: their `class_names` (default: `EMOTIONS`) must hold those of the data, in any order; the
+            probabilities of others are left out, with a warning.
         parts: the splits, as `fer_keras.data.split` returns them.
         split: "train", "validation" or "test".
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
 
     Raises:
-        InputError: if the classes of a model are not those of the data.
+        InputError: if a model lacks a class of the data.
     """
     members = list(models) if isinstance(models, list | tuple) else [models]
     return metrics.scores(
@@ -181,11 +182,21 @@ def evaluate_split(
 
 def _mean_probabilities(members: "Sequence[keras.Model]", faces: Faces, tta: Tta) -> np.ndarray:
     """Return the mean probabilities of networks, (n, classes) in the order of the data's classes."""
+    for model in members:  # wrong classes end it before any work
+        _columns(model, faces)
+    return np.mean([_probabilities(model, faces, tta) for model in members], axis=0)
+
+
+def _probabilities(model: "keras.Model", faces: Faces, tta: Tta) -> np.ndarray:
+    """Return a network's probabilities of the data's classes; its other classes are left out."""
     from fer_keras.inference.prediction import probabilities
 
-    columns = [_columns(model, faces) for model in members]
-    found = [probabilities(m, faces.images, tta=tta)[:, c] for m, c in zip(members, columns, strict=True)]
-    return np.mean(found, axis=0)
+    found = probabilities(model, faces.images, tta=tta)[:, _columns(model, faces)]
+    surplus = [name for name in getattr(model, "class_names", EMOTIONS) if name not in faces.class_names]
+    if not surplus:
+        return found
+    LOG.warning("%s: classes that the data lacks are left out: %s.", model.name, ", ".join(surplus))
+    return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
 
 
 def _unseen(parts: Mapping[str, Faces], split: str) -> np.ndarray | None:
@@ -254,10 +265,10 @@ def _common(setting: str, runs: Mapping[str, dict[str, Any]], default: Any) -> A
 
 
 def _columns(model: "keras.Model", faces: Faces) -> list[int]:
-    """Return the indices of the model's outputs in the order of the data's classes."""
+    """Return the indices of the model's outputs in the order of the data's classes, which the model must have."""
     expected = faces.class_names
     found = getattr(model, "class_names", EMOTIONS)
-    if sorted(found) != sorted(expected):
+    if not set(expected) <= set(found):
         raise InputError(
             f"Model {model.name!r} has the classes {', '.join(found)}, but the data has {', '.join(expected)}. "
             "Name its outputs with --class-order (in Python, class_order=), or give the data of its classes."

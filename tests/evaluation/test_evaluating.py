@@ -10,7 +10,7 @@ import pytest
 import fer_keras
 from fer_keras import evaluation
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS
+from fer_keras.data import EMOTIONS, split
 from fer_keras.data.faces import make_faces
 from fer_keras.model_files import saving
 
@@ -82,6 +82,18 @@ def test_networks_of_other_classes_are_scored_by_their_names():
         evaluation.evaluate(right, faces, class_order=("rot", "grün", "blau"))
     with pytest.raises(InputError, match="has 3 outputs, but 7 class names"):
         evaluation.evaluate(right, faces)
+
+
+def test_classes_that_the_data_lacks_are_left_out(caplog):
+    wider = reader(*SEES, names=("rot", "grün", "青", "blau"))
+    kernel, bias = wider.layers[-1].get_weights()
+    wider.layers[-1].set_weights([kernel, bias + np.array([0, 0, 0, 9], "float32")])  # it says blau every time
+    wider.class_names = ("rot", "grün", "青", "blau")
+    parts = split(stripes(350, ("grün", "rot", "青")))
+    scores = evaluation.evaluate_split(wider, parts, "test")
+    # The network calls the first row rot and the second grün; the data the other way round.
+    assert scores["recall_0"] == scores["recall_1"] == 0 and scores["recall_2"] == 1
+    assert "classes that the data lacks are left out: blau" in caplog.text
 
 
 def test_ensemble_is_the_mean():
