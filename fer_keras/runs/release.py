@@ -15,6 +15,7 @@ from fer_keras.core.choices import TTA, Split
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
 from fer_keras.data import Faces, FaceSet, leak_free, split
+from fer_keras.data.votes import EIGHT_CODES, majority
 from fer_keras.inference import conformal, export
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -24,7 +25,11 @@ from fer_keras.runs import pipeline
 COVERAGES = (0.8, 0.9, 0.95)  # of the card's table
 LIMITS = (0.2, 5.0)  # of the temperature
 SERVED = {"tta": "flip", "detector": "mtcnn"}  # the defaults of `FER`, which a card names
-FER2013_IMAGES = (28_709 + 3_589, 28_709 + 2 * 3_589)  # without and with PrivateTest
+FER2013_IMAGES = {  # labelled, by the kind of labels: without and with PrivateTest
+    "original": (28_709 + 3_589, 28_709 + 2 * 3_589),
+    "fer+": (24_941 + 3_186, 24_941 + 3_186 + 3_137),
+    "fer+8": (27_956 + 3_199, 27_956 + 3_199 + 3_153),
+}
 
 
 def release(
@@ -97,6 +102,9 @@ def release(
 def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, Any]:
     """Give `model` the temperature of least loss on `images` for each view; return what the card holds of that.
 
+    Where the images have a distribution of votes as their label, the probabilities become those to expect of the
+    votes. Prediction sets are calibrated on the images that are scored, those with a majority label.
+
     Raises:
         InputError: if there is none of `images`, or an exact copy of one is among the training images `train`.
     """
@@ -106,12 +114,14 @@ def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, An
             f"{copies} of {len(images)} calibration images are among the training images, expected 0 of at least "
             "1: the network would seem surer than it is."
         )
+    targets = images.labels if images.soft_labels is None else images.soft_labels
+    scored = images
+    if images.soft_labels is not None and images.votes is not None:
+        scored = images.take(majority(images.votes, EIGHT_CODES) >= 0)
     model.temperatures = {}
-    model.temperatures = {
-        tta: temperature(probabilities(model, images.images, tta=tta), images.labels) for tta in TTA
-    }
-    found = {tta: conformal.calibrate(probabilities(model, images.images, tta=tta), images.labels) for tta in TTA}
-    about = {"images": len(images), "digest": images.digest}
+    model.temperatures = {tta: temperature(probabilities(model, images.images, tta=tta), targets) for tta in TTA}
+    found = {tta: conformal.calibrate(probabilities(model, scored.images, tta=tta), scored.labels) for tta in TTA}
+    about = {"images": len(images), "scored": len(scored), "digest": images.digest}
     return {"temperatures": dict(model.temperatures), "conformal": found, "calibration": about}
 
 
@@ -183,7 +193,7 @@ expression, not an emotion.{_limits(about)}
 def _is_fer2013(about: dict[str, Any]) -> bool:
     data = about["data"]
     images = sum(data["images"].values()) + sum(data.get("left_out", {}).values())
-    return images in FER2013_IMAGES
+    return images in FER2013_IMAGES[about["experiment"].get("labels", "original")]
 
 
 def _source(about: dict[str, Any]) -> str:
@@ -204,7 +214,8 @@ def _data(about: dict[str, Any]) -> str:
 
 def _limits(about: dict[str, Any]) -> str:
     votes = " More than a third of these images have another label in FER+, where ten people voted."
-    return (votes if _is_fer2013(about) else "") + (
+    by_votes = _by(about["experiment"])
+    return (votes if _is_fer2013(about) and not by_votes else "") + (
         "\nFaces were grouped by no age, origin or gender here, so nothing is known of how the errors differ "
         "between people."
     )
@@ -221,7 +232,10 @@ def _calibration(about: dict[str, Any]) -> str:
         return f"Calibrated there with\ntemperature {value}, which is part of the weights."
     values = ", ".join(f"{tta} {value:.3f}" for tta, value in about["temperatures"].items())
     images = f"{about['calibration']['images']:,} images that they were not trained on"
-    return f"Calibrated on\n{images}, with a temperature for each view {source}:\n{values}."
+    votes = ""
+    if about["experiment"].get("labels") == "fer+8":
+        votes = "\nA probability is the share of ten annotators' votes to expect, so it may be below the accuracy."
+    return f"Calibrated on\n{images}, with a temperature for each view {source}:\n{values}.{votes}"
 
 
 def _sets(about: dict[str, Any]) -> str:
@@ -233,7 +247,7 @@ def _sets(about: dict[str, Any]) -> str:
         for row in figures
     ]
     return (
-        f"Prediction sets, calibrated on {about['calibration']['images']:,} images that the weights were not "
+        f"Prediction sets, calibrated on {about['calibration']['scored']:,} images that the weights were not "
         "trained on, scored on\nleak-free test images. Coverage is an average over images like these, no promise "
         "for a class or for photographs.\n\n"
         "| test-time augmentation | requested | covered | mean classes |\n|---|---|---|---|\n"
@@ -288,13 +302,14 @@ def temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
     Args:
         probabilities: (n, classes), rows that sum to 1; their logarithm serves as the logits.
-        labels: (n,), class numbers.
+        labels: (n,), class numbers; or (n, classes), distributions.
     """
     logits = np.log(np.clip(probabilities.astype("float64"), 1e-12, 1))
+    targets = np.eye(logits.shape[1])[labels] if labels.ndim == 1 else labels
 
     def loss(value: float) -> float:
         scaled = logits / value
         scaled -= scaled.max(axis=1, keepdims=True)
-        return np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(labels)), labels])
+        return np.mean(np.log(np.exp(scaled).sum(axis=1)) - (targets * scaled).sum(axis=1))
 
     return float(minimize_scalar(loss, bounds=LIMITS, method="bounded").x)

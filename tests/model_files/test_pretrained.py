@@ -134,6 +134,8 @@ def test_temperature_of_probabilities_that_are_too_sure():
     answers = np.zeros((4, 7)) + 1e-12
     answers[:, 0], answers[:, 1] = 0.9, 0.1
     assert temperature(answers, np.array([0, 0, 0, 1])) == pytest.approx(2.0, abs=1e-3)
+    shares = np.tile([0.75, 0.25, 0, 0, 0, 0, 0], (4, 1))
+    assert temperature(answers, shares) == pytest.approx(2.0, abs=1e-3)
 
 
 @on_torch
