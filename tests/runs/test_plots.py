@@ -66,7 +66,7 @@ def test_curves_show_the_history_with_gaps_where_a_value_is_missing():
 
 def test_training_curve_tells_best_epoch_and_last_gap():
     loss, accuracy = plots.training_curve(HISTORY).axes
-    assert accuracy.get_title() == "best validation 35.0 % in epoch 1, last gap +25.0 points"
+    assert accuracy.get_title() == "best validation 35.0 % in epoch 1, last generalization gap +25.0 points"
     assert len(loss.lines) == 2
 
 
