@@ -13,6 +13,7 @@ from fer_keras.core.errors import InputError, first_line
 from fer_keras.data.aliases import split_code, split_codes
 from fer_keras.data.faces import SIDE, USAGES
 from fer_keras.data.images import Stack
+from fer_keras.data.parquet_pages import BadPage, unpacked_size
 from fer_keras.data.reading import Reading, Rows
 from fer_keras.data.sources import Folder, Source, open_file, whole_path
 from fer_keras.data.tables import PIXELS, joined, parse_pixels, usage_codes
@@ -67,8 +68,9 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
                 # Dictionaries are not expanded: every row of a file could refer to one large value.
                 repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
                 table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
+                _check_size(table.metadata, local, where)
                 tables[name] = _read_table(table, where, parts[name], reading)
-        except (pyarrow.ArrowException, OSError, OverflowError) as error:
+        except (pyarrow.ArrowException, OSError, OverflowError, BadPage) as error:
             raise InputError(f"{where} is not whole parquet: {first_line(error)}. Fetch it again.") from error
         reading.advance(source.sizes[name])
     return joined([tables[name] for name in parts])
@@ -90,7 +92,6 @@ def _read_table(table: Any, where: str, usage: int, reading: Reading) -> Rows:
     image = _column(schema.names, IMAGE_COLUMNS, where)
     label = _column(schema.names, LABEL_COLUMNS, where)
     split = _column(schema.names, USAGE_COLUMNS)
-    _check_size(table.metadata, where)
     assert label is not None, "`_column` refuses a file without one"
     names = _class_names(schema, label)
     stack = Stack(reading.skipped, reading.options.bit_depth)
@@ -119,17 +120,25 @@ def _no_rows(where: str) -> NoReturn:
     raise InputError(f"{where} has no rows. Fetch it again.")
 
 
-def _check_size(metadata: Any, where: str) -> None:
-    """Refuse row groups with a very large declared size."""
+def _check_size(metadata: Any, file: IO[bytes], where: str) -> None:
+    """Refuse row groups that are very large by the footer of the file or by the headers of their pages."""
     for i in range(metadata.num_row_groups):
         group = metadata.row_group(i)
         chunks = [group.column(c) for c in range(group.num_columns)]
-        size = sum(chunk.total_uncompressed_size + 8 * chunk.num_values for chunk in chunks)
+        size = sum(_size(chunk, file) + 8 * chunk.num_values for chunk in chunks)
         if size > LARGEST_GROUP:
             raise InputError(
                 f"{where} has a row group of {size >> 20:,} MiB, more than {LARGEST_GROUP >> 20}. "
                 "Write it again with smaller row groups."
             )
+
+
+def _size(chunk: Any, file: IO[bytes]) -> int:
+    """Return the bytes of a column chunk, unpacked, by the footer or by its pages, whichever are more."""
+    start = chunk.data_page_offset
+    if chunk.has_dictionary_page:
+        start = min(start, chunk.dictionary_page_offset)
+    return max(chunk.total_uncompressed_size, unpacked_size(file, start, chunk.total_compressed_size))
 
 
 def _column(names: list[str], wanted: Sequence[str], where: str | None = None) -> str | None:

@@ -14,7 +14,7 @@ from helpers import data_forms as forms
 from PIL import Image
 
 from fer_keras.core.errors import InputError
-from fer_keras.data import cache, load, parquet, sources
+from fer_keras.data import cache, load, parquet, parquet_pages, sources
 
 FACES = forms.tiny()
 HEADER = "emotion,pixels,Usage"
@@ -362,6 +362,58 @@ def test_parquet_dictionary_that_would_fill_the_memory(tmp_path):
     before = pyarrow.total_allocated_bytes()
     refuses(path, "row 1 has more than 16 MiB. 60 of 60 images cannot be used")
     assert pyarrow.default_memory_pool().max_memory() - before < 256 << 20
+
+
+def varint(value, length=None):
+    """Return a number in Thrift's encoding, in more bytes than it needs if `length` is given."""
+    value, data = 2 * value, []
+    while value > 127 or length and len(data) < length - 1:
+        data.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*data, value])
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd"])
+def test_parquet_whose_footer_hides_the_size_of_its_pages(tmp_path, monkeypatch, compression):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as arrow
+
+    path = tmp_path / "fer.parquet"
+    table = pyarrow.table({"image": [bytes(3 << 20), bytes(range(256)) * 4096] * 2, "label": [0, 1, 0, 1]})
+    arrow.write_table(table, path, compression=compression, use_dictionary=["label"], data_page_size=1 << 20)
+    honest = arrow.read_metadata(path).row_group(0)
+    with open(path, "rb") as file:  # pages and their headers, as the writer counts them
+        sizes = [parquet._size(honest.column(i), file) for i in (0, 1)]
+    assert sizes == [honest.column(i).total_uncompressed_size for i in (0, 1)] and sizes[0] > 8 << 20
+    content = path.read_bytes()
+    true = varint(sizes[0])
+    assert content.count(true) >= 1
+    start = content.rindex(true)
+    path.write_bytes(content[:start] + varint(1, len(true)) + content[start + len(true) :])
+    lying = arrow.read_metadata(path).row_group(0).column(0)
+    if lying.total_uncompressed_size != 1:  # uncompressed, both sizes are equal, and this was the other one
+        start = content.rindex(true, 0, start)
+        path.write_bytes(content[:start] + varint(1, len(true)) + content[start + len(true) :])
+        assert arrow.read_metadata(path).row_group(0).column(0).total_uncompressed_size == 1
+    monkeypatch.setattr(parquet, "LARGEST_GROUP", 4 << 20)
+    refuses(path, "has a row group of 8 MiB, more than 4. Write it again with smaller row groups")
+
+
+@pytest.mark.parametrize(
+    ("header", "complaint"),
+    [
+        (b"", "ends within a page header"),
+        (b"\x15\x00", "ends within a page header"),
+        (b"\x15\x00\x00", "a page states no size"),
+        (b"\x15" + b"\x80" * 11, "a number is too long"),
+        (b"\x1e\x00", "unknown type"),
+        (b"\x1c" * 20, "nested too deeply"),
+        (b"\x25\x00\x15\x00\x00" * 200_000, "more than 100,000 pages"),
+    ],
+)
+def test_page_headers_that_are_none(header, complaint):
+    with pytest.raises(parquet_pages.BadPage, match=complaint):
+        parquet_pages.unpacked_size(io.BytesIO(header), 0, max(len(header), 1))
 
 
 def test_parquet_lists_and_row_groups_that_would_fill_the_memory(tmp_path, monkeypatch):
