@@ -45,17 +45,19 @@ def make_folder(folder: StrPath) -> None:
     """Create `folder` and its parents.
 
     Raises:
-        InputError: if one of them is a link to a folder that does not exist.
-        OSError: if the folder cannot be made.
+        InputError: if one of them is a link to a folder that does not exist, or the folder cannot be made.
     """
     folder = pathlib.Path(folder)
-    for place in (folder, *folder.parents):
-        if place.is_symlink() and not place.exists():
-            raise InputError(
-                f"{place} is a link to {os.readlink(place)}, which does not exist. Make that folder or remove "
-                "the link."
-            )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for place in (folder, *folder.parents):
+            if place.is_symlink() and not place.exists():
+                raise InputError(
+                    f"{place} is a link to {os.readlink(place)}, which does not exist. Make that folder or remove "
+                    "the link."
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"Cannot make the folder {folder}: {error.strerror}. Name another one.") from error
 
 
 def remove_leftovers(folder: StrPath) -> None:

@@ -18,13 +18,17 @@ from fer_keras.core.image_bits import believable, fills_sixteen, has_deep_colors
 
 # Outcome; width and height of the pixels, or 0 and the bytes of a text; `Depth`, or zeros.
 ANSWER = struct.Struct("<cIIB?")
-READY, PIXELS, TOO_LARGE, UNKNOWN, NO_MEMORY, DAMAGED = b"r", b"p", b"l", b"u", b"m", b"d"
+READY, PIXELS, TOO_LARGE, UNKNOWN, NO_MEMORY, UNFIT, DAMAGED = b"r", b"p", b"l", b"u", b"m", b"f", b"d"
 ROWS = 256  # that are written at once
 NICE = 5  # small images, which the waiting process decodes itself, go first
 
 
 class TooLargeError(Exception):
     """The image has more pixels than allowed; `args` are its width and height."""
+
+
+class UnfitError(Exception):
+    """The image is whole, but its kind is not read; the message goes on after the image's name."""
 
 
 class Depth(NamedTuple):
@@ -48,6 +52,7 @@ def decode(
     Raises:
         TooLargeError: if it is larger.
         UnidentifiedImageError: if it is not of this format.
+        UnfitError: as `upright`, or if reading HEIC is not installed.
         Exception: whatever else Pillow raises for a damaged file.
     """
     if kind == "HEIF":
@@ -63,7 +68,7 @@ def register_heif() -> None:
     try:
         import pillow_heif
     except ImportError as error:
-        raise ValueError("HEIC needs pip install 'fer-keras[heic]'") from error
+        raise UnfitError("is HEIC, which needs pip install 'fer-keras[heic]'") from error
     pillow_heif.register_heif_opener()
 
 
@@ -79,7 +84,7 @@ def upright(image: Image.Image, bit_depth: int | None = None) -> tuple[Image.Ima
         `(image, depth)`; None for the depth if the image has 8 bits or `bit_depth` is given.
 
     Raises:
-        ValueError: if its values are floating-point, have more than 16 bits, or are colors that do not fill 16.
+        UnfitError: if its values are floating-point, have more than 16 bits, or are colors that do not fill 16.
     """
     bits, has_deep = header_bits(image), has_deep_colors(image)
     depth = None
@@ -88,14 +93,14 @@ def upright(image: Image.Image, bit_depth: int | None = None) -> tuple[Image.Ima
     if image.mode.startswith("I"):
         image, depth = eight_bits(image, bit_depth, bits)
     if image.mode == "F":
-        raise ValueError("it has floating-point values, whose range is unknown; 8 or 16 bits are expected")
+        raise UnfitError("has floating-point values, whose range is unknown. Expected 8 to 16 bits")
     if image.has_transparency_data:
         transparent = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.new("RGB", image.size, "white")
         image.paste(transparent, mask=transparent)
     image = image if image.mode == "RGB" else image.convert("RGB")
     if has_deep and not (fills_sixteen(bits, brightest(image)) if bit_depth is None else bit_depth == 16):
-        raise ValueError("its colors have 16 bits, but the values fill fewer; convert it to 8 bits or to grey")
+        raise UnfitError("has colors of 16 bits whose values fill fewer. Convert it to 8 bits or to grey")
     return image, depth
 
 
@@ -109,7 +114,7 @@ def eight_bits(image: Image.Image, given: int | None, by_header: int | None) -> 
     image = image.convert("I")
     low, high = map(int, image.getextrema())  # type: ignore[arg-type]  # of one band
     if low < 0 or high > 65535:
-        raise ValueError(f"it has values {low} to {high}; 8 or 16 bits are expected")
+        raise UnfitError(f"has values {low} to {high}. Expected 8 to 16 bits")
     by_header = believable(by_header, high)
     bits = given or by_header or max(8, high.bit_length() + high.bit_length() % 2)
     reduced = image.point(lambda value: value * (1 / 2 ** max(bits - 8, 0))).convert("L")
@@ -133,8 +138,9 @@ def main(kind: str, max_pixels: str, seconds: str, memory_bytes: str, bit_depth:
     except MemoryError:
         sink.write(ANSWER.pack(NO_MEMORY, 0, 0, 0, False))
     except Exception as error:  # as varied as damaged files are
+        outcome = UNFIT if isinstance(error, UnfitError) else DAMAGED
         text = (str(error) or type(error).__name__).encode(errors="replace")[:500]
-        sink.write(ANSWER.pack(DAMAGED, 0, len(text), 0, False) + text)
+        sink.write(ANSWER.pack(outcome, 0, len(text), 0, False) + text)
     else:
         sink.write(ANSWER.pack(PIXELS, *image.size, *(depth or (0, False))))
         for top in range(0, image.height, ROWS):

@@ -89,6 +89,7 @@ def rgb(
         UnidentifiedImageError: if it is none of `headers.FORMATS`.
         decode_worker.TooLargeError: if it has more pixels.
         CostError: if it costs more than `limits` allow.
+        decode_worker.UnfitError: if its kind is not read, see `decode_worker.upright`.
         Exception: whatever Pillow raises for a damaged file.
     """
     kind = headers.kind_of(data)
@@ -161,7 +162,8 @@ def _result(
         raise UnidentifiedImageError
     if outcome == decode_worker.NO_MEMORY:
         raise CostError(died)
-    raise ValueError(_received(process, (min(height, 500),), died).tobytes().decode(errors="replace"))
+    text = _received(process, (min(height, 500),), died).tobytes().decode(errors="replace")
+    raise decode_worker.UnfitError(text) if outcome == decode_worker.UNFIT else ValueError(text)
 
 
 def _answer(process: Process, died: str) -> tuple[Any, ...]:

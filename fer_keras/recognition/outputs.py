@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import StrPath, writing
+from fer_keras.core.files import StrPath, make_folder, writing
 
 LOG = logging.getLogger("fer_keras")
 MARK = "drawn by fer-keras"
@@ -92,10 +92,7 @@ def identity(path: StrPath) -> tuple[int, int] | None:
 
 
 def make(folder: StrPath) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"Cannot make the folder {folder}: {error.strerror}. Name another one.") from error
+    make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"Cannot write to the folder {folder}: permission denied. Name another one.")
 

@@ -129,6 +129,8 @@ def _decoded(decode: Callable[[], T], name: StrPath, max_pixels: int) -> T:
     except decode_worker.TooLargeError as error:
         width, height = error.args
         raise InputError(_too_large(width, height, name, max_pixels)) from error
+    except decode_worker.UnfitError as error:
+        raise InputError(f"{name} {error}.") from error
     except decoding.CostError as error:
         raise InputError(f"{name} {error}") from error
     except UnidentifiedImageError as error:

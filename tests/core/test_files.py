@@ -112,3 +112,9 @@ def test_interruption_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), writing(tmp_path / "x.npz"):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Cannot make the folder .*file/runs: Not a directory. Name another one."):
+        make_folder(tmp_path / "file" / "runs")

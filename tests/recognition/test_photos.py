@@ -141,7 +141,7 @@ def test_colors_that_do_not_fill_sixteen_bits_are_refused():
     assert photos.read(color_png([0, 4095]), bit_depth=16)[0, :, 0].tolist() == [0, 15]
     assert photos.read(color_png([0, 65535], 12, 12, 12))[0, :, 0].tolist() == [0, 255]  # scaled, as PNG asks for
     for data in (color_png([0, 4095]), color_png([0, 16383], 14, 14, 14)):
-        with pytest.raises(InputError, match="its colors have 16 bits, but the values fill fewer; convert it"):
+        with pytest.raises(InputError, match="has colors of 16 bits whose values fill fewer. Convert it"):
             photos.read(data)
     with pytest.raises(InputError, match="fill fewer"):
         photos.read(color_png([0, 65535]), bit_depth=12)
@@ -254,8 +254,13 @@ def test_other_arrays_are_refused(array):
 def test_other_things_are_refused():
     with pytest.raises(InputError, match="No image can be read from a NoneType"):
         photos.read(None)
-    with pytest.raises(InputError, match="floating-point"):
-        photos.read(Image.new("F", (2, 2)))
+    floats = Image.new("F", (2, 2))
+    for limits in (decoding.FILES, dataclasses.replace(decoding.FILES, light_pixels=0)):
+        for given, name in ((floats, "PIL image"), (encoded(floats, "TIFF"), "image")):
+            with pytest.raises(InputError) as caught:
+                photos.read(given, limits=limits)
+            expected = "has floating-point values, whose range is unknown. Expected 8 to 16 bits."
+            assert str(caught.value) == f"The {name} {expected}"
     with pytest.raises(InputError, match="values 70000 to 70000"):
         photos.read(Image.new("I", (2, 2), 70000))
 
