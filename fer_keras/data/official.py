@@ -15,13 +15,15 @@ def shortfall(usages: np.ndarray) -> str | None:
         usages: `(n,)`, as in `Faces`.
 
     Returns:
-        A sentence, or None if nothing is missing or the images are not FER-2013's by their number.
+        A sentence, or None if nothing is missing, the images are not FER-2013's by their number, or the copy is
+        whole but for PrivateTest, as the challenge published it first.
     """
     counts = {name: int((usages == code).sum()) for code, name in enumerate(USAGES)}
     expected = ("Training", "Test") if counts["Test"] else ("Training", "PublicTest", "PrivateTest")
     short = [name for name in expected if counts[name] < NEARLY_WHOLE * SIZES[name]]
     is_other = any(counts[name] > SIZES[name] for name in expected)
-    if is_other or not short or len(short) == len(expected):
+    is_public = short == ["PrivateTest"] and not counts["PrivateTest"]
+    if is_other or is_public or not short or len(short) == len(expected):
         return None
     missing = " and ".join(f"{counts[name]:,} of the {SIZES[name]:,} {name} images" for name in short)
     whole = ", ".join(f"{counts[name]:,} {name}" for name in expected if name not in short)

@@ -192,10 +192,10 @@ def _probabilities(model: "keras.Model", faces: Faces, tta: Tta) -> np.ndarray:
     from fer_keras.inference.prediction import probabilities
 
     found = probabilities(model, faces.images, tta=tta)[:, _columns(model, faces)]
-    surplus = [name for name in getattr(model, "class_names", EMOTIONS) if name not in faces.class_names]
-    if not surplus:
+    extra = [name for name in getattr(model, "class_names", EMOTIONS) if name not in faces.class_names]
+    if not extra:
         return found
-    LOG.warning("%s: classes that the data lacks are left out: %s.", model.name, ", ".join(surplus))
+    LOG.warning("%s: classes that the data lacks are left out: %s.", model.name, ", ".join(extra))
     return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)
 
 
