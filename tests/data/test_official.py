@@ -52,10 +52,10 @@ def test_what_a_copy_lacks_is_said(counts, lacks):
 def test_load_and_audit_say_it(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(official, "SIZES", {"Training": 3, "PublicTest": 3, "PrivateTest": 3, "Test": 6})
     pixels = " ".join(["7"] * 2304)
-    rows = [f"{i % 7},{pixels},{usage}" for i, usage in enumerate(["Training"] * 3 + ["PublicTest"])]
+    rows = [f"{i % 7},{pixels},{usage}" for i, usage in enumerate(["Training"] * 2 + ["PublicTest"] * 3)]
     (tmp_path / "a.csv").write_text("\n".join(["emotion,pixels,Usage", *rows, ""]))
     expected = (
-        "It has 1 of the 3 PublicTest images and 0 of the 3 PrivateTest images of FER-2013, beside 3 Training"
+        "It has 2 of the 3 Training images and 0 of the 3 PrivateTest images of FER-2013, beside 3 PublicTest"
     )
     for _ in "12":  # the second time from the cache
         with caplog.at_level(logging.WARNING):
