@@ -59,7 +59,7 @@ def test_accepts_names_that_are_safe_as_folders(name):
         ({"name": ""}, "Received ''."),
         ({"name": "a\n"}, r"Received 'a\n'."),
         ({"name": None}, "Received None."),
-        ({"labels": "soft"}, "labels must be one of: original, fer+. Received 'soft'."),
+        ({"labels": "soft"}, "labels must be one of: original, fer+, fer+8. Received 'soft'."),
         ({"deduplicate": 1}, "deduplicate must be True or False. Received 1."),
         (
             {"teachers": "a.keras"},

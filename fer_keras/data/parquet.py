@@ -135,6 +135,8 @@ def _check_size(metadata: Any, file: IO[bytes], where: str) -> None:
 
 def _size(chunk: Any, file: IO[bytes]) -> int:
     """Return the bytes of a column chunk, unpacked, by the footer or by its pages, whichever are more."""
+    if not chunk.num_values:  # no page is read, and the offset of the first may be none
+        return int(chunk.total_uncompressed_size)
     start = chunk.data_page_offset
     if chunk.has_dictionary_page:
         start = min(start, chunk.dictionary_page_offset)

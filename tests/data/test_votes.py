@@ -163,7 +163,7 @@ def test_votes_that_do_not_fit(data, tmp_path_factory, caplog):
         load(part, votes=data / "fer2013new.csv")
     (part.parent / "fer2013new.csv").write_bytes((data / "fer2013new.csv").read_bytes())
     assert load(part).votes is None
-    assert "are left out: fer2013new.csv has 3 Training rows, the data 2" in caplog.text
+    assert "are ignored: fer2013new.csv has 3 Training rows, the data 2" in caplog.text
     with pytest.raises(InputError, match="has no votes for any usage"):
         align(np.column_stack([FACES.usages, VOTES]), np.array([3, -1]), "votes")
 
