@@ -38,7 +38,7 @@ PARTS = split(tiny((42, 14, 14)))
 
 def go(folder):
     fitting.OVERFIT_EPOCHS = 2
-    pipeline.pictures.draw = lambda record, folder: {}
+    pipeline.plots.draw = lambda record, folder: {}
     data, output = folder.parent / "faces.csv", folder
     return pipeline.run(RUN, data=data, output=output, tracking="disabled", precision="float32")
 

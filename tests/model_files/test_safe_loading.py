@@ -242,10 +242,10 @@ def test_uncommon_layers_are_tried_in_a_process_of_their_own_unless_trusted(tmp_
 
 
 @pytest.mark.slow
-def test_attention_of_four_thousand_heads_ends_in_its_own_process(tmp_path):
+def test_attention_of_sixteen_thousand_heads_ends_in_its_own_process(tmp_path):
     images = keras.Input((48, 48, 1))
     x = keras.layers.Reshape((2304, 1))(images)
-    x = keras.layers.MultiHeadAttention(4000, 1, use_bias=False)(x, x)
+    x = keras.layers.MultiHeadAttention(16_000, 1, use_bias=False)(x, x)
     model = keras.Model(images, keras.layers.Dense(7, name=SOFTMAX)(keras.layers.GlobalAveragePooling1D()(x)))
     model.save(tmp_path / "model.keras")
     with pytest.raises(InputError, match="loading it takes more than 20 seconds or 2 GiB of memory"):
