@@ -36,8 +36,8 @@ from helpers.serving import ask, form, raw, until
 from fer_keras import FER
 
 CONCURRENCY, ATTACKERS, SLOW_CLIENTS = 16, 4, 8
-# MiB over the second half of the rounds. What grows once is up to 90: each thread keeps buffers of the largest picture
-# and, with MTCNN, of each new size of picture, and may meet these late. More than that is a leak.
+# MiB over the second half of the rounds. What grows once is up to 90: each thread keeps buffers of the largest
+# picture and, with MTCNN, of each new size of picture, and may meet these late. More than that is a leak.
 MOST_GROWTH = 128
 TOLERANCE = 1e-4
 LONGEST = "seconds at most"
