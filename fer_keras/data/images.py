@@ -81,7 +81,7 @@ class Stack:
         """Return uint8 `(n, 2304)` and a sentence for each change of the images.
 
         Raises:
-            InputError: if there is no image, or more than 1 % are unusable.
+            InputError: if there are no images, or if more than 1 % of them cannot be used.
         """
         if self._damaged > MOST_DAMAGED * self.count:
             total = self.count + self._damaged

@@ -182,7 +182,7 @@ def evaluate_split(
 
 def _mean_probabilities(members: "Sequence[keras.Model]", faces: Faces, tta: Tta) -> np.ndarray:
     """Return the mean probabilities of networks, (n, classes) in the order of the data's classes."""
-    for model in members:  # wrong classes end it before any work
+    for model in members:  # raise for wrong classes before any inference
         _columns(model, faces)
     return np.mean([_probabilities(model, faces, tta) for model in members], axis=0)
 

@@ -100,10 +100,10 @@ def release(
 
 
 def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, Any]:
-    """Give `model` the temperature of least loss on `images` for each view; return what the card holds of that.
+    """Calibrate `model` on `images` with a temperature for each view; return the card's entries.
 
-    Where the images have a distribution of votes as their label, the probabilities become those to expect of the
-    votes. Prediction sets are calibrated on the images that are scored, those with a majority label.
+    If the labels are distributions of votes, the probabilities estimate the shares of votes. Prediction sets are
+    calibrated on the images that are scored, which are those with a majority label.
 
     Raises:
         InputError: if there is none of `images`, or an exact copy of one is among the training images `train`.
@@ -234,7 +234,9 @@ def _calibration(about: dict[str, Any]) -> str:
     images = f"{about['calibration']['images']:,} images that they were not trained on"
     votes = ""
     if about["experiment"].get("labels") == "fer+8":
-        votes = "\nA probability is the share of ten annotators' votes to expect, so it may be below the accuracy."
+        votes = (
+            "\nA probability estimates the share of annotators who choose the class. It may be below the accuracy."
+        )
     return f"Calibrated on\n{images}, with a temperature for each view {source}:\n{values}.{votes}"
 
 

@@ -163,7 +163,7 @@ class Tracker:
     def log_mistakes(
         self, images: np.ndarray, mistakes: Sequence[Mapping[str, Any]], class_names: Sequence[str]
     ) -> None:
-        """Log the table of the wrong predictions of the highest probability, with their images.
+        """Log a table of the most confident wrong predictions, with their images.
 
         Args:
             images: (n, 48, 48, 1) uint8, of the test split.
@@ -187,7 +187,7 @@ class Tracker:
 
     @_spared
     def log_artifacts(self, record: Mapping[str, Any], model: StrPath) -> None:
-        """Log the model file with its scores and the data set as artifacts; of the data digest and counts only.
+        """Log two artifacts: the model file with its scores, and the digest and counts of the data set, no images.
 
         Args:
             record: `dict` as `fer_keras.runs.records.read` returns it.
@@ -199,7 +199,9 @@ class Tracker:
         data = wandb.Artifact(f"data-{about['digest'][:12]}", type="dataset", metadata=about)
         with data.new_file("data.json") as file:
             json.dump(about, file, indent=1)
-        link = self.run.log_artifact if self.run.offline else self.run.use_artifact  # no inputs offline
+        link = (
+            self.run.log_artifact if self.run.offline else self.run.use_artifact
+        )  # offline, wandb has no input artifacts
         link(data)
         figures = {key: value for key, value in scores.items() if isinstance(value, int | float)}
         trained = wandb.Artifact(
@@ -212,7 +214,7 @@ class Tracker:
 
     @_spared
     def alert(self, text: str) -> None:
-        """Tell the user of a stopped training, by mail or Slack as set up in wandb."""
+        """Alert the user that the training stopped, by e-mail or Slack as configured in wandb."""
         self.run.alert("Training stopped", text, level="ERROR")
 
     @_spared
