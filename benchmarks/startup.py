@@ -4,7 +4,7 @@
 
 The processes take turns in each round; printed are medians of the wall time and of the processor's, user and
 system together, which says more on a machine that does other work too. Each has run once before, so that files are
-in memory, modules compiled and the model written as ONNX. `import torch` and `import keras` are what a program
+in memory and modules compiled. `import torch` and `import keras` are what a program
 without this package waits for before it does anything.
 """
 
@@ -26,10 +26,10 @@ def commands(photo):
     """Return what is measured: its name and the arguments of Python."""
     return {
         "`fer-keras --help`": ["-m", "fer_keras", "--help"],
-        "`fer-keras predict PHOTO`, Keras on torch": [*PREDICT, photo],
-        "the same with the network `tiny`": [*PREDICT, photo, "--model", "tiny"],
-        "`fer-keras predict PHOTO --engine onnx`": [*PREDICT, photo, "--engine", "onnx"],
-        "the same with `--detector haar`": [*PREDICT, photo, "--engine", "onnx", "--detector", "haar"],
+        "`fer-keras predict PHOTO`": [*PREDICT, photo],
+        "the same with `--detector haar`": [*PREDICT, photo, "--detector", "haar"],
+        "`fer-keras predict PHOTO --engine keras`, on torch": [*PREDICT, photo, "--engine", "keras"],
+        "the same with the network `tiny`": [*PREDICT, photo, "--engine", "keras", "--model", "tiny"],
         "`import torch`": ["-c", "import torch"],
         "`import keras`": ["-c", "import keras"],
     }
