@@ -146,9 +146,10 @@ def report(results: pathlib.Path, output: pathlib.Path, update: bool, data: str 
     from fer_keras.study import report as reporting
     from fer_keras.study.report import publishing
 
-    paths = reporting.write(results, output, load(data) if data else None)
+    faces = load(data) if data else None
+    paths = reporting.write(results, output, faces)
     if update:
         reporting.update(results)
     click.echo(f"written: {', '.join(map(str, paths))}")
     if wandb:
-        click.echo(f"saved: {publishing.publish(reporting.read(results), wandb)}")
+        click.echo(f"saved: {publishing.publish(reporting.read(results), wandb, faces)}")

@@ -82,17 +82,23 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 PAIR = [*TORCHRUN, "--standalone", "--nproc-per-node", "2"]
 
 
-@pytest.fixture
-def csv(tmp_path):
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
     """101 training images: batches of 32, 32, 32 and 5; 23 for validation."""
-    return write_csv(tmp_path / "faces.csv", tiny((101, 23, 21)))
-
-
-@pytest.fixture
-def words(tmp_path, csv):
-    program = tmp_path / "shared.py"
+    folder = tmp_path_factory.mktemp("shared")
+    csv = write_csv(folder / "faces.csv", tiny((101, 23, 21)))
+    program = folder / "shared.py"
     program.write_text(PROGRAM)
     return [str(program), "--data", str(csv), "--wandb", "disabled", "--precision", "float32"]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, words):
+    """What one process trains."""
+    output = tmp_path_factory.mktemp("one")
+    code, _, errors = call(sys.executable, *words, "--output", output, XDG_CACHE_HOME=str(output / "cache"))
+    assert code == 0, errors
+    return output
 
 
 def start(*command, **environment):
@@ -197,19 +203,18 @@ def test_torchrun_on_another_backend_is_told(monkeypatch):
 
 @pytest.mark.slow
 @torch_only
-def test_two_processes_train_as_one(tmp_path, words):
+def test_two_processes_train_as_one(tmp_path, words, alone):
     code, printed, errors = call(*PAIR, *words, "--output", tmp_path / "two")
     assert code == 0, errors
     assert printed.count("record: ") == 1 and errors.count("epoch 3/3") == 1
-    assert call(sys.executable, *words, "--output", tmp_path / "one")[0] == 0
-    assert_same_training(tmp_path / "two", tmp_path / "one")
-    replicas = [records.read(only_run(tmp_path / name))["environment"]["replicas"] for name in ("one", "two")]
+    assert_same_training(tmp_path / "two", alone)
+    replicas = [records.read(only_run(output))["environment"]["replicas"] for output in (alone, tmp_path / "two")]
     assert replicas == [1, 2]
 
 
 @pytest.mark.slow
 @torch_only
-def test_killed_process_ends_the_job_and_any_number_of_processes_goes_on(tmp_path, words):
+def test_killed_process_ends_the_job_and_any_number_of_processes_goes_on(tmp_path, words, alone):
     output = tmp_path / "runs"
     fault = {"FAULT": "os.kill(os.getpid(), signal.SIGKILL)"}
     code, _, errors = call(*PAIR, *words, "--output", output, **fault)
@@ -222,8 +227,7 @@ def test_killed_process_ends_the_job_and_any_number_of_processes_goes_on(tmp_pat
     record = records.read(only_run(output))
     assert record["environment"]["replicas"] == 2
     assert [(row["epochs"], row["environment"]["replicas"]) for row in record["continued"]] == [(1, 1)]
-    assert call(sys.executable, *words, "--output", tmp_path / "one")[0] == 0
-    assert_same_training(output, tmp_path / "one")
+    assert_same_training(output, alone)
 
 
 @pytest.mark.slow
@@ -258,7 +262,7 @@ def test_processes_with_other_settings_or_too_few_images_are_told(tmp_path, word
 
 @pytest.mark.slow
 @torch_only
-def test_two_hosts_train_as_one(tmp_path, words):
+def test_two_hosts_train_as_one(tmp_path, words, alone):
     """Each with an address, a folder for its records and a cache of its own."""
     with two_hosts() as hosts:
         jobs = []
@@ -271,15 +275,14 @@ def test_two_hosts_train_as_one(tmp_path, words):
         for code, _, errors in map(end, jobs):
             assert code == 0, errors
     assert not (tmp_path / "host1").exists()
-    assert call(sys.executable, *words, "--output", tmp_path / "one")[0] == 0
-    assert_same_training(tmp_path / "host0", tmp_path / "one")
+    assert_same_training(tmp_path / "host0", alone)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="no jax: pip install 'fer-keras[jax]'")
 def test_two_devices_of_jax_train_as_one(tmp_path, words):
     """None of the batches of 5 and 23 divides by two."""
-    words += ["augmentation=['flip']", "mixup=0.0", "cutmix=0.0"]  # less for XLA to compile
+    words = [*words, "augmentation=['flip']", "mixup=0.0", "cutmix=0.0"]  # less for XLA to compile
     two = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     code, _, errors = call(sys.executable, *words, "--output", tmp_path / "two", **two)
     assert code == 0, errors

@@ -4,6 +4,8 @@ from typing import Any
 
 from fer_keras import study
 from fer_keras.core.errors import InputError, one_line
+from fer_keras.data import EMOTIONS, Faces
+from fer_keras.study.report import page
 from fer_keras.study.report.tables import about, findings, leaderboard, shown
 from fer_keras.study.results import Results
 
@@ -20,12 +22,13 @@ COLUMNS = 3
 WIDTH, HEIGHT = 8, 6  # of a chart, in cells of wandb's grid, which is 24 wide
 
 
-def publish(found: Results, project: str) -> str:
+def publish(found: Results, project: str, faces: Faces | None = None) -> str:
     """Save the results as a new report in wandb and return its address.
 
     Args:
         found: from `fer_keras.study.results.read`.
         project: "PROJECT" of your default team, or "ENTITY/PROJECT"; created if it does not exist.
+        faces: data of the results, for the data review; None leaves it out.
 
     Raises:
         InputError: if wandb-workspaces or a login is missing, or wandb refuses.
@@ -37,16 +40,16 @@ def publish(found: Results, project: str) -> str:
     try:
         if not wandb.login(prompt=False, verify=False):
             raise InputError("A wandb Report needs a login. Run `wandb login`, or set WANDB_API_KEY.")
-        return build(found, project, entity or wandb.Api().default_entity or "").save().url
+        return build(found, project, entity or wandb.Api().default_entity or "", faces).save().url
     except wandb.Error as error:
         raise InputError(f"wandb did not take the report: {one_line(error)}") from error
 
 
-def build(found: Results, project: str, entity: str = "") -> Any:
+def build(found: Results, project: str, entity: str = "", faces: Faces | None = None) -> Any:
     """Return the report as a `wandb_workspaces.reports.v2.Report`, not saved; this needs no login.
 
-    It contains leaderboard and findings as Markdown, and for each step with results a grid of charts of the
-    project's runs in that step. The seeds of a run are one line with its spread.
+    It contains the review of `faces`, leaderboard and findings as Markdown, and for each step with results a grid
+    of charts of the project's runs in that step. The seeds of a run are one line with its spread.
 
     Raises:
         InputError: if wandb-workspaces is not installed.
@@ -54,6 +57,8 @@ def build(found: Results, project: str, entity: str = "") -> Any:
     wr = _workspaces()
     ran = {group[0]["experiment"]["name"] for group in found.values()}
     blocks = [wr.MarkdownBlock(text=about(found)), wr.TableOfContents()]
+    if faces is not None:
+        blocks += [wr.H1(text="Data"), wr.MarkdownBlock(text=_review(page.review(faces)))]
     blocks += [wr.H1(text="Leaderboard"), wr.MarkdownBlock(text=leaderboard(found))]
     blocks += [wr.H1(text="Findings"), wr.MarkdownBlock(text=findings(found)), wr.H1(text="Curves by step")]
     for step in study.STEPS:
@@ -61,6 +66,17 @@ def build(found: Results, project: str, entity: str = "") -> Any:
         if names:
             blocks += [wr.H2(text=f"{step.number}: {step.question}"), _charts(wr, names)]
     return wr.Report(project=project, entity=entity, title=TITLE, width="fluid", blocks=blocks)
+
+
+def _review(review: dict[str, Any]) -> str:
+    counts, agreement = review["counts"], review["agreement"]
+    heads = ["class", *(f"{usage} images" for usage in counts), *(["label is FER+'s choice"] if agreement else [])]
+    rows = [heads, ["---", *["--:"] * (len(heads) - 1)]]
+    for name in EMOTIONS:
+        rows.append([name, *(f"{usage.get(name, 0):,}" for usage in counts.values())])
+        rows[-1] += [f"{agreement.get(name, 0):.0%}"] if agreement else []
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return table + "\n\n" + "\n".join(f"- {line}" for line in review["lines"])
 
 
 def _workspaces() -> Any:

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import wandb
+from helpers.data_forms import tiny
 from helpers.report_results import found
 
 from fer_keras.core.errors import InputError
@@ -45,6 +46,20 @@ def test_blocks_of_a_report_built_without_a_login():
     ]
     # Step 2 has no results of its own, yet its findings compare with 3-1024-Layer-NN.
     assert [heading[:2] for heading in headings[4:]] == ["2:"]
+
+
+def test_data_review_stands_first():
+    pytest.importorskip("wandb_workspaces")
+    parts = blocks(publishing.build(found(), "p", faces=tiny((14, 7, 7))))
+    headings = [part["children"][0]["text"] for part in parts if part["type"] == "heading"]
+    assert headings[:2] == ["Data", "Leaderboard"]
+    lines = next(part["content"] for part in parts if part.get("content", "").startswith("| class |")).splitlines()
+    assert lines[:3] == [
+        "| class | Training images | PublicTest images | PrivateTest images |",
+        "| --- | --: | --: | --: |",
+        "| angry | 2 | 1 | 1 |",
+    ]
+    assert "- exact duplicates: " in "\n".join(lines[9:])
 
 
 def test_charts_of_a_step_are_over_its_runs_with_the_seeds_as_one_line():
