@@ -26,6 +26,7 @@ SUFFIXES = (
 
 USUAL_RATE = 25.0  # frames a second where a video names none
 MOST_FRAMES = 240  # a second; a higher rate that a video names is a unit of time
+MOST_UNDECODED = 100  # pictures in a row that cannot be decoded; after more a video counts as ended
 LONGEST_GAP = 3600.0  # seconds from one frame to the next; more is a broken time stamp
 
 
@@ -70,9 +71,9 @@ class Video:
         cv2 = opencv()
         clock = self._clock = Clock(1 / self._named_rate)
         self._undecoded = 0
-        due = 0.0
+        due, is_empty = 0.0, True
         with opened(self.path) as capture:
-            while capture.grab():
+            while self._grab(capture):
                 time = clock.next(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
                 if time < due - 1e-6:
                     continue
@@ -80,10 +81,22 @@ class Video:
                 if not ok:
                     self._undecoded += 1
                     continue
+                is_empty = False
                 yield time, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 due = (math.floor(time / every + 1e-6) + 1) * every if every else 0.0
-        if clock.time is None or self._undecoded > len(clock.intervals):
+        if is_empty:
             raise InputError(f"No frame of {self.path} can be decoded. It may be cut short: copy it again.")
+
+    def _grab(self, capture: Any) -> bool:
+        """Go on to the next picture that can be decoded, and count those before it; return False at the end.
+
+        OpenCV gives up at a picture that cannot be decoded, but goes on when it is asked again.
+        """
+        for undecoded in range(MOST_UNDECODED):
+            if capture.grab():
+                self._undecoded += undecoded
+                return True
+        return False
 
     @property
     def rate(self) -> float:

@@ -135,6 +135,18 @@ def test_an_end_of_zeros_is_reported(tmp_path, name, codec):
     assert 4 <= len(times) <= 12 and ("damaged" in fault or "cut short" in fault)
 
 
+def test_pictures_after_one_that_cannot_be_decoded_are_read(tmp_path):
+    path = noise(tmp_path / "clip.flv", "FLV1")
+    data = bytearray(path.read_bytes())
+    pictures = [i for i in range(len(data) - 11) if data[i] == 9 and data[i + 8 : i + 11] == bytes(3)]
+    begin = pictures[8] + 12  # after the header of the tag and a byte with the codec
+    data[begin : begin + 20] = bytes(20)
+    path.write_bytes(data)
+    times, fault = read(path)
+    assert times == pytest.approx([i / 25 for i in range(20) if i != 8], abs=0.002)
+    assert fault.endswith("1 of its frames cannot be decoded.")
+
+
 def test_joined_videos_go_on_in_time(tmp_path):
     """The last frame of either comes without a stamp."""
     path = noise(tmp_path / "clip.mpg", "PIM1")
