@@ -5,9 +5,14 @@ import os
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal, TypeAlias
 
+import numpy as np
+
 ISO_STARTS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-EBML_SEGMENT = bytes.fromhex("18538067")
+EBML = bytes.fromhex("1a45dfa3")
+EBML_FOLDERS = bytes.fromhex("18538067"), bytes.fromhex("1f43b675")  # Segment and Cluster, whose elements follow
+MXF_KEY = bytes.fromhex("060e2b34")
+MPEG_SEQUENCE = b"\x00\x00\x01\xb3"
 Check: TypeAlias = Callable[[BinaryIO, int], str | None]
 # From the first 32 bytes of a chunk: its name, its bytes and those to the next one; "unknown" if the chunk does
 # not state its size, None if the bytes begin no chunk.
@@ -16,13 +21,15 @@ TAIL = 1 << 17  # bytes; the longest packet or page of the formats that are chec
 SECTOR = 2048  # bytes of padding that a program stream may end in
 TS_PACKETS = (188, 192)  # bytes; the longer ones begin with a time
 TS_TAIL = 1 << 21  # bytes, more than a picture has
+TS_PADDING = 0x1FFF  # number of the stream of packets without a content
+TS_CHUNK = 1 << 16  # packets that are read at once
 
 
 def fault(path: str | os.PathLike) -> str | None:
     """Return what is wrong with the container of a video file; None if it is whole or of an unknown format.
 
-    Checked are AVI, Matroska and WebM, MP4 and QuickTime, ASF (WMV), FLV, Ogg, and MPEG program and transport
-    streams. A stream that was cut exactly between two pictures counts as whole.
+    Checked are AVI, Matroska and WebM, MP4 and QuickTime, ASF (WMV), FLV, Ogg, MXF, MPEG-1 and MPEG-2 video, and
+    MPEG program and transport streams. A stream that was cut exactly between two pictures counts as whole.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -57,7 +64,7 @@ def check_for(head: bytes) -> Check | None:
     """Return the check of the container that begins with `head`; None for an unknown one."""
     if head[:4] == b"RIFF":
         return lambda file, size: walked(file, size, riff_chunk)
-    if head[:4] == bytes.fromhex("1a45dfa3"):
+    if head[:4] == EBML:
         return lambda file, size: walked(file, size, ebml_element)
     if head[4:8] in ISO_STARTS:
         return lambda file, size: walked(file, size, iso_box, first=b"moov", strict=False)
@@ -65,8 +72,12 @@ def check_for(head: bytes) -> Check | None:
         return lambda file, size: walked(file, size, asf_object, first=ASF_HEADER)
     if head[:3] == b"FLV":
         return lambda file, size: walked(file, size, flv_tag, first=b"FLV")
+    if head[:4] == MXF_KEY:
+        return lambda file, size: walked(file, size, mxf_value)
     if head[:4] == b"OggS":
         return ogg
+    if head[:4] == MPEG_SEQUENCE:
+        return lambda file, size: incomplete("picture") if last_picture_is_incomplete(tail(file, size)) else None
     if head[:4] == b"\x00\x00\x01\xba":
         return program_stream
     for length, sync in zip(TS_PACKETS, (0, 4), strict=True):
@@ -152,10 +163,17 @@ def ebml_element(data: bytes) -> tuple[bytes, int, int] | Literal["unknown"] | N
         return None
     value = int.from_bytes(rest[:size_length], "big") & ((1 << 7 * size_length) - 1)
     header = id_length + size_length
-    is_segment = data[:4] == EBML_SEGMENT
+    is_folder = data[:4] in EBML_FOLDERS
     if value == (1 << 7 * size_length) - 1:
-        return (data[:id_length], header, header) if is_segment else "unknown"
-    return data[:id_length], header + value, header if is_segment else header + value
+        return (data[:id_length], header, header) if is_folder else "unknown"
+    return data[:id_length], header + value, header if is_folder else header + value
+
+
+def mxf_value(data: bytes) -> tuple[bytes, int, int] | None:
+    count = data[16] - 0x80 if len(data) > 16 else 9  # bytes of a long length
+    length = data[16] if count < 0 else int.from_bytes(data[17 : 17 + count], "big")
+    size = 17 + max(count, 0) + length
+    return (data[:16], size, size) if data[:4] == MXF_KEY and count <= 8 else None
 
 
 def ogg(file: BinaryIO, size: int) -> str | None:
@@ -195,7 +213,7 @@ def last_picture_is_incomplete(data: bytes) -> bool:
 
 
 def transport_stream(file: BinaryIO, size: int, length: int, sync: int) -> str | None:
-    """Check the last packet, and that the last picture and sound of each stream have their ends."""
+    """Check the last packet, that the last picture and sound of each stream have their ends, and for gaps."""
     if size % length:
         return incomplete("packet")
     file.seek(max(size - TS_TAIL // length * length, 0))
@@ -218,7 +236,30 @@ def transport_stream(file: BinaryIO, size: int, length: int, sync: int) -> str |
             streams[number] = declared, found + len(payload), is_full
     if any(is_full if declared is None else found < declared for declared, found, is_full in streams.values()):
         return incomplete("picture or sound")
-    return None
+    gaps = ts_gaps(file, length, sync)
+    return f"it is damaged: packets are missing in {gaps} place{'' if gaps == 1 else 's'}" if gaps else None
+
+
+def ts_gaps(file: BinaryIO, length: int, sync: int) -> int:
+    """Return in how many places of a transport stream packets are missing, by their counters.
+
+    The packets of each stream that have a payload count from 0 to 15, again and again. A packet may come twice or
+    say that its counter starts anew.
+    """
+    file.seek(0)
+    last: dict[int, int] = {}
+    gaps = 0
+    while data := file.read(length * TS_CHUNK):
+        packets = np.frombuffer(data, np.uint8).reshape(-1, length)[:, sync:]
+        numbers = (packets[:, 1].astype(int) & 0x1F) << 8 | packets[:, 2]
+        counted = packets[:, 3] & 0x10 != 0
+        anew = (packets[:, 3] & 0x20 != 0) & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 != 0)
+        for number in np.unique(numbers[counted & (numbers != TS_PADDING)]):
+            chosen = packets[counted & (numbers == number), 3] & 0x0F
+            steps = np.diff(chosen.astype(int), prepend=last.get(number, int(chosen[0]))) % 16
+            gaps += int(((steps > 1) & ~anew[counted & (numbers == number)]).sum())
+            last[number] = int(chosen[-1])
+    return gaps
 
 
 def ts_payload(packet: bytes) -> tuple[bytes, bool]:

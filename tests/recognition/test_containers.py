@@ -30,7 +30,8 @@ def mvhd(version, scale, length):
 
 FTYP = box(b"ftyp", b"isom")
 SEGMENT = bytes.fromhex("18538067")
-CLUSTER = bytes.fromhex("1f43b675") + b"\x40\x64" + bytes(100)  # 0x4064: two bytes that say 100
+BLOCK = b"\xa3\xe2" + bytes(98)
+CLUSTER = bytes.fromhex("1f43b675") + b"\x40\x64" + BLOCK  # 0x4064: two bytes that say 100
 EBML = bytes.fromhex("1a45dfa3") + b"\x84" + b"webm"
 FLV = b"FLV\x01\x05" + struct.pack(">II", 9, 0)
 TAG = b"\x09" + (20).to_bytes(3, "big") + bytes(7 + 20) + struct.pack(">I", 31)
@@ -39,6 +40,7 @@ PACK = b"\x00\x00\x01\xba" + b"\x21" + bytes(7)
 PES = b"\x00\x00\x01\xe0" + struct.pack(">H", 40) + bytes(range(1, 41))
 TS = b"\x47" + bytes(187)
 ASF = containers.ASF_HEADER + struct.pack("<Q", 30) + bytes(6)
+MXF = bytes.fromhex("060e2b34") + bytes(12)
 DATA = bytes(range(16)) + struct.pack("<Q", 100) + bytes(76)
 
 WHOLE = {
@@ -54,6 +56,8 @@ WHOLE = {
     "mpg": PACK + PES + PACK + PES,
     "mpg with its end code": PACK + PES + b"\x00\x00\x01\xb9",
     "mpg with padding": PACK + PES + bytes(1000),
+    "mxf": MXF + b"\x14" + bytes(20) + MXF + b"\x83" + (300).to_bytes(3, "big") + bytes(300),
+    "m2v": b"\x00\x00\x01\xb3" + 2 * b"\x00\x00\x01\x00picture\x00\x00\x01\x01row\x00\x00\x01\x02row",
     "ts": 3 * TS,
     "m2ts": 3 * (bytes(4) + TS),
     "unknown": b"something else",
@@ -68,7 +72,9 @@ def test_whole_files_have_no_fault(fault, name):
 
 
 @pytest.mark.parametrize("missing", [1, 30])
-@pytest.mark.parametrize("name", ["mp4", "mkv", "wmv", "flv", "ogg", "mpg", "ts", "m2ts", "webm of unknown size"])
+@pytest.mark.parametrize(
+    "name", ["mp4", "mkv", "wmv", "flv", "ogg", "mxf", "mpg", "ts", "m2ts", "webm of unknown size"]
+)
 def test_files_cut_short_are_reported(fault, name, missing):
     assert "cut short" in fault(WHOLE[name][:-missing])
 
@@ -78,10 +84,42 @@ def test_bytes_are_counted(fault):
     assert fault(WHOLE["avi"][:-1]) == "it is cut short: 123 bytes of at least 124"
 
 
-@pytest.mark.parametrize("name", ["wmv", "flv", "ogg", "mpg", "ts", "m2ts", "webm of unknown size"])
+@pytest.mark.parametrize("name", ["wmv", "flv", "ogg", "mxf", "mpg", "ts", "m2ts", "webm of unknown size"])
 def test_zeros_in_place_of_the_end_are_reported(fault, name):
     zeros = bytes(188 * 192)
     assert "damaged" in fault(WHOLE[name] + zeros)
+
+
+def test_blocks_of_a_cluster_are_checked(fault):
+    assert fault(WHOLE["mkv"][:-10].ljust(len(WHOLE["mkv"]), b"\0")) is None  # inside a block
+    damaged = EBML + SEGMENT + b"\xff" + CLUSTER[:6] + bytes(50) + CLUSTER[56:]
+    assert fault(damaged) == "it is damaged from byte 20 on"
+
+
+def test_an_mpeg_video_cut_inside_a_picture_is_reported(fault):
+    assert fault(WHOLE["m2v"][:-7]) == "it is cut short or damaged: its last picture is incomplete"
+
+
+def counted(*counters, field=0):
+    """Packets of one stream with these counters, after the start of a picture."""
+    return b"".join(bytes([0x47, 1, 0, 0x30 | counter, 1, field]) + bytes(182) for counter in counters)
+
+
+@pytest.mark.parametrize(
+    "packets, gaps",
+    [
+        (counted(14, 15, 0, 1, 1, 2), 0),  # one comes twice
+        (counted(14, 15, 1, 2, 5), 2),
+        (counted(3, 4) + counted(9, field=0x80) + counted(10), 0),  # it says that it starts anew
+        (counted(3) + bytes([0x47, 0x1F, 0xFF, 0x17]) + bytes(184) + counted(4), 0),  # padding counts nothing
+        (counted(3) + bytes([0x47, 1, 0, 0x29]) + b"\xb7" + bytes(183) + counted(4), 0),  # no payload
+    ],
+)
+def test_missing_packets_of_a_transport_stream_are_reported(fault, packets, gaps, monkeypatch):
+    expected = f"it is damaged: packets are missing in {gaps} place{'s' * (gaps > 1)}" if gaps else None
+    assert fault(packets) == expected
+    monkeypatch.setattr(containers, "TS_CHUNK", 2)
+    assert fault(packets) == expected
 
 
 @pytest.mark.parametrize("name", ["mp4", "wmv", "flv"])
