@@ -23,7 +23,7 @@ def audit(faces: Faces) -> dict:
 
         - `class_names`; `skipped`: images that were not read, `{reason: {"images", "example"}}`; `notes`: choices
           made while reading.
-        - `counts`: `{usage: {class or "unlabelled": images}}`.
+        - `counts`: `{usage: {class: images}}`; `unlabelled`: `{usage: images}` of the usages that have some.
         - `duplicates`: exact ones. `within` each usage, and `all`: `unique` images, `surplus` copies, `groups` of
           equal images. `across`, e.g. `"PublicTest in Training"`: `images` of the first that are also in the
           second, their `share`, and how many have the `same_label` there.
@@ -46,6 +46,7 @@ def audit(faces: Faces) -> dict:
         "skipped": dict(faces.skipped),
         "notes": list(faces.notes),
         "counts": {name: class_counts(faces.labels[mask], faces.class_names) for name, mask in usages.items()},
+        "unlabelled": {name: n for name, mask in usages.items() if (n := int((faces.labels[mask] < 0).sum()))},
         "duplicates": {
             "within": {name: duplicates(group[mask]) for name, mask in usages.items()},
             "all": duplicates(group),
@@ -66,9 +67,7 @@ def usage_name(code: int) -> str:
 
 
 def class_counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
-    counts = {name: int((labels == code).sum()) for code, name in enumerate(class_names)}
-    unlabelled = int((labels < 0).sum())
-    return counts | ({"unlabelled": unlabelled} if unlabelled else {})
+    return {name: int((labels == code).sum()) for code, name in enumerate(class_names)}
 
 
 def duplicates(group: np.ndarray) -> dict[str, int]:
@@ -150,17 +149,22 @@ def instead(votes: np.ndarray, column: int) -> str:
     return COLUMNS[chosen.argmax()]
 
 
+def usage_text(usage: str, counts: Mapping[str, int], unlabelled: int) -> str:
+    parts = [f"{n:,} {name}" for name, n in counts.items()]
+    parts += [f"{unlabelled:,} without a label"] if unlabelled else []
+    return f"{usage}: {sum(counts.values()) + unlabelled:,} images: {', '.join(parts)}"
+
+
 def audit_text(report: dict) -> str:
     """Return the report of `audit` as lines for a terminal."""
     all_copies, conflicts = report["duplicates"]["all"], report["conflicts"]["all"]
     lines = [
         f"{report['images']:,} images from {report['source']}" + (" (synthetic)" if report["synthetic"] else "")
     ]
-    lines += [*report["notes"], *filter(None, [skipped_text(report["skipped"])])]
     lines += [
-        f"{usage}: {sum(counts.values()):,} images: " + ", ".join(f"{n:,} {name}" for name, n in counts.items())
-        for usage, counts in report["counts"].items()
+        usage_text(usage, counts, report["unlabelled"].get(usage, 0)) for usage, counts in report["counts"].items()
     ]
+    lines += [*report["notes"], *filter(None, [skipped_text(report["skipped"])])]
     lines.append(
         f"exact duplicates: {all_copies['surplus']:,} images beyond {all_copies['unique']:,} different ones"
     )

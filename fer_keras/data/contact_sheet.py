@@ -36,7 +36,7 @@ def audit_picture(report: dict, faces: Faces, path: str | os.PathLike) -> None:
 
 def draw_counts(axes: Any, counts: Mapping[str, Mapping[str, int]]) -> None:
     width = 0.8 / len(counts)
-    names = [name for name in next(iter(counts.values())) if name != "unlabelled"]
+    names = list(next(iter(counts.values())))
     for i, (usage, classes) in enumerate(counts.items()):
         places = np.arange(len(names)) + (i - (len(counts) - 1) / 2) * width
         bars = axes.bar(places, [classes[name] for name in names], width, label=usage)

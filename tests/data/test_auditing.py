@@ -3,9 +3,11 @@ import os
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fer_keras.data import audit, audit_picture, audit_text, load, synthetic
+from fer_keras.data.contact_sheet import draw_counts
 from fer_keras.data.faces import make_faces
 from fer_keras.data.votes import COLUMNS
 
@@ -28,7 +30,7 @@ def test_audit_of_a_data_set_made_by_hand():
     assert report["counts"]["Training"] == {
         "angry": 2, "disgust": 1, "fear": 1, "happy": 1, "sad": 1, "surprise": 1, "neutral": 1,
     }  # fmt: skip
-    assert report["counts"]["PublicTest"]["unlabelled"] == 1
+    assert report["unlabelled"] == {"PublicTest": 1}
     assert report["duplicates"] == {
         "within": {
             "Training": {"unique": 6, "surplus": 2, "groups": 2},
@@ -40,6 +42,16 @@ def test_audit_of_a_data_set_made_by_hand():
     conflict = {"groups": 1, "images": 2}
     assert report["conflicts"] == {"Training": conflict, "PublicTest": none, "all": conflict, "examples": [[2, 3]]}
     assert report["blank"] == [5] and report["near_blank"] == [6] and report["agreement"] is None
+
+
+def test_a_class_may_be_called_unlabelled(tmp_path):
+    faces = make_faces(np.arange(3 * 2304).reshape(3, 2304) % 251, [0, 1, -1], [0] * 3, "x", ("sad", "unlabelled"))
+    report = audit(faces)
+    assert report["counts"] == {"Training": {"sad": 1, "unlabelled": 1}}
+    assert "Training: 3 images: 1 sad, 1 unlabelled, 1 without a label" in audit_text(report)
+    axes = Figure().add_subplot()
+    draw_counts(axes, report["counts"])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["sad", "unlabelled"]
 
 
 def test_agreement_with_ferplus():
