@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,14 @@ from fer_keras.data.faces import USAGES
 from fer_keras.data.images import LARGEST_FILE, Stack
 from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES, Labels
 from fer_keras.data.reading import Reading, Rows
-from fer_keras.data.sources import UNREAD_PICTURES, Source, is_picture, whole_path
+from fer_keras.data.sources import (
+    PICTURE_START,
+    Source,
+    archive_class,
+    is_picture,
+    is_unread_picture,
+    whole_path,
+)
 
 # RAF-DB's folders 1 to 7 have their own order; they are recognized by its file names.
 RAF_DB_NAME = re.compile(r"(train|test)_\d+(_aligned)?\.\w+")
@@ -57,12 +64,26 @@ class Place(NamedTuple):
 
 
 class Tree:
-    """The pictures of a source by folder."""
+    """The pictures of a source by folder.
 
-    def __init__(self, source: Source) -> None:
+    Args:
+        source: `Source`.
+        heads: the first bytes of the files without a picture's suffix.
+
+    `unread` holds the pictures of formats that are not read, `others` the files that are no pictures.
+    """
+
+    def __init__(self, source: Source, heads: Mapping[str, bytes]) -> None:
         self.source = source
         names: dict[str, list[str]] = collections.defaultdict(list)
-        for name in filter(is_picture, source.sizes):
+        self.unread: set[str] = set()
+        self.others: list[str] = []
+        for name in source.sizes:
+            if not is_picture(name) and not PICTURE_START.match(heads[name]):
+                if not is_unread_picture(name, heads[name]):
+                    self.others.append(name)
+                    continue
+                self.unread.add(name)
             names[name.rpartition("/")[0]].append(name)
         self.folders = {pathlib.PurePosixPath(folder): found for folder, found in names.items()}
 
@@ -71,18 +92,24 @@ class Tree:
         return whole_path(self.source, self.folders[folder][0])
 
 
-def find(source: Source, reading: Reading) -> list[Picture]:
+def find(source: Source, heads: Mapping[str, bytes], reading: Reading) -> list[Picture]:
     """Return the pictures in class folders, in the order of the CSV; none if no folder is named like a class.
 
     That order is by usage, then by the number in the file name, which known copies took from the row in the CSV.
     The usage is given by the prefix of the file name (`PublicTest_17.jpg`), else by the innermost folder named
     like a split, else it is -1. The class is that of the innermost folder named like a class.
 
+    Args:
+        source: `Source`.
+        heads: the first bytes of its files without a picture's suffix; files that begin like an image are read.
+        reading: `Reading`.
+
     Raises:
         InputError: if a whole split or class could be missed: folders of an unknown class next to known ones,
-            pictures without a class in a split, several data sets next to each other.
+            pictures without a class in a split, several data sets next to each other, a split or class of which
+            there are only archives, other files or images of formats that are not read.
     """
-    tree = Tree(source)
+    tree = Tree(source, heads)
     matches, loose = _matches(tree, reading.labels)
     if not matches:
         return []
@@ -90,7 +117,7 @@ def find(source: Source, reading: Reading) -> list[Picture]:
     places = _one_set(tree, [_place(match) for match in matches], reading)
     codes = split_codes(sorted({place.split for place in places}), source.path)
     _check_splits(tree, places)
-    _count_unread(source, matches, reading)
+    _check_others(tree, places, heads, reading.labels)
     pictures = []
     for (path, _, label, word), _, split in places:
         names = tree.folders[path]
@@ -100,6 +127,7 @@ def find(source: Source, reading: Reading) -> list[Picture]:
         for name in names:
             prefix = _prefix(name)
             pictures.append(Picture(name, codes[split] if prefix is None else prefix, label))
+    pictures = _without_unread(tree, pictures, reading)
     return sorted(pictures, key=lambda picture: (picture.usage, _number(picture.name), picture.name))
 
 
@@ -250,11 +278,47 @@ def _check_splits(tree: Tree, places: Sequence[Place]) -> None:
         )
 
 
-def _count_unread(source: Source, matches: Sequence[Match], reading: Reading) -> None:
-    folders = {pathlib.PurePosixPath(*match.path.parts[: match.depth + 1]) for match in matches}
-    for name in source.sizes:
-        if name.lower().endswith(UNREAD_PICTURES) and folders & set(pathlib.PurePosixPath(name).parents):
-            reading.skipped.add("format that is not read", whole_path(source, name))
+def _check_others(tree: Tree, places: Sequence[Place], heads: Mapping[str, bytes], labels: Labels) -> None:
+    """Refuse archives and other files where they could be a split or a class that has no pictures.
+
+    Files count for the folders they are in, archives also for their own name.
+    """
+    splits = {split_code(place.split) for place in places}
+    seen = {(split_code(place.split), place.match.label) for place in places}
+    for name in tree.others:
+        *words, file = name.split("/")
+        is_archive = archive_class(heads[name]) is not None
+        words += [file.split(".")[0]] if is_archive else []
+        inside = [code for word in words if (code := split_code(word)) is not None]
+        classes = [] if labels.own else [code for word in words if (code := labels.find(word)) is not None]
+        label = classes[-1] if classes else None
+        is_new_split = bool(inside) and inside[-1] not in splits and (is_archive or label is not None)
+        is_new_class = label not in (None, LEFT_OUT) and not any(
+            code == label and (not inside or split == inside[-1]) for split, code in seen
+        )
+        if is_new_split or is_new_class:
+            raise InputError(
+                f"{whole_path(tree.source, name)} is no picture, and no picture is read of the "
+                f"{'split' if is_new_split else 'class'} that its path names. "
+                f"{'Unpack it, or move it' if is_archive else 'Put pictures there, or move it'} away."
+            )
+
+
+def _without_unread(tree: Tree, pictures: Iterable[Picture], reading: Reading) -> list[Picture]:
+    """Count the pictures of formats that are not read, and return the others."""
+    kept, unread = [], {}
+    for picture in pictures:
+        if picture.name in tree.unread:
+            reading.skipped.add("format that is not read", whole_path(tree.source, picture.name))
+            unread[picture.usage, picture.label] = picture.name
+        else:
+            kept.append(picture)
+    if lost := unread.keys() - {(picture.usage, picture.label) for picture in kept}:
+        raise InputError(
+            f"{whole_path(tree.source, unread[min(lost)])} is of a format that is not read, and its split has no "
+            "other picture of its class. Convert the pictures to PNG or JPEG."
+        )
+    return kept
 
 
 def _prefix(name: str) -> int | None:

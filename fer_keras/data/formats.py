@@ -65,7 +65,7 @@ def recognize(source: sources.Source, options: Options) -> Format:
     if parts := tables.find(source, headers, reading):
         found[tables.read] = parts, list(parts)
     pictures, lists = listings.find(source, heads, reading)
-    if pictures := pictures or folders.find(source, reading):
+    if pictures := pictures or folders.find(source, heads, reading):
         found[folders.read] = pictures, [*lists, *dict.fromkeys(picture.name for picture in pictures)]
     if shards := parquet.find(source, heads):
         found[parquet.read] = shards, list(shards)
@@ -74,7 +74,7 @@ def recognize(source: sources.Source, options: Options) -> Format:
         raise InputError(
             f"{source.path} holds several data sets in different formats: {examples}. Give one of them."
         )
-    archives = _archives(source, heads)
+    archives = {name: kind for name, head in heads.items() if (kind := sources.archive_class(head))}
     for reader, (parts, names) in found.items():
         if archives:
             reading.notes.append(f"Read the unpacked files; not read: {', '.join(archives)}.")
@@ -84,19 +84,12 @@ def recognize(source: sources.Source, options: Options) -> Format:
             f"{source.path} holds {len(archives)} archives: {', '.join(archives)}. Give one, or unpack them."
         )
     for name, kind in archives.items():
+        if not isinstance(source, sources.Folder):
+            raise InputError(f"{source.path} holds the archive {name}. Unpack it, and give the folder or {name}.")
         return recognize(kind(source.path / name), options)
     raise InputError(
         f"No face data set in {source.path}. {_hint(source)}Found {_contents(source, heads, headers)}."
     )
-
-
-def _archives(
-    source: sources.Source, heads: Mapping[str, bytes]
-) -> dict[str, type[sources.Zip] | type[sources.Tar]]:
-    if not isinstance(source, sources.Folder):
-        return {}
-    kinds = {name: sources.archive_kind(source.path / name) for name in heads}
-    return {name: kind for name, kind in kinds.items() if kind}
 
 
 def _hint(source: sources.Source) -> str:

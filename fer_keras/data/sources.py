@@ -10,6 +10,7 @@ import io
 import lzma
 import os
 import pathlib
+import re
 import stat
 import tarfile
 import zipfile
@@ -29,7 +30,10 @@ HEAD = 4096
 PICTURES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".pgm", ".ppm", ".pnm", ".tif", ".tiff", ".webp",
 )  # fmt: skip
-UNREAD_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".psd", ".raw", ".dng", ".tga", ".ico")
+UNREAD_PICTURES = (".heic", ".heif", ".hif", ".avif", ".jp2", ".jxl", ".psd", ".raw", ".dng", ".tga")
+# The first bytes of PNG, JPEG, GIF, TIFF and WebP; no other files begin so.
+PICTURE_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF....WEBP", re.S)
+UNREAD_START = re.compile(rb"....ftyp(?:avi[fs]|hei[cmsx]|hev[cmsx]|mif1|msf1)", re.S)
 
 
 class Folder:
@@ -210,11 +214,15 @@ def archive_kind(path: pathlib.Path) -> type[Zip] | type[Tar] | None:
     if not path.stat().st_size:
         return None
     with open_file(path) as file:
-        head = file.read(262)
+        return archive_class(file.read(HEAD))
+
+
+def archive_class(head: bytes) -> type[Zip] | type[Tar] | None:
+    """Return the class that reads the archive with these first bytes, or None if it is not an archive."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Zip
     packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))
-    return Tar if packed or head[257:] == b"ustar" else None
+    return Tar if packed or head[257:262] == b"ustar" else None
 
 
 def heads(source: Source) -> dict[str, bytes]:
@@ -226,6 +234,11 @@ def heads(source: Source) -> dict[str, bytes]:
 def is_picture(name: str) -> bool:
     """Return whether `name` has the suffix of an image format that is read."""
     return name.lower().endswith(PICTURES)
+
+
+def is_unread_picture(name: str, head: bytes) -> bool:
+    """Return whether a file that does not begin like an image that is read is an image of another format."""
+    return bool(UNREAD_START.match(head)) or name.lower().endswith(UNREAD_PICTURES)
 
 
 def whole_path(source: Source, name: object) -> str:

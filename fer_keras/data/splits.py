@@ -1,5 +1,6 @@
 """Training, validation and test splits; random splits keep exact copies on one side."""
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,8 @@ from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING
 from fer_keras.data.faces import USAGES, Faces, fingerprints
 from fer_keras.data.rows import select
 
+log = logging.getLogger("fer_keras")
+
 
 def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Faces]:
     """Return `{"train": Faces, "validation": Faces, "test": Faces}`; unlabelled images are in none of them.
@@ -17,7 +20,8 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
     - Training and one labelled test usage: that is test, validation is a stratified tenth of Training.
     - Otherwise all images are split 80/10/10, stratified.
 
-    Random splits keep exact duplicates on one side; an official split is not changed (see `leak_free`).
+    Random splits keep exact duplicates on one side; an official split is not changed (see `leak_free`). A warning
+    says if they mix images of a validation or test split with others.
 
     Args:
         faces: `Faces`.
@@ -37,6 +41,7 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
         train, validation = draw(faces, rows[TRAINING], seed, 1)
         test = rows[max(codes)]
     else:
+        warn_mixed(faces, codes)
         train, validation, test = draw(faces, np.flatnonzero(labelled), seed, 2)
     parts = {"train": train, "validation": validation, "test": test}
     if merged:
@@ -52,6 +57,23 @@ def split(faces: Faces, seed: int = 0, *, merged: bool = False) -> dict[str, Fac
             f"{counts or 'no'} labelled images; give at least 20 different ones."
         )
     return {name: faces.take(indices) for name, indices in parts.items()}
+
+
+def warn_mixed(faces: Faces, codes: set[int]) -> None:
+    """Log a warning if a random split ignores that images belong to a validation or test split.
+
+    Args:
+        faces: `Faces`.
+        codes: of their usages.
+    """
+    tests = [USAGES[code] for code in sorted(codes - {-1, TRAINING})]
+    if tests:
+        log.warning(
+            "%s has images of %s, but not all splits of a data set (train and test, or train, val and "
+            "test): all are split at random.",
+            faces.source,
+            " and ".join(tests),
+        )
 
 
 def draw(faces: Faces, rows: np.ndarray, seed: int, parts: int) -> list[np.ndarray]:

@@ -22,6 +22,7 @@ from fer_keras.data.images import LARGEST_FILE, Damaged, Stack, decode
 from fer_keras.data.labels import OWN
 from fer_keras.data.reading import Options, Reading
 from fer_keras.data.skipped import Skipped
+from fer_keras.data.splits import warn_mixed
 from fer_keras.recognition import FER
 
 LARGEST_CROP = 224  # pixels; smaller square images are taken to be face crops
@@ -54,7 +55,7 @@ def read(folder: StrPath | FaceSet) -> Faces:
     classes = given.classes if isinstance(given.classes, str) else tuple(given.classes or ())
     options = Options(classes or OWN, given.label_codes, given.bit_depth)
     reading = Reading(options, source.skipped)
-    pictures = folders.find(source, reading)
+    pictures = folders.find(source, sources.heads(source), reading)
     codes, class_names = reading.labels.finish([picture.label for picture in pictures])
     cutter = functools.cache(lambda: FER(bit_depth=given.bit_depth))
     kept, stack = [], Stack(reading.skipped, given.bit_depth)
@@ -162,6 +163,7 @@ def split(faces: Faces, persons: list[str] | None, seed: int) -> tuple[dict[str,
         test = rows[max(codes)]
         train, validation = _draw(faces, rows[TRAINING], persons, seed, 1)
     else:
+        warn_mixed(faces, codes)
         train, validation, test = _draw(faces, np.arange(len(faces)), persons, seed, 2)
     parts = {"train": faces.take(train), "validation": faces.take(validation), "test": faces.take(test)}
     used, left_out = deduplicate(parts)

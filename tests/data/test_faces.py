@@ -89,6 +89,24 @@ def test_one_test_usage_is_the_test_and_validation_a_tenth_of_training(usage):
     assert counts[0] == 10 and counts[1] == 3 and counts[2] in (0, 1) and counts[5] == 0
 
 
+@pytest.mark.parametrize(
+    "usages, named",
+    [
+        ([1, 2], "PublicTest and PrivateTest"),
+        ([3], "Test"),
+        ([0, 2, 3], "PrivateTest and Test"),
+        ([0], None),
+        ([-1], None),
+        ([0, 1, 2], None),
+        ([0, 3], None),
+    ],
+)
+def test_a_random_split_that_ignores_the_usages_is_reported(usages, named, caplog):
+    split(of_labels([0, 1] * 60, usages * (120 // len(usages))))
+    assert (f"here has images of {named}, but not all splits" in caplog.text) == bool(named)
+    assert bool(caplog.records) == bool(named)
+
+
 def test_unlabelled_images_are_in_no_split():
     labels = [0, 1] * 20 + [-1] * 20
     parts = split(of_labels(labels, [0] * 40 + [3] * 20))

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -91,6 +92,69 @@ def test_what_could_be_a_split_or_a_class_is_never_left_out(tmp_path, folder, co
     with pytest.raises(InputError) as caught:
         load(tmp_path)
     assert complaint in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def renamed(folder, suffix):
+    for path in folder.rglob("*.png"):
+        path.rename(path.with_suffix(suffix))
+
+
+def test_images_without_their_suffix_are_read(tmp_path):
+    tree(tmp_path, {"train": 3, "test": 2})
+    renamed(tmp_path / "test", "")
+    renamed(tmp_path / "train" / "fear", ".7")
+    faces = load(tmp_path)
+    assert usages(faces) == [21, 0, 0, 14, 0] and not faces.skipped
+
+
+@pytest.mark.parametrize("folder", ["test", "test/fear", "train/sad"])
+def test_a_split_or_class_of_images_that_are_not_read_is_an_error(tmp_path, folder):
+    tree(tmp_path, {"train": 3, "test": 2})
+    for path in list((tmp_path / folder).rglob("*.png")):
+        path.with_suffix(".avif").write_bytes(b"\0\0\0\x20ftypavif")
+        path.unlink()
+    with pytest.raises(
+        InputError, match="avif is of a format that is not read, and its split has no other picture"
+    ):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["test", "test/fear", "train/sad"])
+def test_a_split_or_class_without_pictures_is_an_error(tmp_path, folder):
+    tree(tmp_path, {"train": 3, "test": 2})
+    for path in list((tmp_path / folder).rglob("*.png")):
+        path.with_suffix(".npy").write_bytes(b"\x93NUMPY")
+        path.unlink()
+    kind = "split" if folder == "test" else "class"
+    with pytest.raises(InputError, match=f"npy is no picture, and no picture is read of the {kind} that its path"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("inside, kind", [("test", "split"), ("test/fear", "class"), ("train/sad", "class")])
+@pytest.mark.parametrize("packed", [False, True])
+def test_archives_of_a_split_or_class_beside_the_others_are_refused(tmp_path, inside, kind, packed):
+    root = tree(tmp_path / "data", {"train": 3, "test": 2})
+    forms.pack_zip(root / f"{inside}.zip", root / inside)
+    if packed:
+        forms.pack_zip(tmp_path / "data.zip", root)
+    place = tmp_path / "data.zip" if packed else root
+    assert usages(load(place)) == [21, 0, 0, 14, 0]  # it is a copy
+    shutil.rmtree(root / inside)
+    if packed:
+        forms.pack_zip(tmp_path / "data.zip", root)
+    with pytest.raises(InputError, match=f"zip is no picture, and no picture is read of the {kind} .* Unpack it"):
+        load(place)
+
+
+def test_archives_inside_an_archive_are_not_read_and_reported(tmp_path):
+    root = tree(tmp_path / "data", {"train": 3})
+    forms.pack_zip(root / "more.zip", root)
+    forms.pack_zip(tmp_path / "data.zip", root)
+    assert load(tmp_path / "data.zip").notes == ("Read the unpacked files; not read: more.zip.",)
+    shutil.rmtree(root / "train")
+    forms.pack_zip(tmp_path / "data.zip", root)
+    with pytest.raises(InputError, match="holds the archive more.zip. Unpack it, and give"):
+        load(tmp_path / "data.zip")
 
 
 def test_two_data_sets_side_by_side(tmp_path):
