@@ -101,8 +101,11 @@ def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
 def release(run: pathlib.Path, name: str, data: "FaceSet", output: pathlib.Path, refit: bool) -> None:
     """Release the model of the run directory RUN as the network NAME: calibrated, half precision, with its card.
 
+    With --refit, RUN may also be the record of a run.
+
     \b
-    fer-keras release runs/3-2-Best/20300101-120000 best --data fer2013.csv
+    fer-keras release runs/3-2-Best/20300101-120000 mine --data fer2013.csv
+    fer-keras release experiments/results/resnet_fine_long/0.json best --refit --data fer2013.csv
     """
     from fer_keras.runs.release import release
 

@@ -90,15 +90,16 @@ def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras
     `fer_keras.data.split(merged=True)`. An interrupted refit continues, a finished one is returned.
 
     Args:
-        run: a finished run directory; the refit is written to `refit` in it: model, history and `run.json`.
+        run: a finished run directory, or its record, a file as in `experiments/results`. The refit, with model,
+            history and `run.json`, is written to the folder `refit` of the run, or to `runs/refit/NAME-SEED`.
         data: the FER-2013 that the run was trained on, see `fer_keras.data.load`.
 
     Returns:
-        `(model, record)`: the model, and the content of `refit` as `records.read` returns it.
+        `(model, record)`: the model, and the content of its folder as `records.read` returns it.
 
     Raises:
         InputError: if the run is not finished or was trained on other data, its schedule needs validation, or an
-            existing refit was trained on other images.
+            existing refit is of another experiment or other images.
     """
     record, faces = finished(run, data)
     experiment = Experiment(**record["experiment"])
@@ -106,12 +107,15 @@ def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras
         raise InputError(f"{run} changed its learning rate by validation, which a refit does not have.")
     parts = split(faces, experiment.seed, merged=True)
     used = deduplicate(parts)[0] if experiment.deduplicate else parts
-    folder = pathlib.Path(run, "refit")
-    folder.mkdir(exist_ok=True)
+    own = pathlib.Path(run, "refit")
+    folder = own if own.parent.is_dir() else pathlib.Path("runs/refit", f"{experiment.name}-{experiment.seed}")
+    folder.mkdir(parents=True, exist_ok=True)
     about = record["data"] | evaluation.describe_data(faces, used)
     with records.locked(folder), device.training_in(_precision_of(run)):
-        if (folder / "run.json").exists() and records.read(folder)["data"]["images"] != about["images"]:
-            raise InputError(f"{folder} was trained on other images, by an earlier version. Remove it.")
+        if (folder / "run.json").exists():
+            there = records.read(folder)
+            if there["data"]["images"] != about["images"] or Experiment(**there["experiment"]) != experiment:
+                raise InputError(f"{folder} is of another experiment, version or of other images. Remove it.")
         if not (folder / "model.keras").exists():
             model, batches = fitting.build(experiment, used["train"]), Batches(used["train"], experiment)
             batches.soft_targets = distillation.soft_targets(batches)
@@ -122,13 +126,13 @@ def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras
 
 
 def finished(run: StrPath, data: StrPath | FaceSet | None) -> tuple[dict[str, Any], Faces]:
-    """Return the record of the run directory `run`, and the data that it was trained on.
+    """Return the record of `run`, a run directory or a record, and the data that it was trained on.
 
     Raises:
         InputError: if the run is not finished, or was trained on other data than `data`.
     """
     record = records.read(run)
-    if record["scores"] is None:
+    if record.get("scores") is None:
         raise InputError(f"{run} is not finished. Run `fer-keras run` on its experiment again.")
     names = tuple(record["data"].get("class_names", EMOTIONS))
     classes = None if names == EMOTIONS else names

@@ -111,7 +111,7 @@ def write(folder: StrPath, part: str, value: Mapping[str, Any]) -> None:
 
 
 def read(folder: StrPath) -> dict[str, Any]:
-    """Return the record in `folder`.
+    """Return the record in `folder`, a run directory, or in a file as in `experiments/results`.
 
     Returns:
         `dict` with `experiment`, `data`, `environment`, `overfit` (`None` without a check), `history` (a `dict`
@@ -119,9 +119,14 @@ def read(folder: StrPath) -> dict[str, Any]:
         `continued`: a list of {"epochs" done, "environment"}.
 
     Raises:
-        InputError: if `folder` is not a run directory, or a file in it is damaged.
+        InputError: if `folder` is neither, or a file is damaged.
     """
     folder = pathlib.Path(folder)
+    if folder.is_file():
+        run = _read_run(folder)
+        if not isinstance(run.get("history"), list):
+            raise _damaged(folder, "'history' is missing or no list")
+        return current(run)
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder} is not a run directory: expected a run.json in it, as in runs/NAME/TIME.")
     record = current(_read_run(folder / "run.json"))

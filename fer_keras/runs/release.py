@@ -35,18 +35,18 @@ FER2013_IMAGES = {  # labelled, by the kind of labels: without and with PrivateT
 def release(
     run: StrPath, name: str, folder: StrPath, *, data: StrPath | FaceSet | None = None, refit: bool = False
 ) -> tuple[pathlib.Path, pathlib.Path]:
-    """Write the model of the run directory `run` as the network `name` into `folder`.
+    """Write the model of `run` as the network `name` into `folder`.
 
     The temperatures of its probabilities and the thresholds of its prediction sets are those of images that it was
     not trained on, one for each view. The card's figures on test are of the released file.
 
     Args:
-        run: a finished run directory.
+        run: a finished run directory; with `refit` also its record, a file as in `experiments/results`.
         name: file name without ending.
         folder: see `fer_keras.model_files.pretrained.pretrained`.
         data: the data that the run was trained on, see `fer_keras.data.load`.
         refit: release what `pipeline.refit` makes of the run's experiment, trained on half of the validation
-            images too and calibrated on the other half. The card's figures on validation are those of the run.
+            images too and calibrated on the other half. The card's accuracy on validation is that of the run.
 
     Returns:
         Paths of the card as JSON and as Markdown.
@@ -62,15 +62,16 @@ def release(
         )
     export.check(pathlib.Path(folder, f"{name}.onnx"), "onnx")
     parts = split(faces, record["experiment"]["seed"])
-    model = saving.load(pathlib.Path(run, "model.keras"), trusted=True)
-    unseen = parts["validation"].take(leak_free(parts["validation"], parts["train"]))
-    calibration = _calibrated(model, unseen, parts["train"])
-    validation = _figures(model, parts, "validation")
     if refit:
+        validation = {"none": {"accuracy": record["history"][-1]["val_acc"]}}
         model, record = pipeline.refit(run, data=data)
         merged = split(faces, record["experiment"]["seed"], merged=True)
-        unseen = merged["calibration"]
-        calibration = _calibrated(model, unseen, merged["train"])
+        calibration = _calibrated(model, merged["calibration"], merged["train"])
+    else:
+        model = saving.load(pathlib.Path(run, "model.keras"), trusted=True)
+        unseen = parts["validation"].take(leak_free(parts["validation"], parts["train"]))
+        calibration = _calibrated(model, unseen, parts["train"])
+        validation = _figures(model, parts, "validation")
     model.temperatures = {}  # the card holds them, not the files
     about = {
         "experiment": record["experiment"],

@@ -172,7 +172,7 @@ def test_refit_learns_from_half_of_the_validation_images_and_calibrates_on_the_o
     assert about["data"]["images"] == {"train": 34, "calibration": 3, "test": 7}
     assert about["experiment"] == record["experiment"]
     assert chosen["calibration"]["images"] == 7 and about["calibration"]["images"] == 3
-    assert about["scores"]["validation"] == chosen["scores"]["validation"]
+    assert about["scores"]["validation"]["none"]["accuracy"] == record["history"][-1]["val_acc"]
     assert "before these weights were trained on half of those images too" in told.read_text()
     faces = load(small_faces)
     merged = split(faces, TINY.seed, merged=True)
@@ -224,8 +224,24 @@ def test_refit_of_an_earlier_version_is_not_taken(tmp_path, small_faces):
     about = json.loads((run / "refit/run.json").read_text())
     about["data"]["images"] = {"train": 37, "test": 7}
     (run / "refit/run.json").write_text(json.dumps(about))
-    with pytest.raises(InputError, match="was trained on other images, by an earlier version"):
+    with pytest.raises(InputError, match="is of another experiment, version or of other images"):
         pipeline.refit(run, data=small_faces)
+
+
+def test_refit_of_a_record_is_that_of_its_run(tmp_path, small_faces, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run, record = pipeline.run(TINY, data=small_faces, output=tmp_path / "elsewhere", tracking="disabled")
+    (tmp_path / "0.json").write_text(json.dumps(record))
+    model, about = pipeline.refit("0.json", data=small_faces)
+    expected, _ = pipeline.refit(run, data=small_faces)
+    np.testing.assert_array_equal(array(model(IMAGES)), array(expected(IMAGES)))
+    assert about["data"]["images"] == {"train": 34, "calibration": 3, "test": 7}
+    assert (tmp_path / "runs/refit" / f"{TINY.name}-0" / "model.keras").is_file()
+    record["experiment"]["epochs"] = 3
+    (tmp_path / "0.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="is of another experiment, version or of other images. Remove it"):
+        pipeline.refit("0.json", data=small_faces)
+    assert records.find_unfinished("runs", record["experiment"], record["data"]) is None
 
 
 def test_interrupted_refit_goes_on_and_a_finished_one_is_kept(tmp_path, small_faces, monkeypatch):
