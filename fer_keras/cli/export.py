@@ -46,7 +46,10 @@ def export(
     from fer_keras.inference import export
     from fer_keras.inference.input_scale import with_scale
     from fer_keras.model_files import saving
+    from fer_keras.model_files.pretrained import is_name, refuse_options
 
+    if is_name(model):
+        refuse_options(model, parse_classes(class_order), input_scale)
     output = output or model.with_suffix(export.SUFFIXES[format][0])
     network = with_scale(saving.load(model, classes=parse_classes(class_order)), input_scale)
     difference = export.export(network, output, format)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fer_keras.core import image_bits
 from fer_keras.core.errors import InputError, first_line
@@ -59,12 +59,14 @@ class Stack:
     def add_encoded(self, data: bytes, place: str, box: tuple[int, int, int, int] | None = None) -> bool:
         """Add an image file's content, cut to `box` (left, top, right, bottom); return whether it was used."""
         try:
-            values, bits, size = decode(data, place, box)
+            values, bits, size, is_first = decode(data, place, box)
         except Damaged as error:
             self.skipped.add(error.reason, place)
             self._damaged += 1
             self.first_damage = self.first_damage or str(error)
             return False
+        if is_first:
+            self.skipped.add("further frames or pages of a file", place)
         if size != (SIDE, SIDE):
             self._sizes[size] += 1
         self.add_values(values, bits)
@@ -115,12 +117,14 @@ class Stack:
             )
 
 
-def decode(data: bytes, place: str, box: Box | None = None) -> tuple[np.ndarray, int | None, tuple[int, int]]:
+def decode(
+    data: bytes, place: str, box: Box | None = None
+) -> tuple[np.ndarray, int | None, tuple[int, int], bool]:
     """Return the grey pixels of an encoded face, their bits and the size it had.
 
     Returns:
         uint8 `(48, 48)` and None, or uint16 and its significant bits (None if the header does not say); `(width,
-        height)` before resizing.
+        height)` before resizing; whether it is the first of several frames or pages.
 
     Raises:
         Damaged: if it is not a whole image of one of `FORMATS`, too large, or not square without a `box`.
@@ -130,6 +134,7 @@ def decode(data: bytes, place: str, box: Box | None = None) -> tuple[np.ndarray,
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, place, box)
+            is_first = image.format != "MPO" and getattr(image, "is_animated", False)  # MPO: views of one scene
             grey, bits = _to_grey(image, place)
             if box is not None:
                 grey = grey.crop(_square(box, grey.size, place))
@@ -137,12 +142,14 @@ def decode(data: bytes, place: str, box: Box | None = None) -> tuple[np.ndarray,
             if grey.size != (SIDE, SIDE):
                 grey = grey.resize((SIDE, SIDE), _filter(grey))
             if grey.mode == "F":
-                return np.rint(np.asarray(grey)).clip(0, 65535).astype(np.uint16), bits, size
-            return np.asarray(grey), None, size
+                return np.rint(np.asarray(grey)).clip(0, 65535).astype(np.uint16), bits, size, is_first
+            return np.asarray(grey), None, size, is_first
     except Damaged:
         raise
     except InputError as error:
         raise Damaged("values that are not 8 to 16 bits", place, f"cannot be read: {error}") from error
+    except UnidentifiedImageError as error:  # its message is the address of the file in memory
+        raise Damaged("not a readable image", place, f"is not a readable image ({', '.join(FORMATS)}).") from error
     except Exception as error:  # Pillow's readers raise many kinds of errors on damaged files
         reason = first_line(error)[:200]
         raise Damaged(

@@ -19,7 +19,7 @@ from fer_keras.data import EMOTIONS, Faces, FaceSet
 from fer_keras.evaluation import metrics
 from fer_keras.evaluation.groups import by_group, groups_table, read_groups
 from fer_keras.inference import conformal
-from fer_keras.model_files.pretrained import card, is_name
+from fer_keras.model_files.pretrained import card, is_name, refuse_options
 
 if TYPE_CHECKING:
     import keras
@@ -94,9 +94,10 @@ def evaluate(
         seed: of the split; default: that of the run that wrote the model file, else 0.
         labels: "original", or FER+'s majority with seven classes, "fer+", or with contempt, "fer+8"; default:
             those that the network was trained on, else "original".
-        class_order: names of the outputs, see `fer_keras.model_files.saving.load`.
-        input_scale: range of pixel values that the networks expect; default: detected from their layers, else the
-            one that is clearly best on 40 training images of each class.
+        class_order: names of the outputs of networks that are not the package's, see
+            `fer_keras.model_files.saving.load`.
+        input_scale: range of pixel values that these networks expect; default: detected from their layers, else
+            what is clearly best on 40 training images of each class.
         groups: CSV file of groupings of the images, see `fer_keras.evaluation.groups.read_groups`. A single
             network with thresholds also gets the coverage of its prediction sets for 0.9.
         trusted: the model files are known to be harmless, see `fer_keras.model_files.saving.load`.
@@ -115,8 +116,10 @@ def evaluate(
         raise InputError(f"Unknown split {split!r}. Expected one of: {', '.join(SPLITS)}.")
     given = list(models) if isinstance(models, list | tuple) else [models]
     order = tuple(class_order) if class_order else None
+    if all(map(is_name, given)):
+        refuse_options(_name(given[0]), order, input_scale)
     loaded = {
-        _name(model): saving.load(model, classes=order, trusted=trusted)
+        _name(model): saving.load(model, classes=None if is_name(model) else order, trusted=trusted)
         if isinstance(model, str | os.PathLike)
         else saving.named(model, order)
         for model in given

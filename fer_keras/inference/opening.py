@@ -39,7 +39,7 @@ def open_engine(
             installed and nothing needs to be exported, else Keras.
         classes: names of a `.keras` file's outputs, see `fer_keras.model_files.saving.load`.
         input_scale: range of pixel values that a `.keras` file or `keras.Model` expects; default: detected from
-            its layers.
+            its layers. Networks of the package and `.onnx` files state both themselves.
         trusted: the file is known to be harmless, see `fer_keras.model_files.saving.load`.
 
     Raises:
@@ -52,6 +52,8 @@ def open_engine(
         if engine == "onnx":
             raise InputError(f"A keras.Model is served by the engine keras. Received {engine!r}.")
         return engines.KerasEngine(model, classes=classes, input_scale=input_scale)
+    if pretrained.is_name(model) or os.fspath(model).endswith(".onnx"):
+        pretrained.refuse_options(model, classes, input_scale)
     if pretrained.is_name(model):
         path, about = pretrained.onnx_path(str(model)), pretrained.card(str(model))
         if engine == "onnx" or (engine == "auto" and importlib.util.find_spec("onnxruntime")):

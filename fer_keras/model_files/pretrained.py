@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +80,18 @@ def is_name(model: Any) -> bool:
     """Return whether `model` names a network of the package, not a file: "best", but not "best.keras"."""
     name = os.fspath(model) if isinstance(model, str | os.PathLike) else ""
     return name.isidentifier()
+
+
+def refuse_options(model: StrPath, classes: Sequence[str] | None, input_scale: str | None) -> None:
+    """Check that nothing is given that a network of the package or an ONNX file itself states.
+
+    Raises:
+        InputError: if class names or an input scale are given.
+    """
+    if classes is not None:
+        raise InputError(f"{model} names its own classes. Leave out --class-order (in Python, the class names).")
+    if input_scale is not None:
+        raise InputError(f"{model} states its own input scale. Leave out --input-scale (in Python, input_scale=).")
 
 
 def card(name: str = "best", *, folder: StrPath = FOLDER) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Model files: probabilities as outputs, Keras' own layers, no optimizer; files of others are checked first."""
 
 import json
+import logging
 import os
 import pathlib
 import zipfile
@@ -16,9 +17,11 @@ from fer_keras.core.files import check_digest, writing
 from fer_keras.data import EMOTIONS
 from fer_keras.model_files import calibration, safe_loading
 from fer_keras.model_files import class_names as names
-from fer_keras.model_files.pretrained import is_name, pretrained
+from fer_keras.model_files.pretrained import is_name, pretrained, refuse_options
 from fer_keras.models.augmentation import Crop
 from fer_keras.models.preprocessing import AUGMENTATIONS
+
+log = logging.getLogger("fer_keras")
 
 
 @keras_defaults()
@@ -90,7 +93,7 @@ def load(
     Args:
         path: of the file, or "best" or "tiny" for a network that comes with the package.
         classes: names of the model's outputs, in their order; default: those in the file, or in the name of its
-            last layer, where versions before 0.2.0 wrote them.
+            last layer, where versions before 0.2.0 wrote them. Networks of the package have their own.
         digest: SHA-256 of the file in hex; default: the content of `path`.sha256, as `sha256sum` writes it, if it
             exists.
         trusted: the file is known to be harmless, so it is not tried in a separate process.
@@ -105,6 +108,7 @@ def load(
             more than Keras layers, has an input or output of another shape, or its classes are unknown.
     """
     if is_name(path):
+        refuse_options(path, classes, None)
         return pretrained(str(path))
     path = pathlib.Path(path)
     data = _read(path)
@@ -200,12 +204,19 @@ def named(model: keras.Model, class_names: tuple[str, ...] | None = None) -> ker
 
     Args:
         model: functional `keras.Model`.
-        class_names: of its outputs; default: its own, else `EMOTIONS`.
+        class_names: of its outputs; default: its own, else `EMOTIONS`, with a warning.
 
     Raises:
         InputError: if their number is not that of the outputs.
     """
     found = class_names or getattr(model, "class_names", EMOTIONS)
+    if not class_names and not hasattr(model, "class_names"):
+        log.warning(
+            "Model %r does not name its classes. Its outputs are taken for %s; give classes= or set "
+            "model.class_names for others.",
+            model.name,
+            ", ".join(EMOTIONS),
+        )
     checked = _counted(names.check(found, model.name), model, f"Model {model.name!r}")
     copy = _named(keras.Model(model.inputs[0], model.outputs[0], name=model.name), checked)
     copy.conformal, copy.temperatures = getattr(model, "conformal", None), getattr(model, "temperatures", {})

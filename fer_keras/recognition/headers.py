@@ -30,6 +30,7 @@ BLOCKS = 4096  # segments, chunks, strips
 TEXTS = 8  # compressed ones; Pillow unpacks each to 1 MiB at most
 IFD_ENTRIES = 512
 TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)  # of TIFF's types of values, by number
+GIF_FRAME = re.compile(rb"\x21\xf9\x04.{4}\0[\x21\x2c]", re.S)  # the control block before each frame
 _GAP = rb"(?:\s|#[^\n]{0,200}\n){1,16}"  # blanks and comments
 PPM_HEADER = re.compile(rb"P(?:4%b(\d{1,9})%b(\d{1,9})|[56]%b(\d{1,9})%b(\d{1,9})%b255)\s" % ((_GAP,) * 5))
 
@@ -74,6 +75,25 @@ def is_light(data: bytes | bytearray, kind: str, most_pixels: int) -> bool:
         and max(width, height) <= MAX_SIDE
         and passes * pixels <= SCAN_FACTOR * most_pixels
     )
+
+
+def is_first_of_several(data: bytes | bytearray, kind: str) -> bool:
+    """Return whether the image is the first frame of an animation or page of a file, as its header shows."""
+    if kind == "GIF":
+        return len(GIF_FRAME.findall(data)) > 1
+    if kind == "PNG":
+        return b"acTL" in data[: data.find(b"IDAT")]
+    if kind == "WEBP":
+        return data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & 0x02)
+    if kind == "TIFF":
+        order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
+        try:
+            (at,) = struct.unpack_from(f"{order}I", data, 4)
+            (count,) = struct.unpack_from(f"{order}H", data, at)
+            return any(data[at + 2 + 12 * count : at + 6 + 12 * count])
+        except struct.error:
+            return False
+    return kind == "AVIF" and data[8:12] == b"avis"
 
 
 def _expect(fine: object) -> None:

@@ -13,7 +13,7 @@ from fer_keras.core.files import StrPath
 from fer_keras.data import bit_depth as depths
 from fer_keras.recognition import decode_worker, decoding
 from fer_keras.recognition.decode_worker import Depth
-from fer_keras.recognition.headers import FORMATS
+from fer_keras.recognition.headers import FORMATS, is_first_of_several, kind_of
 
 LOG = logging.getLogger("fer_keras")
 OnDepth: TypeAlias = Callable[[StrPath, Depth], None]
@@ -38,8 +38,8 @@ def read(
     Args:
         image: path, encoded `bytes`, binary file such as `io.BytesIO`, PIL image, or array: uint8 or uint16,
             (height, width) or (height, width, 1, 3 or 4). Files and PIL images are turned upright by their EXIF
-            data. Of an animation the first frame is read, transparency becomes white, more than 8 bits are
-            reduced to 8.
+            data. Of an animation the first frame is read, which is logged for paths. Transparency becomes white,
+            more than 8 bits are reduced to 8.
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images know their own order.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
@@ -60,6 +60,8 @@ def read(
     else:
         data = _encoded(image)
         pixels, depth = _decoded(lambda: decoding.rgb(data, max_pixels, limits, bit_depth), name, max_pixels)
+        if isinstance(image, str | os.PathLike) and is_first_of_several(data, kind_of(data)):
+            LOG.info("%s has several frames or pages. Only the first is read.", image)
     if depth:
         (on_depth or log_depth)(name, depth)
     return pixels
@@ -169,6 +171,7 @@ def _from_array(
 
 def _checked(array: np.ndarray, max_pixels: int) -> np.ndarray:
     """Return the array as (height, width, channels) if it is an image."""
+    array = np.asarray(array)  # a matrix of NumPy always has two axes
     values = array[..., None] if array.ndim == 2 else array
     fits = values.ndim == 3 and values.shape[2] in (1, 3, 4) and values.size
     if not fits or values.dtype not in (np.uint8, np.uint16):

@@ -90,7 +90,9 @@ def _face(path: pathlib.Path, cutter: Callable[[], FER], skipped: Skipped) -> tu
         return None
     data = path.read_bytes()
     try:
-        values, bits, size = decode(data, str(path))
+        values, bits, size, is_first = decode(data, str(path))
+        if is_first:
+            skipped.add("further frames or pages of a file", path)
     except Damaged as error:
         if error.reason == "not a readable image":
             skipped.add(error.reason, path)

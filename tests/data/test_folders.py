@@ -308,6 +308,24 @@ def test_colour_transparency_and_size(tmp_path):
     assert faces.notes == ("4 images of 100 x 100 pixels and other sizes were resized to 48 x 48.",)
 
 
+@pytest.mark.parametrize("suffix", ["gif", "tif", "png", "webp"])
+def test_further_frames_of_a_file_are_counted(tmp_path, suffix):
+    put(tmp_path / "happy", 1)
+    frames = [Image.fromarray(RANDOM.integers(0, 256, (48, 48), np.uint8)) for _ in range(3)]
+    path = tmp_path / "happy" / f"many.{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    faces = load(tmp_path)
+    assert len(faces) == 2
+    assert faces.skipped == {"further frames or pages of a file": {"images": 1, "example": str(path)}}
+
+
+def test_a_file_that_is_no_image_is_named_without_an_address(tmp_path):
+    (tmp_path / "happy").mkdir()
+    (tmp_path / "happy" / "1.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"1\.png is not a readable image \(PNG, [A-Z, ]+\)\. 1 of 1 images"):
+        load(tmp_path)
+
+
 def test_files_are_told_by_content_not_only_by_name(tmp_path):
     put(tmp_path / "happy", 2)
     os.rename(tmp_path / "happy" / "0.png", tmp_path / "happy" / "0.jpg")

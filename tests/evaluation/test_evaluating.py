@@ -130,6 +130,12 @@ def test_scale_that_does_not_show_must_be_given():
         evaluation.evaluate(reader(L.ReLU()), FACES)
 
 
+@pytest.mark.parametrize("option", [{"class_order": EMOTIONS[::-1]}, {"input_scale": "0-1"}])
+def test_options_for_networks_of_the_package_alone_are_refused(option):
+    with pytest.raises(InputError, match="tiny (names|states) its own"):
+        evaluation.evaluate(["tiny", "best"], FACES, **option)
+
+
 def test_unknown_split_is_refused():
     with pytest.raises(InputError, match="Unknown split 'dev'. Expected one of: train, validation, test."):
         evaluation.evaluate("tiny", FACES, split="dev")

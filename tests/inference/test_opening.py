@@ -39,6 +39,16 @@ def test_networks_of_the_package_are_the_same_by_both_engines(name):
     np.testing.assert_allclose(onnx(IMAGES), keras_(IMAGES), atol=5e-3)  # of weights in half precision
 
 
+@pytest.mark.parametrize("model", ["tiny", "somebody's.onnx"])
+@pytest.mark.parametrize("engine", ["auto", "keras", "onnx"])
+@pytest.mark.parametrize("option, value", [("classes", EMOTIONS[::-1]), ("input_scale", "0-1")])
+def test_what_a_network_states_itself_cannot_be_given(model, engine, option, value):
+    with pytest.raises(
+        InputError, match=f"{model} (names|states) its own .* Leave out --(class-order|input-scale)"
+    ):
+        open_engine(model, engine, **{option: value})
+
+
 def test_without_onnxruntime_keras_serves(monkeypatch):
     monkeypatch.setattr(opening.importlib.util, "find_spec", lambda name: None)
     assert isinstance(open_engine("tiny"), KerasEngine)

@@ -464,6 +464,17 @@ def test_sequential_model_without_input_is_loaded(tmp_path, batch):
     np.testing.assert_allclose(loaded.predict(x[:2], verbose=0), model.predict(x, verbose=0)[:2], atol=1e-6)
 
 
+def test_a_model_made_in_python_without_class_names_is_reported(caplog):
+    images = keras.Input((48, 48, 1))
+    model = keras.Model(images, keras.layers.Dense(7)(keras.layers.Flatten()(images)))
+    assert saving.named(model).class_names == EMOTIONS
+    assert "does not name its classes. Its outputs are taken for angry, disgust, fear" in caplog.text
+    caplog.clear()
+    saving.named(model, EMOTIONS)
+    saving.named(saving.named(model, EMOTIONS))
+    assert not caplog.records
+
+
 def test_networks_of_the_package_are_loaded_by_name():
     assert saving.load("tiny").class_names == saving.load(pathlib.Path("tiny")).class_names == EMOTIONS
     with pytest.raises(InputError, match="No trained network 'huge'. Expected one of: best, tiny."):
