@@ -99,7 +99,8 @@ def evaluate(
         input_scale: range of pixel values that these networks expect; default: detected from their layers, else
             what is clearly best on 40 training images of each class.
         groups: CSV file of groupings of the images, see `fer_keras.evaluation.groups.read_groups`. A single
-            network with thresholds also gets the coverage of its prediction sets for 0.9.
+            network with thresholds, and no classes that the data lacks, also gets the coverage of its prediction
+            sets for 0.9.
         trusted: the model files are known to be harmless, see `fer_keras.model_files.saving.load`.
 
     Returns:
@@ -212,9 +213,10 @@ def _unseen(parts: Mapping[str, Faces], split: str) -> np.ndarray | None:
 def _covered(
     members: "Sequence[keras.Model]", probabilities: np.ndarray, faces: Faces, tta: Tta
 ) -> np.ndarray | None:
-    """Return whether each image's prediction set contains its label; None for networks without thresholds."""
+    """Return whether each image's prediction set contains its label; None without thresholds for these classes."""
     calibration = (getattr(members[0], "conformal", None) or {}).get(tta) if len(members) == 1 else None
-    if calibration is None:
+    names = getattr(members[0], "class_names", EMOTIONS)
+    if calibration is None or len(names) > len(faces.class_names):
         return None
     chosen = conformal.in_set(probabilities, conformal.threshold(calibration, COVERAGE, members[0].name))
     return chosen[np.arange(len(faces)), faces.labels]

@@ -17,6 +17,7 @@ from fer_keras.core.files import StrPath, write_text
 from fer_keras.data import Faces, FaceSet, leak_free, split
 from fer_keras.data.votes import EIGHT_CODES, majority
 from fer_keras.inference import conformal, export
+from fer_keras.inference.outputs import calibrated
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
 from fer_keras.model_files.pretrained import class_names, pack, pretrained
@@ -116,14 +117,18 @@ def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, An
             "1: the network would seem surer than it is."
         )
     targets = images.labels if images.soft_labels is None else images.soft_labels
-    scored = images
+    scored = np.full(len(images), True)
     if images.soft_labels is not None and images.votes is not None:
-        scored = images.take(majority(images.votes, EIGHT_CODES) >= 0)
+        scored = majority(images.votes, EIGHT_CODES) >= 0
     model.temperatures = {}
-    model.temperatures = {tta: temperature(probabilities(model, images.images, tta=tta), targets) for tta in TTA}
-    found = {tta: conformal.calibrate(probabilities(model, scored.images, tta=tta), scored.labels) for tta in TTA}
-    about = {"images": len(images), "scored": len(scored), "digest": images.digest}
-    return {"temperatures": dict(model.temperatures), "conformal": found, "calibration": about}
+    shares = {tta: probabilities(model, images.images, tta=tta) for tta in TTA}
+    model.temperatures = {tta: temperature(found, targets) for tta, found in shares.items()}
+    sets = {
+        tta: conformal.calibrate(calibrated(found, model.temperatures[tta])[scored], images.labels[scored])
+        for tta, found in shares.items()
+    }
+    about = {"images": len(images), "scored": int(scored.sum()), "digest": images.digest}
+    return {"temperatures": dict(model.temperatures), "conformal": sets, "calibration": about}
 
 
 def _prediction_sets(model: keras.Model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:

@@ -70,6 +70,16 @@ def test_groups_of_rows_with_what_the_sets_cover(tmp_path):
     assert "Smallest group: left." in found.table() and found.as_dict()["groups"] is found.groups
 
 
+def test_sets_of_more_classes_than_the_data_has_are_not_scored(tmp_path):
+    wider = reader(*SEES, names=("rot", "grün", "blau", "schwarz"))
+    wider.conformal = {"none": {"images": 99, "thresholds": {"90": 0.0}}}
+    wider.class_names = ("rot", "grün", "blau", "schwarz")
+    faces = stripes(350, ("rot", "grün", "blau"))
+    (tmp_path / "groups.csv").write_text("file,side\n" + "".join(f"{row},left\n" for row in range(350)))
+    found = evaluation.evaluate(wider, faces, class_order=wider.class_names, groups=tmp_path / "groups.csv")
+    assert "covered" not in found.groups["side"]["groups"][0]
+
+
 def test_networks_of_other_classes_are_scored_by_their_names():
     names = ("rot", "grün", "青")
     faces = stripes(350, names)
