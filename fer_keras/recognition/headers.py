@@ -31,7 +31,13 @@ TEXTS = 8  # compressed ones; Pillow unpacks each to 1 MiB at most
 IFD_ENTRIES = 512
 TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)  # of TIFF's types of values, by number
 GIF_FRAME = re.compile(rb"\x21\xf9\x04.{4}\0[\x21\x2c]", re.S)  # the control block before each frame
-_GAP = rb"(?:\s|#[^\n]{0,200}\n){1,16}"  # blanks and comments
+INTEGERS = {3: "H", 4: "I", 13: "I"}  # TIFF's types of sizes and offsets
+WIDTH, HEIGHT, COMPRESSION, STRIPS, SAMPLES, ROWS = 0x100, 0x101, 0x103, 0x111, 0x115, 0x116
+TILES = {0x142, 0x144}
+DIRECTORIES = (0x8769, 0x8825, 0xA005)  # EXIF, GPS, interoperability: offsets of further directories
+SINGLE = {WIDTH, HEIGHT, COMPRESSION, SAMPLES, ROWS, *DIRECTORIES}  # tags with one integer
+# Blanks and comments. Pillow ends a comment at either end of line, and joins the digits on both sides of one.
+_GAP = rb"\s(?:\s|#[^\r\n]{0,200}[\r\n]){0,15}"
 PPM_HEADER = re.compile(rb"P(?:4%b(\d{1,9})%b(\d{1,9})|[56]%b(\d{1,9})%b(\d{1,9})%b255)\s" % ((_GAP,) * 5))
 
 
@@ -134,8 +140,8 @@ def _png(data: bytes | bytearray) -> Cost:
             break
         length, kind = struct.unpack_from(">I4s", data, at)
         content = bytes(data[at + 8 : at + 8 + min(length, METADATA_BYTES)])
+        _expect((kind == b"IHDR") == (at == 8))
         if at == 8:
-            _expect(kind == b"IHDR")
             width, height = struct.unpack_from(">II", content)
         if kind not in (b"IDAT", b"fdAT"):
             metadata += length
@@ -217,21 +223,33 @@ def _webp(data: bytes | bytearray) -> Cost:
 def _tiff(data: bytes | bytearray) -> Cost:
     """Only uncompressed strips are light. libtiff, which unpacks the others, also prints to standard error."""
     tags = _check_tiff(data)
-    _expect(
-        tags.get(0x103) == (1, 1) and 0x142 not in tags and 0x144 not in tags and 0x100 in tags and 0x101 in tags
-    )
-    _expect(tags.get(0x111, (0, 0))[0] <= BLOCKS and tags.get(0x115, (1, 1))[1] <= 4)
-    return tags[0x100][1], tags[0x101][1], 1
+    _expect({WIDTH, HEIGHT, STRIPS} <= set(tags) and tags.get(COMPRESSION) == (1, 1) and not TILES & set(tags))
+    strips, width, height = tags[STRIPS][0], tags[WIDTH][1], tags[HEIGHT][1]
+    rows = min(height, tags.get(ROWS, (1, height))[1])  # of a strip
+    _expect(strips <= BLOCKS and tags.get(SAMPLES, (1, 1))[1] <= 4 and height)
+    return width, height, -(-strips * rows // height)
 
 
 def _check_tiff(data: bytes | bytearray) -> dict[int, tuple[int, int]]:
-    """Return {tag: (count, value if there is one)} of the first directory of a TIFF file or of EXIF.
+    """Return {tag: (count, its one value)} of the first directory of a TIFF file or of EXIF.
 
-    Values may overlap, so a small directory can declare gigabytes. It must not declare more than the file has.
+    Values may overlap, so a small directory can declare gigabytes. The first directory and those that it names
+    must not declare more than the file has.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]), "")
     _expect(order)
-    (at,) = struct.unpack_from(f"{order}I", data, 4)
+    places, found, total = list(struct.unpack_from(f"{order}I", data, 4)), [], 0
+    for place in places:
+        tags, size = _directory(data, order, place)
+        found.append(tags)
+        places += [tags[tag][1] for tag in DIRECTORIES if tag in tags]
+        total += size
+        _expect(len(places) <= 1 + len(DIRECTORIES) and total <= min(len(data), METADATA_BYTES))
+    return found[0]
+
+
+def _directory(data: bytes | bytearray, order: str, at: int) -> tuple[dict[int, tuple[int, int]], int]:
+    """Return {tag: (count, its one value)} of the directory at this offset, and the bytes of all values."""
     (count,) = struct.unpack_from(f"{order}H", data, at)
     _expect(count <= IFD_ENTRIES)
     tags: dict[int, tuple[int, int]] = {}
@@ -239,11 +257,10 @@ def _check_tiff(data: bytes | bytearray) -> dict[int, tuple[int, int]]:
     for i in range(count):
         tag, kind, values = struct.unpack_from(f"{order}HHI", data, at + 2 + 12 * i)
         _expect(0 < kind < len(TYPE_BYTES) and tag not in tags)
+        _expect(tag not in SINGLE or kind in INTEGERS and values == 1)
         total += TYPE_BYTES[kind] * values
-        one = {3: "H", 4: "I"}.get(kind, "B")
-        tags[tag] = values, struct.unpack_from(order + one, data, at + 10 + 12 * i)[0]
-    _expect(total <= min(len(data), METADATA_BYTES))
-    return tags
+        tags[tag] = values, struct.unpack_from(order + INTEGERS.get(kind, "B"), data, at + 10 + 12 * i)[0]
+    return tags, total
 
 
 def _ppm(data: bytes | bytearray) -> Cost:

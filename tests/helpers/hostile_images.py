@@ -52,11 +52,17 @@ def tiff(entries, data=b""):
     extra_at = 8 + len(data) + 2 + 12 * len(entries) + 4
     directory, extra = struct.pack("<H", len(entries)), b""
     for tag, kind, values in sorted(entries):
-        packed = np.array(values, {1: "u1", 3: "<u2", 4: "<u4"}[kind]).tobytes()
+        packed = np.array(values, {1: "u1", 3: "<u2", 4: "<u4", 9: "<i4"}[kind]).tobytes()
         if len(packed) > 4:
             packed, extra = struct.pack("<I", extra_at + len(extra)), extra + packed + bytes(len(packed) % 2)
         directory += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
     return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + bytes(4) + extra
+
+
+def tiff_halves(count):
+    """Return the header of a TIFF of 4 megapixels whose strips name each half of the image `count` times."""
+    size = [(256, 4, [2000]), (257, 4, [2000]), (258, 3, [8]), (259, 3, [1]), (262, 3, [1]), (278, 4, [1000])]
+    return tiff([*size, (273, 4, [8] * 2 * count), (279, 4, [2_000_000] * 2 * count)])
 
 
 def tiff_tile(side):
@@ -79,6 +85,13 @@ def overlapping(count, size):
     return b"II*\0" + struct.pack("<I", 8) + directory + bytes(max(4, size))
 
 
+def nested(tag, count, size, at=38):
+    """Return EXIF data that turns the image, with a directory of `count` entries that all name the same bytes."""
+    first = struct.pack("<HHHIIHHII", 2, 0x0112, 3, 1, 6, tag, 4, 1, at) + bytes(4)
+    entries = b"".join(struct.pack("<HHII", 0x9000 + i, 7, size, 8) for i in range(count))
+    return b"II*\0" + struct.pack("<I", 8) + first + struct.pack("<H", count) + entries + bytes(max(4, size))
+
+
 def gif_comments(count):
     """Return a GIF with so many comments of one letter before its image."""
     image = encoded(np.zeros((8, 8), np.uint8), "GIF")
@@ -99,6 +112,7 @@ IMAGES = {
     "PPM of comments before its size": lambda: b"P5\n" + b"#\n" * 5_000_000,
     "PPM with greatest value 254": lambda: b"P5\n3000 3400\n254\n" + bytes(3000 * 3400),
     "PPM with greatest value 65534": lambda: b"P6\n1300 1300\n65534\n" + bytes(1300 * 1300 * 6),
+    "PPM with greatest value 254 behind a comment": lambda: b"P5 #\r3000 3400 254 \n8 8 255 " + bytes(3000 * 3400),
     "PPM as text": lambda: b"P2\n2500 2000\n255\n" + b"0 " * 5_000_000,
     "TIFF of 1.2 million strips": lambda: tiff_strips(1_200_000),
     "TIFF of 8 x 8 in a tile of 23168 x 23168": lambda: tiff_tile(23168),

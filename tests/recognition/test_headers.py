@@ -7,7 +7,18 @@ import zlib
 import numpy as np
 import pytest
 from helpers import hostile_images
-from helpers.hostile_images import chunk, encoded, jpeg, overlapping, png, segment, tiff_strips, tiff_tile
+from helpers.hostile_images import (
+    chunk,
+    encoded,
+    jpeg,
+    overlapping,
+    png,
+    segment,
+    tiff,
+    tiff_halves,
+    tiff_strips,
+    tiff_tile,
+)
 from helpers.portraits import portrait
 from PIL import Image, UnidentifiedImageError
 
@@ -15,6 +26,7 @@ from fer_keras.recognition import headers
 
 MOST = 1 << 22  # 4 megapixels
 GREY = np.zeros((4, 6), np.uint8)
+GREY_TIFF = [(256, 4, [8]), (257, 4, [8]), (258, 3, [8]), (259, 3, [1]), (262, 3, [1])]  # 8 x 8, uncompressed
 FRAMES = {"save_all": True, "append_images": [Image.new("RGB", (512, 512), "red")] * 3}
 
 
@@ -25,6 +37,8 @@ def light(data, most=MOST):
 def with_exif(kind):
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "A camera"
+    exif.get_ifd(0x8769).update({0x9003: "2020:01:02 03:04:05", 0x829A: (1, 100)})
+    exif.get_ifd(0x8825).update({1: "N", 2: (1.0, 2.0, 3.0)})
     return encoded(portrait(), kind, exif=exif)
 
 
@@ -50,6 +64,10 @@ def test_usual_pictures_are_light(kind, options):
     data = encoded(portrait(), kind, **options)
     assert light(data) and light(bytearray(data))
     assert light(data, 512 * 512) and not light(data, 512 * 512 - 1)  # the size is read right
+
+
+def test_strips_count_as_often_as_they_are_decoded():
+    assert light(tiff_halves(10))  # ten times 4 megapixels
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -94,7 +112,15 @@ def test_usual_modes_are_light(mode, kind):
         b"P5 8 8 254\n" + bytes(64),
         b"P2 8 8 255\n" + b"0 " * 64,
         b"P5\n" + b"#\n" * 17 + b"8 8 255\n" + bytes(64),
+        b"P5 #\r9000 9000 254 \n8 8 255\n" + bytes(64),  # Pillow ends the comment at \r
+        b"P5 9#\n0001 255 254\n" + bytes(64),  # Pillow reads 90001 x 255
+        png(8, 8, chunk(b"IHDR", struct.pack(">IIBBBBB", 9000, 9000, 8, 0, 0, 0, 0))),
+        png(8, 8, chunk(b"eXIf", hostile_images.nested(0x8769, 2000, 9000))),
+        png(8, 8, chunk(b"eXIf", hostile_images.nested(0x8825, 100, 9000))),
+        png(8, 8, chunk(b"eXIf", hostile_images.nested(0x8769, 1, 2, at=8))),  # a directory that holds itself
+        tiff([*GREY_TIFF[1:], (256, 9, [8]), (278, 4, [8]), (273, 4, [8]), (279, 4, [64])], bytes(64)),
         tiff_strips(5000),
+        tiff_halves(11),
         tiff_tile(16),
         encoded(GREY, "TIFF", compression="tiff_lzw"),  # unpacked by libtiff, which prints
         encoded(GREY, "TIFF", big_tiff=True),
