@@ -186,6 +186,7 @@ def session(data: bytes, path: StrPath, threads: int = 0) -> "onnxruntime.Infere
     options.intra_op_num_threads = threads
     # Threads sleep between two photos: spinning would occupy a core that other programs could use.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False  # it would keep the memory of the largest batch
     options.log_severity_level = 4  # errors are raised as exceptions
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)

@@ -13,6 +13,7 @@ from PIL import Image
 from fer_keras.core.choices import Engine
 from fer_keras.core.errors import InputError
 from fer_keras.recognition.boxes import Box, best, checked, visible
+from fer_keras.recognition.steps import Steps
 
 LEAST_MIN_FACE = 20  # pixels; smaller faces cannot be classified
 MIN_FACE = 40  # pixels; smaller faces have too little detail for the classifier
@@ -24,6 +25,13 @@ class Detector(Protocol):
     """Called with uint8 (height, width, 3), red first; returns what `boxes.checked` takes."""
 
     def __call__(self, rgb: np.ndarray) -> Iterable | None: ...
+
+
+def steps(detector: Detector, rgb: np.ndarray) -> Steps[Iterable | None]:
+    """Return what `detector(rgb)` does, in the steps of its method `steps` if it has one, as MTCNN does."""
+    if hasattr(detector, "steps"):
+        return (yield from detector.steps(rgb))
+    return detector(rgb)
 
 
 def detector(

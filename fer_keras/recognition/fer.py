@@ -20,9 +20,11 @@ from fer_keras.recognition import boxes, classifiers, crops, detection, photos, 
 from fer_keras.recognition.decode_worker import Depth
 from fer_keras.recognition.decoding import FILES, Limits
 from fer_keras.recognition.faces import Face, Frame
+from fer_keras.recognition.steps import Steps, finish
 from fer_keras.recognition.tracking import Tracks
 
 LOG = logging.getLogger("fer_keras")
+BATCH = 32  # faces that are cropped in one step
 SMALL = 100  # pixels of the longer side of an image below which it may be the crop of a face
 
 
@@ -213,11 +215,18 @@ class FER:
 
     def find(self, image: photos.Photo, *, bgr: bool = False) -> list[Found]:
         """Return the faces of an image, detected and cropped, to be classified by `classify`."""
+        return finish(self.find_in_steps(self.read(image, bgr=bgr)))
+
+    def find_in_steps(self, rgb: np.ndarray) -> Steps[list[Found]]:
+        """Do what `find` does with pixels, as `read` returns them, in steps."""
         _check_fork()
-        rgb = self.read(image, bgr=bgr)
         self._hint(rgb)
-        found = boxes.checked(self.detector(rgb), rgb.shape)
-        return [Found(box, crops.crop(rgb, box, self.margin, crops.roll(box.landmarks))) for box in found]
+        found = boxes.checked((yield from detection.steps(self.detector, rgb)), rgb.shape)
+        faces = []
+        for some in batched(found, BATCH):
+            faces += [Found(box, crops.crop(rgb, box, self.margin, crops.roll(box.landmarks))) for box in some]
+            yield
+        return faces
 
     def read(self, image: photos.Photo, *, bgr: bool = False, limits: Limits = FILES) -> np.ndarray:
         """Return the image as `photos.read` does, with the limits and the bit depth of this `FER`."""

@@ -1,9 +1,10 @@
 """From an encoded image to the JSON of the API. Images are not stored.
 
-The faces of a crowd are classified in chunks, so that other requests get their turns in between.
+The faces of a crowd are found and classified in turns with other requests.
 """
 
 import base64
+import functools
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.recognition import decoding, drawing, photos
 from fer_keras.recognition.faces import Face
 from fer_keras.recognition.fer import FER, Found
+from fer_keras.recognition.steps import Steps
 from fer_keras.server.limits import CHUNK, Admission
 
 
@@ -31,8 +33,8 @@ async def picture(admission: Admission, request: Request, fer: FER, image: bytea
         InputError: as `FER.analyze`.
     """
     async with admission.opened(request, image, fer) as source:
-        limits = admission.limits.decode
-        size, found, faces = await admission.run(request, _first_faces, fer, source, limits)
+        begin = functools.partial(_first_faces, fer, source, admission.limits.decode)
+        size, found, faces = await admission.search(request, begin)
     for start in range(CHUNK, len(found), CHUNK):
         faces += await admission.run(request, fer.classify, found[start : start + CHUNK])
     return size | {"faces": [face.as_dict() for face in faces]}
@@ -52,23 +54,23 @@ async def explanation(
         InputError: as `FER.analyze`, or if the image has no such face.
     """
     async with admission.opened(request, image, fer) as source:
-        limits = admission.limits.decode
-        return await admission.run(request, _saliency, fer, source, limits, number, emotion)
+        begin = functools.partial(_saliency, fer, source, admission.limits.decode, number, emotion)
+        return await admission.search(request, begin)
 
 
 def _first_faces(
     fer: FER, source: photos.Photo, limits: decoding.Limits
-) -> tuple[dict[str, int], Sequence[Found], list[Face]]:
+) -> Steps[tuple[dict[str, int], Sequence[Found], list[Face]]]:
     """Return {width, height}, all faces found, and the first `CHUNK` of them classified."""
     rgb = fer.read(source, limits=limits)
-    found = fer.find(rgb)
+    found = yield from fer.find_in_steps(rgb)
     return {"width": rgb.shape[1], "height": rgb.shape[0]}, found, fer.classify(found[:CHUNK])
 
 
 def _saliency(
     fer: FER, source: photos.Photo, limits: decoding.Limits, number: int, emotion: str | None
-) -> dict[str, Any]:
-    found = fer.find(fer.read(source, limits=limits))
+) -> Steps[dict[str, Any]]:
+    found = yield from fer.find_in_steps(fer.read(source, limits=limits))
     if number >= len(found):
         raise InputError(f"The image has no face {number}. Faces found: {len(found)}; the first has number 0.")
     (face,) = fer.classify([found[number]])

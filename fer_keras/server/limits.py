@@ -16,9 +16,13 @@ from starlette.requests import ClientDisconnect, Request
 
 from fer_keras.recognition import decoding
 from fer_keras.recognition.fer import FER
+from fer_keras.recognition.steps import Steps, advance
+from fer_keras.server.turns import Turns
 
 MAX_PIXELS = decoding.UPLOAD_PIXELS  # of one image, for `FER`
 CHUNK = 32  # faces that are classified in one turn
+FIRST_STEPS = 100  # of the search for faces; a photograph of 4 megapixels with a few faces takes 30
+TURN_STEPS = 10  # of the search in one turn, if it takes more than `FIRST_STEPS`
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
@@ -65,9 +69,10 @@ class Admission:
         self.limits = limits
         self.buffered: Counter[str] = collections.Counter()  # bytes by peer
         self.requests: Counter[str] = collections.Counter()  # by peer
-        self.turns = asyncio.Semaphore(limits.threads)  # first come, first served
+        self.turns = Turns(limits.threads)
         self.threads = ThreadPoolExecutor(limits.threads)
-        self.large = asyncio.Semaphore(1)
+        self.large = Turns(1)
+        self.crowded = Turns(1)
         self.decoder = ThreadPoolExecutor(1)
         self.running = 0  # functions in threads
 
@@ -115,16 +120,30 @@ class Admission:
         if not decoding.needs_subprocess(image, limits):
             yield image
             return
-        async with self.large:
+        async with self.large.turn(request.scope["peer"]):
             read = functools.partial(fer.read, image, limits=limits)
             yield await self._call(request, self.decoder, read)
 
     async def run(
         self, request: Request, function: Callable[[*Arguments], Result], *arguments: *Arguments
     ) -> Result:
-        """Call `function` in one of the threads, in the order of requests, and return its result."""
-        async with self.turns:
+        """Call `function` in one of the threads, when it is the peer's turn, and return its result."""
+        async with self.turns.turn(request.scope["peer"]):
             return await self._call(request, self.threads, functools.partial(function, *arguments))
+
+    async def search(self, request: Request, begin: Callable[[], Steps[Result]]) -> Result:
+        """Do the steps that `begin()` returns, and return their result.
+
+        If there are many, they are begun again when no other search of this kind is in progress, and done in turns
+        with other requests. So there is only one such search in memory.
+        """
+        found = await self.run(request, lambda: advance(begin(), FIRST_STEPS))
+        if found is None:
+            async with self.crowded.turn(request.scope["peer"]):
+                steps = begin()
+                while found is None:
+                    found = await self.run(request, advance, steps, TURN_STEPS)
+        return found[0]
 
     async def _call(self, request: Request, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
         if await request.is_disconnected():

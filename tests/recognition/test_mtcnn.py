@@ -13,6 +13,7 @@ from PIL import Image
 
 from fer_keras.core.errors import InputError
 from fer_keras.recognition.mtcnn import Mtcnn, detector, networks
+from fer_keras.recognition.steps import advance, finish
 
 RNG = np.random.default_rng(0)
 
@@ -62,11 +63,19 @@ def test_faces_at_the_edge_end_with_the_image(mtcnn):
 
 def test_a_large_level_goes_through_in_strips(mtcnn, monkeypatch):
     pixels = portrait()[:101, :120]
-    whole = mtcnn.search(pixels)
+    whole = finish(mtcnn.search(pixels))
     monkeypatch.setattr(detector, "STRIP", 1500)  # six windows high
-    for one, other in zip(mtcnn.search(pixels), whole, strict=True):
+    for one, other in zip(finish(mtcnn.search(pixels)), whole, strict=True):
         assert one.shape[:2] == (45, 55)
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_crowd_takes_many_steps_and_a_portrait_few(mtcnn, monkeypatch):
+    assert advance(mtcnn.steps(portrait()), 20) == (mtcnn(portrait()),)
+    monkeypatch.setattr(detector, "BATCH", 1)  # 21 windows go through R-Net and O-Net
+    steps = mtcnn.steps(portrait())
+    assert advance(steps, 20) is None
+    assert finish(steps) == mtcnn(portrait())
 
 
 def test_the_pyramid_starts_where_the_smallest_face_fills_a_window():

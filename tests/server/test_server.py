@@ -5,6 +5,7 @@ import io
 import logging
 import socket
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -15,6 +16,7 @@ from helpers.serving import PORTRAIT_BYTES, Slow, ask, figures, form, in_threads
 from PIL import Image
 
 from fer_keras import FER
+from fer_keras.recognition.steps import finish
 from fer_keras.server import Limits, create_app, documentation
 from fer_keras.server.app import TYPES
 from fer_keras.server.middleware import HEADERS
@@ -205,6 +207,37 @@ def test_a_crowd_is_classified_in_turns():
         answer = ask(port, "/api/predict", PORTRAIT_BYTES)[2]
     assert counts == [32, 32, 6]
     assert [face["box"][:2] for face in answer["faces"]] == [list(box[:2]) for box in crowd(None)]
+
+
+class Searching:
+    """A detector that searches small images until it is told that this is over."""
+
+    def __init__(self):
+        self.begun, self.over = 0, threading.Event()
+
+    def __call__(self, rgb):
+        return finish(self.steps(rgb))
+
+    def steps(self, rgb):
+        if rgb.shape[0] == 8:
+            self.begun += 1
+            while not self.over.is_set():
+                yield
+        return [(0, 0, 8, 8)]
+
+
+def test_a_crowd_is_searched_in_turns():
+    detector = Searching()
+    with serving(FER(brightness, detector=detector), Limits(threads=1)) as port:
+        threads, answers = in_threads(2, port, "/api/predict", png(8, 8))
+        until(lambda: detector.begun == 3)  # one of them again
+        for path in ("/api/predict", "/api/explain"):
+            assert ask(port, path, PORTRAIT_BYTES)[0] == 200
+        assert not answers and detector.begun == 3
+        detector.over.set()
+        for thread in threads:
+            thread.join()
+        assert [answer[0] for answer in answers] == [200, 200]
 
 
 def test_costly_images_are_decoded_apart(port):

@@ -10,14 +10,15 @@ from PIL import Image
 from fer_keras.core.choices import Engine
 from fer_keras.recognition.boxes import Box, best, checked, visible
 from fer_keras.recognition.mtcnn import networks
+from fer_keras.recognition.steps import Steps, finish
 
 WINDOW = 12  # pixels of the side of what P-Net sees
 STRIDE = 2  # pixels from one of its windows to the next
 STEP = 0.709  # from one level of the pyramid to the next; half the area
 LEAST_SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.9}
 OVERLAP = 0.7  # of two boxes, above which one is dropped
-STRIP = 1 << 18  # pixels of a level that go through P-Net at a time, which bounds the memory
-BATCH = 256  # windows that go through R-Net and O-Net at a time
+STRIP = 1 << 16  # pixels of a level that go through P-Net at a time, which bounds the memory
+BATCH = 32  # windows that go through R-Net and O-Net at a time
 # The best windows that go through R-Net and through O-Net at most, which bounds the time. A group of 350 faces in
 # 24 megapixels has 12,500 and 2,300.
 MOST = {"rnet": 1 << 15, "onet": 1 << 13}
@@ -47,13 +48,17 @@ class Mtcnn:
         return Mtcnn, (self.min_face, self.engine)
 
     def __call__(self, rgb: np.ndarray) -> list[Box]:
+        return finish(self.steps(rgb))
+
+    def steps(self, rgb: np.ndarray) -> Steps[list[Box]]:
+        """Do what a call does in steps, each a strip or a batch that goes through a network."""
         image = Image.fromarray(rgb)
-        windows = squares(self.propose(image))
+        windows = squares((yield from self.propose(image)))
         if len(windows):
-            windows = squares(self.refine(image, windows))
+            windows = squares((yield from self.refine(image, windows)))
         if not len(windows):
             return []
-        changes, landmarks, faces = _in_batches(self.onet, cut(image, windows, networks.SIDES["onet"]))
+        changes, landmarks, faces = yield from _in_batches(self.onet, image, windows, networks.SIDES["onet"])
         sure = faces[:, 1] > LEAST_SCORES["onet"]
         windows, changes, landmarks, scores = windows[sure], changes[sure], landmarks[sure], faces[sure, 1]
         corners, points = moved(windows, changes).round(), placed(windows, landmarks).round(2)
@@ -61,11 +66,11 @@ class Mtcnn:
         sizes = corners[:, 2:] - corners[:, :2]
         return checked([(*corners[i, :2], *sizes[i], scores[i], points[i]) for i in kept], rgb.shape)
 
-    def propose(self, image: Image.Image) -> np.ndarray:
+    def propose(self, image: Image.Image) -> Steps[np.ndarray]:
         """Return P-Net's windows, (n, 4) float: left, top, right, bottom in pixels of the image."""
         found, certain = [np.zeros((0, 4))], [np.zeros(0)]
         for level, scale in pyramid(image, self.min_face):
-            changes, scores = self.search(np.asarray(level))
+            changes, scores = yield from self.search(np.asarray(level))
             rows, columns = peaks(scores, LEAST_SCORES["pnet"])
             corners = np.stack([columns, rows, columns, rows], axis=1) * STRIDE + [0, 0, WINDOW, WINDOW]
             found.append(moved(corners, changes[rows, columns]) * scale)
@@ -73,19 +78,21 @@ class Mtcnn:
         order = np.argsort(-np.concatenate(certain), kind="stable")
         return np.concatenate(found)[order[: MOST["rnet"]]]
 
-    def search(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, pixels: np.ndarray) -> Steps[tuple[np.ndarray, np.ndarray]]:
         """Return P-Net's changes (rows, columns, 4) and scores (rows, columns) of all windows of a level."""
         rows = (pixels.shape[0] - WINDOW) // STRIDE + 1
         columns = (pixels.shape[1] - WINDOW) // STRIDE + 1
         step = max(1, STRIP // (STRIDE * pixels.shape[1]))
-        strips = [pixels[STRIDE * row : STRIDE * (row + step - 1) + WINDOW] for row in range(0, rows, step)]
-        outputs = [self.pnet(strip[None]) for strip in strips]
+        outputs = []
+        for row in range(0, rows, step):
+            outputs.append(self.pnet(pixels[None, STRIDE * row : STRIDE * (row + step - 1) + WINDOW]))
+            yield
         changes, faces = (np.concatenate([strip[0] for strip in parts]) for parts in zip(*outputs, strict=True))
         return changes[:rows, :columns], faces[:rows, :columns, 1]
 
-    def refine(self, image: Image.Image, windows: np.ndarray) -> np.ndarray:
+    def refine(self, image: Image.Image, windows: np.ndarray) -> Steps[np.ndarray]:
         """Return the windows, (n, 4), that R-Net classifies as faces, with its corrections."""
-        changes, faces = _in_batches(self.rnet, cut(image, windows, networks.SIDES["rnet"]))
+        changes, faces = yield from _in_batches(self.rnet, image, windows, networks.SIDES["rnet"])
         sure = faces[:, 1] > LEAST_SCORES["rnet"]
         windows, changes, scores = windows[sure], changes[sure], faces[sure, 1]
         kept = best(windows, scores, OVERLAP)[: MOST["onet"]]
@@ -164,6 +171,12 @@ def cut(image: Image.Image, windows: np.ndarray, side: int) -> np.ndarray:
     return pixels
 
 
-def _in_batches(network: networks.Network, pixels: np.ndarray) -> list[np.ndarray]:
-    outputs = [network(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
+def _in_batches(
+    network: networks.Network, image: Image.Image, windows: np.ndarray, side: int
+) -> Steps[list[np.ndarray]]:
+    """Return the network's outputs for the windows of an image, cut to `side` pixels."""
+    outputs = []
+    for start in range(0, len(windows), BATCH):
+        outputs.append(network(cut(image, windows[start : start + BATCH], side)))
+        yield
     return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
