@@ -15,6 +15,7 @@ from fer_keras.cli import data, doctor, evaluate, experiments, export, finetune,
 from fer_keras.cli.options import INTERRUPTED
 from fer_keras.core import logs
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import printable
 from fer_keras.core.renames import OPTIONS
 from fer_keras.experiment import ABBREVIATIONS, Experiment
 
@@ -23,9 +24,13 @@ USERS_ERRORS = {  # of the disk and of the user's paths
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
 }
 OTHER_WORDS = {  # what users type for a command
-    **dict.fromkeys(("train", "fit", "start"), "run"),
-    **dict.fromkeys(("test", "eval", "score"), "evaluate"),
-    **dict.fromkeys(("detect", "recognize", "analyze", "classify"), "predict"),
+    **dict.fromkeys(("train", "training", "fit", "start"), "run"),
+    **dict.fromkeys(("test", "eval", "score", "validate"), "evaluate"),
+    **dict.fromkeys(("detect", "recognize", "analyze", "classify", "photo", "video"), "predict"),
+    **dict.fromkeys(("camera", "webcam"), "predict --camera"),
+    **dict.fromkeys(("fine-tune", "transfer"), "finetune"),
+    **dict.fromkeys(("download", "fetch"), "data fetch"),
+    "audit": "data audit",
     **dict.fromkeys(("server", "web", "api"), "serve"),
     **dict.fromkeys(("tune", "search", "optimize"), "sweep"),
     **dict.fromkeys(("convert", "onnx"), "export"),
@@ -44,7 +49,7 @@ class Failure(click.ClickException):
         if logs.as_json():
             LOG.error(self.message)
         else:
-            super().show(file)
+            click.echo("Error: " + "\n".join(map(printable, self.message.splitlines())), err=True)
 
 
 class Commands(click.Group):
@@ -103,6 +108,8 @@ def _other_option(error: click.NoSuchOption) -> str | None:
         return f"{name} is now {OPTIONS[name]}."
     word = name.lstrip("-").replace("-", "_")
     setting = ABBREVIATIONS.get(word, word)
+    if error.ctx is not None and error.ctx.command.name == "predict" and not name.startswith("--"):
+        return f"No such option {name!r}. Give a file whose name begins with - as ./-NAME."
     if error.ctx is None or error.ctx.command.name != "run" or setting not in Experiment.__dataclass_fields__:
         return None
     return f"No such option {name!r}. Give settings of the experiment after its file: {setting}=VALUE."

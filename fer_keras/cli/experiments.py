@@ -53,7 +53,7 @@ def run(
     \b
     fer-keras run experiments/cnn_best.py
     fer-keras run experiments/cnn_best.py --seed 1 --wandb disabled
-    fer-keras run experiments/cnn_best.py learning_rate=0.001 model_options.dropout=0.5
+    fer-keras run experiments/cnn_best.py learning_rate=0.001
     """
     experiment = override(read_experiment(file, seed=seed, epochs=epochs), settings)
     from fer_keras import evaluation

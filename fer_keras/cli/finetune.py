@@ -35,7 +35,7 @@ def finetune(folder: "FaceSet", base: str, output: pathlib.Path, persons: pathli
     \b
     fer-keras finetune my_faces
     fer-keras finetune my_faces --base tiny --output runs
-    fer-keras predict portrait.jpg --model runs/Finetune-my_faces/20300101-120000/model.keras
+    fer-keras predict a.jpg --model runs/Finetune-my_faces/TIME/model.keras
     """
     from fer_keras import evaluation
     from fer_keras.core import jobs

@@ -11,6 +11,7 @@ import click
 from fer_keras.cli.options import fer_options, max_pixels_option, open_fer
 from fer_keras.core import logs
 from fer_keras.core.errors import InputError
+from fer_keras.core.files import printable
 
 LOG = logging.getLogger("fer_keras")
 # OpenCV and FFmpeg write the faults of a video to standard error; `videos` reports them.
@@ -101,4 +102,4 @@ def show_error(message: str) -> None:
     if logs.as_json():
         LOG.error(message)
     else:
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {printable(message)}", err=True)

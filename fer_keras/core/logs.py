@@ -12,6 +12,8 @@ import sys
 import threading
 from typing import TextIO
 
+from fer_keras.core.files import printable
+
 LOG = logging.getLogger("fer_keras")
 
 
@@ -31,7 +33,7 @@ class Lines(logging.Formatter):
     """The message as one line, followed by the traceback if the event has one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return " ".join(record.message.splitlines())
+        return printable(" ".join(record.message.splitlines()))
 
 
 class JsonLines(logging.Formatter):

@@ -108,6 +108,15 @@ def test_what_is_not_there_is_one_line_and_exit_code_2(words, message, monkeypat
     assert result.output.startswith(f"Error: {message}")
 
 
+@pytest.mark.parametrize(
+    "word, command",
+    [("training", "run"), ("video", "predict"), ("webcam", "predict --camera"), ("download", "data fetch")]
+    + [("audit", "data audit"), ("validate", "evaluate")],
+)
+def test_other_words_suggest_a_command(word, command):
+    assert f"No such command {word!r}. Did you mean {command!r}?" in call(word).output
+
+
 def test_a_bad_pixel_is_told_by_its_line_and_leaves_nothing(tiny, tmp_path):
     data = tmp_path / "fer2013.csv"
     data.write_text("emotion,pixels,Usage\n0," + " ".join(["300"] * 2304) + ",Training\n")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from fer_keras.cli import cli
 from fer_keras.data import EMOTIONS
-from fer_keras.recognition import classifiers
+from fer_keras.recognition import classifiers, headers
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +149,23 @@ def test_any_name_on_any_terminal(tmp_path, encoding, form):
         assert {os.path.basename(told["path"]) for told in json.loads(text)} == set(NAMES)
     else:
         assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == 5
+
+
+def test_errors_about_files_of_any_name_are_lines_without_control_characters(tmp_path):
+    for name in ("line\nbreak.png", "\x1b[31mred.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    result = call(tmp_path, "--detector", "none")
+    assert result.exit_code == 2 and "\x1b" not in result.stderr
+    assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")] == [
+        f"Error: {tmp_path}/{name}.png is not a readable image. Expected {', '.join(headers.FORMATS)}."
+        for name in ("\\x1b[31mred", "line\\nbreak")
+    ]
+    result = call(tmp_path / "\x1b[31m*.jpg")
+    assert "has no pictures or videos" in result.stderr and "\x1b" not in result.stderr
+
+
+def test_a_name_that_begins_like_an_option(tmp_path):
+    assert "Give a file whose name begins with - as ./-NAME." in call("-dash.jpg").stderr
 
 
 @pytest.mark.parametrize("words", [[], [PORTRAIT, "--camera", "0"]])
