@@ -289,9 +289,15 @@ def _with_scale(model: "keras.Model", name: str, given: InputScale | None, train
     images, labels = _balanced(train)
     if not len(labels):
         return input_scale.with_scale(model, given)
-    right = {
-        scale: _accuracy(input_scale.with_scale(model, scale), images, labels, train) for scale in INPUT_SCALES
-    }
+    right, faults = {}, []
+    for scale in INPUT_SCALES:
+        try:
+            right[scale] = _accuracy(input_scale.with_scale(model, scale), images, labels, train)
+        except InputError as error:  # a wrong scale can give infinite values
+            right[scale] = 0.0
+            faults.append(error)
+    if len(faults) == len(INPUT_SCALES):
+        raise faults[0]
     best, second = sorted(right, key=lambda scale: (right[scale], scale == assumed), reverse=True)[:2]
     figures = ", ".join(f"{scale}: {accuracy:.2f}" for scale, accuracy in right.items())
     figures = f"accuracy on {len(labels)} training images by input scale: {figures}"
@@ -322,10 +328,7 @@ def _balanced(faces: Faces) -> tuple[np.ndarray, np.ndarray]:
 def _accuracy(model: "keras.Model", images: np.ndarray, labels: np.ndarray, faces: Faces) -> float:
     from fer_keras.inference.prediction import probabilities
 
-    try:
-        found = probabilities(model, images)
-    except InputError:  # a wrong scale can give infinite values
-        return 0.0
+    found = probabilities(model, images)
     return float((found[:, _columns(model, faces)].argmax(axis=1) == labels).mean())
 
 

@@ -140,6 +140,13 @@ def test_scale_that_does_not_show_must_be_given():
         evaluation.evaluate(reader(L.ReLU()), FACES)
 
 
+def test_outputs_that_are_no_probabilities_at_any_scale_are_the_reason():
+    network = reader(L.ReLU())
+    outputs = L.Activation("sigmoid")(network.outputs[0])
+    with pytest.raises(InputError, match="end the network in a softmax or a linear layer"):
+        evaluation.evaluate(keras.Model(network.inputs[0], outputs), FACES)
+
+
 @pytest.mark.parametrize("option", [{"class_order": EMOTIONS[::-1]}, {"input_scale": "0-1"}])
 def test_options_for_networks_of_the_package_alone_are_refused(option):
     with pytest.raises(InputError, match="tiny (names|states) its own"):
