@@ -49,7 +49,7 @@ def home() -> pathlib.Path:
 def key(files: Source, options: Options, reading: Reading | None = None) -> str:
     """Return the SHA-256 in hex of the options and of the names and bytes of all of a source's files.
 
-    `reading` has what was skipped before these files were selected; it is part of the entry and so of the key.
+    `reading` holds what was skipped before these files were selected. It is part of the entry and so of the key.
     """
     left_out = [reading.skipped, reading.notes] if reading else [{}, []]
     content = hashlib.sha256(json.dumps([VERSION, dataclasses.astuple(options), left_out]).encode())

@@ -1,4 +1,4 @@
-"""The picture of an audit."""
+"""The contact sheet of an audit."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -73,7 +73,7 @@ class Stack:
         return True
 
     def add_values(self, values: np.ndarray, bits: int | None) -> None:
-        """Add uint8 or uint16 `(48, 48)`, of as many significant bits as a header gives, else None."""
+        """Add uint8 or uint16 `(48, 48)`; `bits` are its significant bits by its header, or None."""
         if values.dtype == np.uint16:
             self._deep[self.count] = values, image_bits.believable(bits, int(values.max()))
             values = np.zeros((SIDE, SIDE), np.uint8)

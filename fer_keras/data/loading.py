@@ -19,6 +19,7 @@ from fer_keras.data.skipped import skipped_text
 from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
 
 log = logging.getLogger("fer_keras")
+MOST_BLACK = 31  # a value that some pixel of every real data set exceeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,8 @@ def locate(path: str | os.PathLike | None = None) -> pathlib.Path | None:
     """Return the `Path` that `load` would read, or None for the synthetic faces."""
     given = path or os.environ.get("FER_DATA")
     if given == "synthetic":
+        if os.path.isdir(given):
+            log.warning("The generated faces are read, not the folder synthetic. For that one give ./synthetic.")
         return None
     if given in VALUES and not os.path.exists(given):
         raise InputError(f"--data {given} is now --data {VALUES[given]}.")
@@ -154,15 +157,24 @@ def _entry(rows: Rows, table: np.ndarray | None, reading: Reading) -> cache.Entr
     labels, class_names = reading.labels.finish(list(rows.labels))
     faces = make_faces(rows.images, labels, rows.usages, "", class_names)
     arrays: dict[str, Any] = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
+    dark = _almost_black(rows.images)
     short = official.shortfall(faces.usages)
     about = {
         "digest": faces.digest,
         "class_names": list(class_names),
         "skipped": dict(reading.skipped),
-        "notes": [*reading.notes, *([short] if short else [])],
+        "notes": [*reading.notes, *filter(None, [dark, short])],
         "names": None if rows.names is None else list(rows.names),
     }
     return cache.Entry(arrays | ({} if table is None else {"votes": table}), about)
+
+
+def _almost_black(images: np.ndarray) -> str | None:
+    """Return a sentence on images without a bright pixel, such as those of values from 0 to 1; None for others."""
+    most = int(images.max(initial=0))
+    if most > MOST_BLACK:
+        return None
+    return f"The largest value of all pixels is {most} of 255: the images may be on another scale."
 
 
 def _votes_beside(path: pathlib.Path, table: np.ndarray | None, usages: np.ndarray) -> np.ndarray | None:

@@ -19,7 +19,7 @@ class BadPage(ValueError):
 
 
 def unpacked_size(file: IO[bytes], start: int, length: int) -> int:
-    """Return the bytes of all pages of a column chunk, unpacked, and of their headers.
+    """Return the number of bytes of all pages of a column chunk, unpacked, and of their headers.
 
     Args:
         file: binary file.
@@ -45,7 +45,7 @@ def unpacked_size(file: IO[bytes], start: int, length: int) -> int:
 
 
 def _integers(file: IO[bytes], depth: int = 0) -> dict[int, int]:
-    """Read a structure and return its fields that are integers; its other fields are passed."""
+    """Read a structure and return its fields that are integers; its other fields are skipped."""
     if depth > DEEPEST:
         raise BadPage("structures are nested too deeply")
     found, field = {}, 0
@@ -60,7 +60,7 @@ def _integers(file: IO[bytes], depth: int = 0) -> dict[int, int]:
 
 
 def _skip(file: IO[bytes], kind: int, depth: int) -> None:
-    """Move behind a value that is no integer field."""
+    """Skip a value that is not an integer field."""
     if kind in VARINTS:
         _varint(file)
     elif kind == STRUCT:

@@ -14,8 +14,8 @@ EBML_FOLDERS = bytes.fromhex("18538067"), bytes.fromhex("1f43b675")  # Segment a
 MXF_KEY = bytes.fromhex("060e2b34")
 MPEG_SEQUENCE = b"\x00\x00\x01\xb3"
 Check: TypeAlias = Callable[[BinaryIO, int], str | None]
-# From the first 32 bytes of a chunk: its name, its bytes and those to the next one; "unknown" if the chunk does
-# not state its size, None if the bytes begin no chunk.
+# From the first 32 bytes of a chunk: its name, its size and the number of bytes to the next one. "unknown" if the
+# chunk does not state its size, None if no chunk begins there.
 Header: TypeAlias = Callable[[bytes], tuple[bytes, int, int] | Literal["unknown"] | None]
 TAIL = 1 << 17  # bytes; the longest packet or page of the formats that are checked from their end is half of it
 SECTOR = 2048  # bytes of padding that a program stream may end in
@@ -125,7 +125,7 @@ def riff_chunk(data: bytes) -> tuple[bytes, int, int] | Literal["unknown"]:
 def iso_box(data: bytes) -> tuple[bytes, int, int] | Literal["unknown"] | None:
     length, name = int.from_bytes(data[:4], "big"), data[4:8]
     if length == 0 and name.isalnum():
-        return "unknown"  # it goes on to the end of the file
+        return "unknown"  # it extends to the end of the file
     if length == 1:
         length = int.from_bytes(data[8:16], "big")
     return (name, length, length) if length >= 8 else None

@@ -20,7 +20,7 @@ from fer_keras.core.image_bits import believable, fills_sixteen, has_deep_colors
 ANSWER = struct.Struct("<cIIB?")
 READY, PIXELS, TOO_LARGE, UNKNOWN, NO_MEMORY, UNFIT, DAMAGED = b"r", b"p", b"l", b"u", b"m", b"f", b"d"
 ROWS = 256  # that are written at once
-NICE = 5  # small images, which the waiting process decodes itself, go first
+NICE = 5  # priority: small images, which the waiting process decodes itself, go first
 
 
 class TooLargeError(Exception):
@@ -28,11 +28,11 @@ class TooLargeError(Exception):
 
 
 class UnfitError(Exception):
-    """The image is whole, but its kind is not read; the message goes on after the image's name."""
+    """The image is whole, but its kind is not read; the message continues after the image's name."""
 
 
 class Depth(NamedTuple):
-    """Bits that were taken to hold each value of an image of more than 8, and whether its header gives them."""
+    """The bit depth at which an image of more than 8 bits was read, and whether it is from the header."""
 
     bits: int
     by_header: bool
@@ -77,8 +77,8 @@ def upright(image: Image.Image, bit_depth: int | None = None) -> tuple[Image.Ima
 
     Args:
         image: PIL image.
-        bit_depth: bits that hold each value of an image of more than 8. Default: those of its header, else the
-            fewest that hold its largest value, of 8, 10, 12, 14 and 16.
+        bit_depth: of the values of an image of more than 8 bits. Default: that of its header, else the smallest of
+            8, 10, 12, 14 and 16 that holds its largest value.
 
     Returns:
         `(image, depth)`; None for the depth if the image has 8 bits or `bit_depth` is given.

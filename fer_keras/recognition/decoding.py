@@ -46,7 +46,7 @@ class Limits:
 
 
 class CostError(Exception):
-    """Decoding the image costs more than allowed; the message goes on after the image's name."""
+    """Decoding the image costs more than allowed; the message continues after the image's name."""
 
 
 FILES = Limits(light_pixels=1 << 26, seconds=20, memory_bytes=2 << 30)

@@ -73,11 +73,11 @@ def whole(rgb: np.ndarray) -> list[Box]:
     return [Box(0, 0, rgb.shape[1], rgb.shape[0])]
 
 
-KEPT_PIXELS = 1 << 20  # a cascade keeps 15 bytes and more for each pixel of the largest image that it searched
+KEPT_PIXELS = 1 << 20  # a cascade keeps at least 15 bytes for each pixel of the largest image that it has searched
 
 
 class Haar:
-    """OpenCV's Viola-Jones detector of frontal faces, which FER-2013 was cut with. May be shared by threads.
+    """OpenCV's Viola-Jones detector of frontal faces, as used to crop FER-2013. May be shared by threads.
 
     Args:
         min_face: pixels of the side of the smallest face that is searched for.

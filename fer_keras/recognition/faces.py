@@ -47,8 +47,8 @@ class Face:
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     def as_dict(self) -> dict:
-        """Return what JSON can hold: box, score, landmarks, emotion, probabilities, in a video track, and what was
-        asked for of prediction_set and abstains."""
+        """Return values for JSON: box, score, landmarks, emotion and probabilities, the track in a video, and
+        prediction_set and abstains if `FER` was asked for them."""
         points = self.landmarks and {name: list(point) for name, point in self.landmarks._asdict().items()}
         values: dict[str, Any] = {"box": list(self.box), "score": self.score, "landmarks": points}
         if self.track is not None:
@@ -70,10 +70,10 @@ class Frame:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a file gave: `faces` of a photograph, `frames` (without their images) of a video.
+    """The result of a file: `faces` of a photograph, `frames` (without their images) of a video.
 
-    `error` says what went wrong. Beside faces or frames, they are all that could be read, or a drawing failed.
-    `min_face` is the side in pixels of the smallest face that was searched for, None if the detector does not say.
+    `error` says what went wrong. If there are faces or frames too, only a part could be read, or a drawing failed.
+    `min_face` is the side in pixels of the smallest face that was searched for; None if the detector has no limit.
     """
 
     path: str
@@ -88,7 +88,7 @@ class Result:
         return self.faces is not None or self.frames is not None
 
     def as_dict(self) -> dict:
-        """Return what JSON can hold; faces of a photograph have a `number`, from 1 in reading order."""
+        """Return values for JSON; faces of a photograph have a `number`, from 1 in reading order."""
         values: dict[str, object] = {"path": self.path}
         if self.error is not None:
             values["error"] = self.error

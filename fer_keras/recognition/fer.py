@@ -53,12 +53,12 @@ class FER:
         margin: share of a box's longer side that is added to it. FER-2013's own frames are the squares around the
             boxes of "mtcnn" and "haar": 0.
         max_pixels: larger images are rejected.
-        bit_depth: 8 to 16, the bits that hold each value of images of more than 8 bits; default: those that the
-            header gives, else the fewest of 8, 10, 12, 14 and 16 that hold the largest value, which is logged.
+        bit_depth: 8 to 16, of the values of images of more than 8 bits; default: that of the header, else the
+            smallest of 8, 10, 12, 14 and 16 that holds the largest value, which is logged.
         engine: "auto", "keras" or "onnx", for the model (see `fer_keras.inference.opening.open_engine`) and MTCNN.
         classes: names of a `.keras` file's outputs in their order; default: those in the file.
         input_scale: the pixel values that a `.keras` file or `keras.Model` made elsewhere expects: "0-1", "0-255",
-            "-1-1" or "standardized"; default: what its layers show.
+            "-1-1" or "standardized"; default: detected from its layers.
         tta: "flip" averages over each face and its mirror image, "none" does not. A callable gets each face once.
         coverage: 0.50 to 0.99, the share of faces like those of the network's calibration images whose prediction
             set holds the right class, see `fer_keras.inference.conformal`. It is not measured on videos. Default:
@@ -130,7 +130,7 @@ class FER:
 
     @property
     def min_face(self) -> int | None:
-        """Pixels of the side of the smallest face that the detector searches for; None if it does not say."""
+        """Pixels of the side of the smallest face that the detector searches for; None if it has no limit."""
         return getattr(self.detector, "min_face", None)
 
     def analyze(self, image: photos.Photo, *, bgr: bool = False) -> list[Face]:
@@ -266,7 +266,7 @@ class FER:
         return dataclasses.replace(face, prediction_set=names, abstains=unsure)
 
     def _hint(self, rgb: np.ndarray) -> None:
-        """Say once that an image may be the crop of a face, which no detector needs to search."""
+        """Log once that an image may be the crop of a face, which needs no detector."""
         if self.min_face and not self._hinted and max(rgb.shape[:2]) < SMALL:
             self._hinted = True
             LOG.warning(

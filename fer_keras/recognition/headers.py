@@ -1,7 +1,7 @@
 """The format of an encoded image, and whether its header shows that it is cheap to decode. Decodes nothing.
 
-An image is light if every part of its header has a usual kind and size. Whatever is unusual is not refused, only
-not light. The readers follow the specifications of the formats and trust no length that a file declares.
+An image is light if every part of its header has a usual kind and size. Unusual images are not refused, but they
+are not light. The readers follow the specifications of the formats and trust no length that a file declares.
 """
 
 import re

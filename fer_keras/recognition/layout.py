@@ -1,4 +1,4 @@
-"""Where labels and panels of bars go in a picture, and the numbers of its faces. Rectangles alone, no pixels."""
+"""Where labels and panels of bars go in a picture, and the numbers of its faces: rectangles, not pixels."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -38,7 +38,7 @@ def place_labels(boxes: Sequence[Rect], sizes: Sequence[Sequence[Size]], image: 
     """Return for each box which of its labels fits, and where.
 
     The longest label is taken for which a place beside the box is free of boxes and other labels and within the
-    image. If there is none for any, the longest goes into the box that fits there, else the shortest.
+    image. Otherwise the longest label that fits goes into the box, else the shortest.
 
     Args:
         boxes: list of `Rect`.
@@ -134,7 +134,7 @@ def first_free(places: Iterable[Rect], taken: Sequence[Rect], image: Size) -> Re
 
 
 def overlaps(one: Rect, other: Rect) -> bool:
-    """Return whether two rectangles have an area in common; edges that touch are none."""
+    """Return whether two rectangles have an area in common; touching edges do not count."""
     return (
         one[0] < other[0] + other[2]
         and other[0] < one[0] + one[2]

@@ -16,12 +16,12 @@ from fer_keras.core.files import StrPath, make_folder, writing
 LOG = logging.getLogger("fer_keras")
 MARK = "drawn by fer-keras"
 PNG_TEXT = {"Comment": MARK}
-MP4_BOX = struct.pack(">I4s", 8 + len(MARK), b"free") + MARK.encode()  # players pass over a box of this type
+MP4_BOX = struct.pack(">I4s", 8 + len(MARK), b"free") + MARK.encode()  # players ignore a box of this type
 LONGEST = 200  # bytes of a stem: with number, ending and the temporary name it stays below the 255 of file systems
 
 
 class Outputs:
-    """Names and writes drawings. Files that exist are kept, but for earlier drawings of fer-keras.
+    """Names and writes drawings. Existing files are kept, except earlier drawings of fer-keras.
 
     Files are compared by device and inode, so that links, hard links, linked folders and file systems that ignore
     letter case cannot lead to an input.

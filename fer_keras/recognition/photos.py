@@ -43,10 +43,9 @@ def read(
         bgr: the array has blue first, as OpenCV reads it. Files and PIL images know their own order.
         max_pixels: larger images are refused, before they are decoded.
         limits: `decoding.Limits` of files and encoded bytes.
-        bit_depth: 8 to 16, the bits that hold each value of an image of more than 8 bits. Default: those that its
-            header gives, else the fewest of 8, 10, 12, 14 and 16 that hold its largest value.
-        on_depth: called with the image's name and the `Depth` that was taken if `bit_depth` is not given. Default:
-            `log_depth`.
+        bit_depth: 8 to 16, of the values of an image of more than 8 bits. Default: that of its header, else the
+            smallest of 8, 10, 12, 14 and 16 that holds its largest value.
+        on_depth: called with the image's name and its `Depth` if `bit_depth` is not given. Default: `log_depth`.
 
     Raises:
         InputError: if it is no whole image of one of `FORMATS`, too large, too costly to decode, of colors that

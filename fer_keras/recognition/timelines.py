@@ -53,7 +53,7 @@ def timeline(name: str, faces: Iterable[tuple[float, Face]]) -> Figure:
 
 def write(figure: Figure, path: str | os.PathLike) -> None:
     """Write the timeline as PNG, marked as drawn by fer-keras."""
-    with warnings.catch_warnings():  # the font lacks scripts that names may be in; it draws boxes for them
+    with warnings.catch_warnings():  # names may be in scripts that the font lacks; it draws boxes instead
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure.savefig(path, metadata={"Software": None} | PNG_TEXT)
 

@@ -6,7 +6,7 @@ from helpers import data_forms as forms
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS, FaceSet, load
-from fer_keras.data.faces import USAGES
+from fer_keras.data.faces import USAGES, make_faces
 
 FACES = forms.tiny()
 
@@ -181,7 +181,7 @@ def test_synthetic_is_asked_for_or_announced(tmp_path, caplog, monkeypatch):
     assert "SYNTHETIC" in caplog.text and caplog.records[0].levelname == "WARNING"
 
 
-def test_real_data_in_a_folder_named_demo_or_synthetic_is_not_synthetic(tmp_path, monkeypatch):
+def test_real_data_in_a_folder_named_demo_or_synthetic_is_not_synthetic(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="--data demo is now --data synthetic"):
         load("demo")
@@ -189,7 +189,18 @@ def test_real_data_in_a_folder_named_demo_or_synthetic_is_not_synthetic(tmp_path
         forms.write_csv(tmp_path / name / "fer2013.csv", FACES)
     for given in ("demo", "./synthetic", tmp_path / "synthetic"):
         assert load(given).digest == FACES.digest and not load(given).synthetic
+    caplog.clear()
     assert load("synthetic").synthetic
+    assert "The generated faces are read, not the folder synthetic. For that one give ./synthetic." in caplog.text
+
+
+@pytest.mark.parametrize("most, dark", [(1, True), (30, True), (60, False)])
+def test_a_data_set_that_is_almost_black_is_reported(tmp_path, most, dark):
+    faces = make_faces(FACES.images.astype(int) * most // 255, FACES.labels, FACES.usages, "dark")
+    brightest = int(faces.images.max())
+    notes = load(forms.write_csv(tmp_path / "fer2013.csv", faces)).notes
+    expected = f"The largest value of all pixels is {brightest} of 255: the images may be on another scale."
+    assert notes == ((expected,) if dark else ())
 
 
 def test_where_data_is_looked_for(tmp_path, monkeypatch):

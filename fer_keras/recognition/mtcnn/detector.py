@@ -19,7 +19,7 @@ LEAST_SCORES = {"pnet": 0.6, "rnet": 0.7, "onet": 0.9}
 OVERLAP = 0.7  # of two boxes, above which one is dropped
 STRIP = 1 << 16  # pixels of a level that go through P-Net at a time, which bounds the memory
 BATCH = 32  # windows that go through R-Net and O-Net at a time
-# The best windows that go through R-Net and through O-Net at most, which bounds the time. A group of 350 faces in
+# Most windows that go through R-Net and O-Net, the best ones, which bounds the time. A group of 350 faces in
 # 24 megapixels has 12,500 and 2,300.
 MOST = {"rnet": 1 << 15, "onet": 1 << 13}
 
@@ -31,7 +31,7 @@ class Mtcnn:
     five landmarks. A box's score is O-Net's probability of a face, from 0.9.
 
     Args:
-        min_face: pixels of the side of the smallest face that is searched for, from 12. Half as many take four
+        min_face: pixels of the side of the smallest face that is searched for, from 12. Half of it takes four
             times as long.
         engine: "keras", "onnx", or "auto" for ONNX Runtime where it is installed and Keras elsewhere.
 
