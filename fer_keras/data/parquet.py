@@ -24,6 +24,7 @@ LABEL_COLUMNS = ("label", "labels", "emotion")
 USAGE_COLUMNS = ("usage", "split")
 LARGEST_GROUP = 1 << 30  # bytes of a row group, unpacked
 LARGEST_LIST = 64 * PIXELS  # bytes
+MOST_EXPANSION = 100  # bytes of all images per byte of the file, beyond `LARGEST_GROUP`: rows may name one value
 BATCH = 256  # rows
 
 
@@ -69,7 +70,7 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
                 repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
                 table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
                 _check_size(table.metadata, local, where)
-                tables[name] = _read_table(table, where, parts[name], reading)
+                tables[name] = _read_table(table, where, source.sizes[name], parts[name], reading)
         except (pyarrow.ArrowException, OSError, OverflowError, BadPage) as error:
             raise InputError(f"{where} is not whole parquet: {first_line(error)}. Fetch it again.") from error
         reading.advance(source.sizes[name])
@@ -87,7 +88,8 @@ def _on_disk(source: Source, name: str, file: IO[bytes]) -> IO[bytes]:
     return copy
 
 
-def _read_table(table: Any, where: str, usage: int, reading: Reading) -> Rows:
+def _read_table(table: Any, where: str, size: int, usage: int, reading: Reading) -> Rows:
+    """Return the rows of a `ParquetFile` of `size` bytes."""
     schema = table.schema_arrow
     image = _column(schema.names, IMAGE_COLUMNS, where)
     label = _column(schema.names, LABEL_COLUMNS, where)
@@ -95,12 +97,19 @@ def _read_table(table: Any, where: str, usage: int, reading: Reading) -> Rows:
     assert label is not None, "`_column` refuses a file without one"
     names = _class_names(schema, label)
     stack = Stack(reading.skipped, reading.options.bit_depth)
-    labels, words, number = [], [], 0
+    labels, words, number, total, most = [], [], 0, 0, max(LARGEST_GROUP, MOST_EXPANSION * size)
     for batch in table.iter_batches(BATCH, columns=[c for c in (image, label, split) if c]):
         for row in range(batch.num_rows):
             number += 1
             place = f"{where}, row {number:,}"
-            if _add(stack, _value(batch[image][row], place), place):
+            value = _value(batch[image][row], place)
+            total += len(value) if isinstance(value, bytes | str) else 0
+            if total > most:
+                raise InputError(
+                    f"{place}: the images have more than {most >> 20:,} MiB until here, the file has {size:,} bytes. "
+                    "It is not safe to read."
+                )
+            if _add(stack, value, place):
                 labels.append(reading.labels.code(_label(batch[label][row].as_py(), names), place))
                 words += [] if split is None else [_usage(batch[split][row].as_py(), place)]
     images, notes = stack.finish() if number else _no_rows(where)
@@ -109,11 +118,15 @@ def _read_table(table: Any, where: str, usage: int, reading: Reading) -> Rows:
 
 
 def _value(scalar: Any, place: str) -> Any:
-    """Return the content of a cell of the image column; lists much longer than an image are refused."""
+    """Return the content of a cell of the image column, of Hugging Face's structure the bytes.
+
+    Lists much longer than an image are refused.
+    """
     values: Any = getattr(scalar, "values", None)  # of a list: an Arrow array
     if hasattr(values, "nbytes") and values.nbytes > LARGEST_LIST:
         raise InputError(f"{place} has no image of {SIDE} x {SIDE} pixels but a list of {values.nbytes:,} bytes.")
-    return scalar.as_py()
+    value = scalar.as_py()
+    return value.get("bytes") if isinstance(value, dict) else value
 
 
 def _no_rows(where: str) -> NoReturn:
@@ -168,8 +181,6 @@ def _class_names(schema: Any, label: str) -> list[str] | None:
 
 def _add(stack: Stack, value: Any, place: str) -> bool:
     """Add the image in `value` to `stack`; return whether it could be used."""
-    if isinstance(value, dict):
-        value = value.get("bytes")
     if isinstance(value, bytes):
         return stack.add_encoded(value, place)
     stack.add(parse_pixels(value, place) if isinstance(value, str) else _from_numbers(value, place))

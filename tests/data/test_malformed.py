@@ -364,6 +364,19 @@ def test_parquet_dictionary_that_would_fill_the_memory(tmp_path):
     assert pyarrow.default_memory_pool().max_memory() - before < 256 << 20
 
 
+def test_parquet_whose_rows_all_name_one_large_image(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as arrow
+
+    images = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 300, pyarrow.int32()), [bytes(1 << 20)])
+    path = tmp_path / "fer.parquet"
+    arrow.write_table(pyarrow.table({"image": images, "label": [0] * 300}), path, compression="zstd")
+    monkeypatch.setattr(parquet, "LARGEST_GROUP", 8 << 20)
+    refuses(path, "row 9: the images have more than 8 MiB until here, the file has")
+    monkeypatch.setattr(parquet, "MOST_EXPANSION", 1 << 20)
+    refuses(path, "300 of 300 images cannot be used")
+
+
 def varint(value, length=None):
     """Return a number in Thrift's encoding, in more bytes than it needs if `length` is given."""
     value, data = 2 * value, []
