@@ -106,8 +106,8 @@ def _read_table(table: Any, where: str, size: int, usage: int, reading: Reading)
             total += len(value) if isinstance(value, bytes | str) else 0
             if total > most:
                 raise InputError(
-                    f"{place}: the images have more than {most >> 20:,} MiB until here, the file has {size:,} bytes. "
-                    "It is not safe to read."
+                    f"{place}: the images have more than {most >> 20:,} MiB until here, the file has {size:,} "
+                    "bytes. It is not safe to read."
                 )
             if _add(stack, value, place):
                 labels.append(reading.labels.code(_label(batch[label][row].as_py(), names), place))
