@@ -33,6 +33,7 @@ MOST_CONFIG_BYTES = 16 << 20
 MOST_DEPTH = 100  # of the configuration's braces and brackets
 MOST_WEIGHTS = 50_000
 MOST_VALUES = 1 << 25  # of one image in any layer: 128 MiB in float32
+MOST_TOTAL = 1 << 28  # of one image in all layers; EfficientNetB3 at 300 x 300 has 88 million
 MOST_WORK = 1 << 37  # multiplications for one image; VGG16 at 224 x 224 takes 2**34
 MOST_PLAIN_OBJECTS = 10_000  # layers, initializers, tensors …; ResNet152 has 5,000
 
@@ -289,10 +290,14 @@ def _size_faults(model: keras.Model, size: int) -> Iterator[str]:
     weights = sum(math.prod(variable.shape) for variable in model.variables)
     if weights > size:
         yield f"{CONFIG} describes {weights:,} weights, but {WEIGHTS} has only {size:,} bytes"
+    total = 0
     for shape in _shapes(model):
         values = math.prod(length for length in shape if length is not None)
+        total += values
         if values > MOST_VALUES:
             yield f"a layer makes {values:,} values {shape} of an image, more than {MOST_VALUES:,}"
+    if total > MOST_TOTAL:
+        yield f"its layers make {total:,} values of an image, more than {MOST_TOTAL:,}"
     work = sum(_work(layer) for layer in private.flatten_layers(model) if not isinstance(layer, keras.Model))
     if work > MOST_WORK:
         yield f"it takes about {work:,} multiplications for an image, more than {MOST_WORK:,}"

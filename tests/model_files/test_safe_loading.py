@@ -212,6 +212,15 @@ def test_work_of_a_network_is_bounded(tmp_path):
         saving.load(tmp_path / "model.keras")
 
 
+def test_values_of_all_layers_are_bounded(tmp_path):
+    images = keras.Input((48, 48, 1))
+    many = [keras.layers.UpSampling2D(110)(images) for _ in range(10)]  # 5280 x 5280 each, and their sum
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Add()(many))
+    keras.Model(images, keras.layers.Dense(7, name=SOFTMAX)(pooled)).save(tmp_path / "model.keras")
+    with pytest.raises(InputError, match="its layers make 306,664,712 values of an image, more than 268,435,456"):
+        saving.load(tmp_path / "model.keras")
+
+
 def test_what_was_checked_is_what_is_built(tmp_path, monkeypatch):
     """The file is read once: another that takes its place in between changes nothing."""
     path = tmp_path / "model.keras"
