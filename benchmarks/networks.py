@@ -35,7 +35,7 @@ def main():
     faces = np.random.default_rng(0).integers(0, 256, (max(BATCHES), 48, 48, 1), np.uint8)
     print("| network | engine | " + " | ".join(f"batch of {n}" for n in BATCHES) + " |\n|---|---|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("best", "tiny"):
+        for name in ("best", "tiny", "ferplus"):
             model = pretrained(name)
             path = f"{folder}/{name}.onnx"
             export.export(model, path, "onnx")

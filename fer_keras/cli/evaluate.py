@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 def evaluate(
     models: tuple[pathlib.Path, ...], data: "FaceSet", split: Split, output: pathlib.Path | None, **options: Any
 ) -> None:
-    """Score the Keras model MODEL: a .keras file, or best or tiny, which come with the package.
+    """Score the Keras model MODEL: a .keras file, or best, tiny or ferplus, which come with the package.
 
     Several models are scored as an ensemble, by the mean of their probabilities.
 

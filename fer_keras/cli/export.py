@@ -32,7 +32,7 @@ def export(
     class_order: str | None,
     input_scale: InputScale | None,
 ) -> None:
-    """Export MODEL, a .keras file or best or tiny, for programs without Keras.
+    """Export MODEL, a .keras file or best, tiny or ferplus, for programs without Keras.
 
     The file takes any number of grey images (n, 48, 48, 1), whole numbers from 0 to 255, and returns their
     probabilities. Before it is renamed into place, it is compared with Keras.

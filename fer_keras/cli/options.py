@@ -119,7 +119,7 @@ tta_option = click.option(
 model_option = click.option(
     "--model",
     type=click.Path(),
-    help="best or tiny, which come with the package, or a .keras or .onnx file. [default: best]",
+    help="best, tiny or ferplus, which come with the package, or a .keras or .onnx file. [default: best]",
 )
 engine_option = click.option(
     "--engine",

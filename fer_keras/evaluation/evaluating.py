@@ -86,8 +86,8 @@ def evaluate(
     """Score a network, or an ensemble of several by the mean of their probabilities.
 
     Args:
-        models: `.keras` files, "best" or "tiny", or `keras.Model`s from images to probabilities or logits. One of
-            these, or a sequence.
+        models: `.keras` files, "best", "tiny" or "ferplus", or `keras.Model`s from images to probabilities or
+            logits. One of these, or a sequence.
         data: `Faces`, or what `fer_keras.data.load` takes.
         split: "train", "validation" or "test".
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.

@@ -35,7 +35,8 @@ class KerasEngine:
     """Serve a `.keras` file: this project's, or any that `fer_keras.model_files.saving.load` takes.
 
     Args:
-        path: of the file, or "best" or "tiny", or a `keras.Model` from `fer_keras.model_files.saving.load`.
+        path: of the file, or "best", "tiny" or "ferplus", or a `keras.Model` from
+            `fer_keras.model_files.saving.load`.
         classes: as for `fer_keras.model_files.saving.load`.
         input_scale: range of pixel values that the network expects; default: detected from its layers.
 

@@ -33,7 +33,8 @@ def open_engine(
     """Return the engine that serves `model`.
 
     Args:
-        model: None, "best" or "tiny" for a network of the package, a `.keras` or `.onnx` file, or a `keras.Model`.
+        model: None, "best", "tiny" or "ferplus" for a network of the package, a `.keras` or `.onnx` file, or a
+            `keras.Model`.
         engine: "onnx": ONNX Runtime, without Keras and PyTorch for networks of the package and `.onnx` files; a
             `.keras` file is exported once, into the user's cache. "keras". "auto": ONNX Runtime, if it is
             installed and nothing needs to be exported, else Keras.

@@ -29,7 +29,7 @@ def pretrained(name: str = "best", *, folder: StrPath = FOLDER) -> "keras.Model"
     """Return a trained network: images (n, 48, 48, 1) of values [0, 255] to probabilities (n, classes).
 
     Args:
-        name: `"best"`, or `"tiny"` for one under 1 MB.
+        name: `"best"`, `"tiny"` for one under 1 MB, or `"ferplus"` for one of FER+'s eight classes.
         folder: where the files are, as `pack` writes them; by default those of the package.
 
     Returns:

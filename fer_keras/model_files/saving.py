@@ -91,7 +91,7 @@ def load(
     ones is first built in a separate process with limited time and memory.
 
     Args:
-        path: of the file, or "best" or "tiny" for a network that comes with the package.
+        path: of the file, or "best", "tiny" or "ferplus" for a network that comes with the package.
         classes: names of the model's outputs, in their order; default: those in the file, or in the name of its
             last layer, where versions before 0.2.0 wrote them. Networks of the package have their own.
         digest: SHA-256 of the file in hex; default: the content of `path`.sha256, as `sha256sum` writes it, if it
@@ -138,7 +138,7 @@ def _read(path: pathlib.Path) -> bytes:
     if not path.is_file():
         raise InputError(
             f"No model file {str(path)!r}. Expected a .keras file, such as runs/<name>/<time>/model.keras, or one "
-            "of the networks best and tiny."
+            "of the networks best, tiny and ferplus."
         )
     if path.suffix != ".keras":
         raise InputError(

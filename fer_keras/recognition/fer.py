@@ -44,9 +44,9 @@ class FER:
         print(faces[0].emotion, faces[0].probabilities)
 
     Args:
-        model: the classifier: None, "best" or "tiny" for a network that comes with this package, a `.keras` or
-            `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities (n, classes),
-            whose attribute `class_names` names the classes; without it they are FER-2013's seven.
+        model: the classifier: None, "best", "tiny" or "ferplus" for a network that comes with this package,
+            a `.keras` or `.onnx` file, a `keras.Model`, or a callable from uint8 (n, 48, 48, 1) to probabilities
+            (n, classes), whose attribute `class_names` names the classes; without it they are FER-2013's seven.
         detector: what finds the faces: "mtcnn", "haar", "none" for images that are crops of faces, the path of a
             YuNet `.onnx` file, or a callable (see `detection.Detector`).
         min_face: pixels of the side of the smallest face that is searched for, from 20; not for callables.

@@ -50,7 +50,7 @@ def finetune(
         folder: 2 to 50 folders of images, one for each class, possibly inside train, val and test; crops of faces
             or photographs, see `fer_keras.runs.own_faces.read`. Missing splits are chosen at random. A `FaceSet`
             gives the classes to use, what numbered folders stand for, or the bit depth.
-        base: "best" or "tiny", a `.keras` file or a `keras.Model`, for images of 48 x 48 pixels.
+        base: "best", "tiny" or "ferplus", a `.keras` file or a `keras.Model`, for images of 48 x 48 pixels.
         output: folder of all run directories.
         persons: CSV file with the columns `file` (path inside `folder`) and `person`. A random split keeps all
             images of a person on one side. Default: the part of the file names before the first `_`, if each class

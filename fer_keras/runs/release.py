@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from fer_keras import evaluation
 from fer_keras.backend.layers import plain
-from fer_keras.core.choices import TTA, Split
+from fer_keras.core.choices import TTA, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
 from fer_keras.data import Faces, FaceSet, leak_free, split
@@ -63,8 +63,8 @@ def release(
         )
     export.check(pathlib.Path(folder, f"{name}.onnx"), "onnx")
     parts = split(faces, record["experiment"]["seed"])
+    validation = {"none": {"accuracy": record["history"][-1]["val_acc"]}}
     if refit:
-        validation = {"none": {"accuracy": record["history"][-1]["val_acc"]}}
         model, record = pipeline.refit(run, data=data)
         merged = split(faces, record["experiment"]["seed"], merged=True)
         calibration = _calibrated(model, merged["calibration"], merged["train"])
@@ -72,7 +72,6 @@ def release(
         model = saving.load(pathlib.Path(run, "model.keras"), trusted=True)
         unseen = parts["validation"].take(leak_free(parts["validation"], parts["train"]))
         calibration = _calibrated(model, unseen, parts["train"])
-        validation = _figures(model, parts, "validation")
     model.temperatures = {}  # the card holds them, not the files
     about = {
         "experiment": record["experiment"],
@@ -84,16 +83,19 @@ def release(
         "served": SERVED,
         "refit": refit,
     }
-    seen = parts["train"], parts["validation"]
+    fair = leak_free(parts["test"], parts["train"], parts["validation"])
     with tempfile.TemporaryDirectory() as trial:
         onnx = pathlib.Path(trial, f"{name}.onnx")
         export.export(model, onnx, "onnx", half=True)
         ours = plain(model)
         pack(ours, onnx, about, "trial", trial)
         released = pretrained("trial", folder=trial)
-        test = _figures(released, parts, "test")
-        fair = parts["test"].take(leak_free(parts["test"], *seen))
-        about |= _prediction_sets(released, fair) if len(fair) else {}
+        shares = {tta: probabilities(released, parts["test"].images, tta=tta) for tta in TTA}
+        labels = parts["test"].labels
+        test = {tta: evaluation.scores(labels, found, fair) for tta, found in shares.items()}
+        if fair.any():
+            kept = {tta: found[fair] for tta, found in shares.items()}
+            about |= _prediction_sets(kept, labels[fair], calibration["conformal"])
         about["scores"] = {"validation": validation, "test": test}
         card = pack(ours, onnx, about, name, folder)
     text = card.with_suffix(".md")
@@ -131,20 +133,23 @@ def _calibrated(model: keras.Model, images: Faces, train: Faces) -> dict[str, An
     return {"temperatures": dict(model.temperatures), "conformal": sets, "calibration": about}
 
 
-def _prediction_sets(model: keras.Model, images: Faces) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Return by view what prediction sets of `model` cover of the test images, and what abstention gains there."""
-    shares = {tta: probabilities(model, images.images, tta=tta) for tta in TTA}
+def _prediction_sets(
+    shares: Mapping[Tta, np.ndarray], labels: np.ndarray, thresholds: Mapping[Tta, dict[str, Any]]
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return by view what prediction sets cover of test images, and what abstention gains there.
+
+    Args:
+        shares: by view, the probabilities (n, classes) of the images.
+        labels: (n,) class codes.
+        thresholds: by view, as `conformal.calibrate` returns them.
+    """
     return {
         "coverage": {
-            tta: conformal.coverage_figures(found, images.labels, model.conformal[tta], COVERAGES)
+            tta: conformal.coverage_figures(found, labels, thresholds[tta], COVERAGES)
             for tta, found in shares.items()
         },
-        "risk_coverage": {tta: evaluation.risk_coverage(images.labels, found) for tta, found in shares.items()},
+        "risk_coverage": {tta: evaluation.risk_coverage(labels, found) for tta, found in shares.items()},
     }
-
-
-def _figures(model: keras.Model, parts: Mapping[str, Faces], part: Split) -> dict[str, Any]:
-    return {tta: evaluation.evaluate_split(model, parts, part, tta=tta) for tta in TTA}
 
 
 def card_text(name: str, about: dict) -> str:
