@@ -283,7 +283,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--model", help="best, tiny, a .keras or an .onnx file, as for fer-keras serve")
+    parser.add_argument("--model", help="best, tiny, ferplus, a .keras or an .onnx file, as for fer-keras serve")
     parser.add_argument("--detector", default="mtcnn", help="as for fer-keras serve")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -11,6 +11,7 @@ import pytest
 
 from fer_keras.core.errors import InputError
 from fer_keras.data import EMOTIONS, cache
+from fer_keras.data.votes import EIGHT
 from fer_keras.inference import export_onnx, opening
 from fer_keras.inference.engines import KerasEngine, OnnxEngine
 from fer_keras.inference.opening import open_engine

@@ -477,5 +477,5 @@ def test_a_model_made_in_python_without_class_names_is_reported(caplog):
 
 def test_networks_of_the_package_are_loaded_by_name():
     assert saving.load("tiny").class_names == saving.load(pathlib.Path("tiny")).class_names == EMOTIONS
-    with pytest.raises(InputError, match="No trained network 'huge'. Expected one of: best, tiny."):
+    with pytest.raises(InputError, match="No trained network 'huge'. Expected one of: best, ferplus, tiny."):
         saving.load("huge")
