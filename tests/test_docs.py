@@ -35,7 +35,7 @@ def test_figures_of_the_comparison_are_those_of_the_networks_card():
     assert row.strip(" *") == f"{100 * scores['accuracy']:.1f} %"
     error = re.search(r"^\| calibration error there,[^|]*\|([^|]*)\|", text, re.M)[1]
     assert error.strip(" *") == f"{scores['calibration_error']:.3f}"
-    assert f"in {card['minutes']:.0f} minutes on two processor cores" in " ".join(text.split())
+    assert f"in {card['minutes']:.0f} minutes on one processor core" in " ".join(text.split())
 
 
 def test_rows_of_the_accuracy_page_are_those_of_the_records():

@@ -9,7 +9,7 @@ import keras
 from fer_keras import evaluation, models
 from fer_keras.backend import device, distribution, machine, step
 from fer_keras.core.errors import InputError
-from fer_keras.core.files import StrPath, remove_leftovers, write_json
+from fer_keras.core.files import StrPath, plain, remove_leftovers, write_json
 from fer_keras.data import EMOTIONS, Faces, FaceSet, deduplicate, load, quality_checks, split
 from fer_keras.experiment import Experiment
 from fer_keras.model_files import saving
@@ -106,15 +106,18 @@ def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras
     if experiment.schedule == "plateau":
         raise InputError(f"{run} changed its learning rate by validation, which a refit does not have.")
     parts = split(faces, experiment.seed, merged=True)
-    used = deduplicate(parts)[0] if experiment.deduplicate else parts
+    used, left_out = deduplicate(parts) if experiment.deduplicate else (parts, {})
+    copies = sum(map(len, split(faces, experiment.seed).values())) - sum(map(len, parts.values()))
     own = pathlib.Path(run, "refit")
     folder = own if own.parent.is_dir() else pathlib.Path("runs/refit", f"{experiment.name}-{experiment.seed}")
     folder.mkdir(parents=True, exist_ok=True)
     about = record["data"] | evaluation.describe_data(faces, used)
+    about["left_out"] = left_out | ({"copies in calibration": copies} if copies else {})
     with records.locked(folder), device.training_in(_precision_of(run)):
         if (folder / "run.json").exists():
             there = records.read(folder)
-            if there["data"]["images"] != about["images"] or Experiment(**there["experiment"]) != experiment:
+            same = plain(there["experiment"]) == plain(models.resolved(experiment))
+            if there["data"]["images"] != about["images"] or not same:
                 raise InputError(f"{folder} is of another experiment, version or of other images. Remove it.")
         if not (folder / "model.keras").exists():
             model, batches = fitting.build(experiment, used["train"]), Batches(used["train"], experiment)

@@ -72,15 +72,10 @@ def test_faces_of_a_video_have_sets_of_their_smoothed_probabilities():
     assert [frame.faces[0].prediction_set for frame in frames] == [("sad", "angry")] * 2
 
 
-def test_networks_of_the_package_give_sets():
-    (found,) = FER("ferplus", detector="none", coverage=0.9).analyze(CROP)
+@pytest.mark.parametrize("model", ["best", "tiny", "ferplus"])
+def test_networks_of_the_package_give_sets(model):
+    (found,) = FER(model, detector="none", coverage=0.9).analyze(CROP)
     assert found.prediction_set[0] == found.emotion
-
-
-@pytest.mark.parametrize("model", ["best", "tiny"])
-def test_networks_refitted_on_their_validation_images_give_no_sets(model):
-    with pytest.raises(InputError, match="has no calibration for prediction sets"):
-        FER(model, coverage=0.9)
 
 
 def test_what_has_no_thresholds_for_the_view_gives_no_sets():
