@@ -77,8 +77,9 @@ def test_the_command_shows_faces_only_where_data_is_named(tmp_path):
 def test_the_command_saves_in_wandb(tmp_path, monkeypatch):
     write_results(tmp_path / "results")
     monkeypatch.setattr(
-        "fer_keras.study.report.publishing.publish", lambda results, project: f"{project} of {len(results)}"
+        "fer_keras.study.report.publishing.publish",
+        lambda results, project, faces: f"{project} of {len(results)}, faces: {faces}",
     )
     words = ["report", "--results", str(tmp_path / "results"), "--output", str(tmp_path), "--wandb", "team/fer"]
     result = click.testing.CliRunner().invoke(cli, words)
-    assert result.output.splitlines()[-1] == "saved: team/fer of 3"
+    assert result.output.splitlines()[-1] == "saved: team/fer of 3, faces: None"
