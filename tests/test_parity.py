@@ -27,7 +27,7 @@ OTHERS = [
     )
     for name in ("jax", "tensorflow")
 ]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("parity")]  # one worker, so that figures are made once
+pytestmark = pytest.mark.slow
 
 
 def call(job, folder, name):
