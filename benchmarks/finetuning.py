@@ -14,7 +14,6 @@ import json
 import pathlib
 
 import click
-import keras
 import numpy as np
 from scipy import stats
 
@@ -65,6 +64,8 @@ def draw(labels, size, seed):
 
 def scratch(body, classes, seed):
     """Return the network of `body` with new weights, from images to logits; only its normalization stays."""
+    import keras  # after fer_keras, which chooses the backend
+
     keras.utils.set_random_seed(seed)
     new = keras.models.clone_model(body)
     return keras.Model(new.inputs[0], keras.layers.Dense(classes, dtype="float32", name="logits")(new.outputs[0]))
