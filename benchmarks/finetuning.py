@@ -18,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 from fer_keras import pretrained
-from fer_keras.backend import device, machine
+from fer_keras.backend import device, machine, private
 from fer_keras.data import Faces, load
 from fer_keras.data.aliases import PUBLIC, TRAINING
 from fer_keras.inference.prediction import probabilities
@@ -63,11 +63,17 @@ def draw(labels, size, seed):
 
 
 def scratch(body, classes, seed):
-    """Return the network of `body` with new weights, from images to logits; only its normalization stays."""
+    """Return the network of `body` with new weights, from images to logits; only its normalization stays.
+
+    The momentum of its batch normalization is 0.9: with 0.99, the moving statistics lag behind in so few steps.
+    """
     import keras  # after fer_keras, which chooses the backend
 
     keras.utils.set_random_seed(seed)
     new = keras.models.clone_model(body)
+    for layer in private.flatten_layers(new):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9
     return keras.Model(new.inputs[0], keras.layers.Dense(classes, dtype="float32", name="logits")(new.outputs[0]))
 
 
