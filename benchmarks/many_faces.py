@@ -50,7 +50,7 @@ import numpy as np
 from fer.classes import Video
 from fer.fer import FER
 crops, video = sys.argv[1:3]
-cv2.waitKey = lambda delay: -1  # which it calls for each frame; OpenCV without windows has none
+cv2.waitKey = lambda delay: -1  # fer calls it for each frame; OpenCV without windows lacks it
 cv2.destroyAllWindows = lambda: None
 fer = FER()
 images = np.repeat(np.load(crops), 3, axis=-1)

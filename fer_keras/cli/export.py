@@ -48,10 +48,11 @@ def export(
     from fer_keras.model_files import saving
     from fer_keras.model_files.pretrained import is_name, refuse_options
 
+    classes = parse_classes(class_order)
     if is_name(model):
-        refuse_options(model, parse_classes(class_order), input_scale)
+        refuse_options(model, classes, input_scale)
     output = output or model.with_suffix(export.SUFFIXES[format][0])
-    network = with_scale(saving.load(model, classes=parse_classes(class_order)), input_scale)
+    network = with_scale(saving.load(model, classes=classes), input_scale)
     difference = export.export(network, output, format)
     click.echo(f"largest difference from Keras' probabilities: {difference:.1e}")
     click.echo(f"written: {', '.join(str(output.with_suffix(suffix)) for suffix in export.SUFFIXES[format])}")

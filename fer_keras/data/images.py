@@ -17,6 +17,7 @@ from fer_keras.data.skipped import Skipped
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 PIXELS = SIDE * SIDE
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+FURTHER_FRAMES = "further frames or pages of a file"  # a reason of `skipped`
 LARGEST_CROP = 2048 * 2048  # pixels
 LARGEST_PHOTOGRAPH = 40_000_000  # pixels, if a list gives the box of the face
 TILE_TAGS = (322, 323)  # TileWidth and TileLength of TIFF
@@ -66,7 +67,7 @@ class Stack:
             self.first_damage = self.first_damage or str(error)
             return False
         if is_first:
-            self.skipped.add("further frames or pages of a file", place)
+            self.skipped.add(FURTHER_FRAMES, place)
         if size != (SIDE, SIDE):
             self._sizes[size] += 1
         self.add_values(values, bits)

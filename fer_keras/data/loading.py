@@ -19,7 +19,7 @@ from fer_keras.data.skipped import skipped_text
 from fer_keras.data.votes import FILE, LABELS, align, read_votes, relabel
 
 log = logging.getLogger("fer_keras")
-MOST_BLACK = 31  # a value that some pixel of every real data set exceeds
+MOST_BLACK = 31  # every real data set has a pixel above this value
 
 
 @dataclasses.dataclass(frozen=True)

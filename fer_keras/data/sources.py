@@ -237,7 +237,7 @@ def is_picture(name: str) -> bool:
 
 
 def is_unread_picture(name: str, head: bytes) -> bool:
-    """Return whether a file that does not begin like an image that is read is an image of another format."""
+    """Return whether a file is an image of a format that is not read, by its first bytes or suffix."""
     return bool(UNREAD_START.match(head)) or name.lower().endswith(UNREAD_PICTURES)
 
 

@@ -21,7 +21,7 @@ TAIL = 1 << 17  # bytes; the longest packet or page of the formats that are chec
 SECTOR = 2048  # bytes of padding that a program stream may end in
 TS_PACKETS = (188, 192)  # bytes; the longer ones begin with a time
 TS_TAIL = 1 << 21  # bytes, more than a picture has
-TS_PADDING = 0x1FFF  # number of the stream of packets without a content
+TS_PADDING = 0x1FFF  # number of the stream of packets without content
 TS_CHUNK = 1 << 16  # packets that are read at once
 
 

@@ -28,7 +28,7 @@ class Detector(Protocol):
 
 
 def steps(detector: Detector, rgb: np.ndarray) -> Steps[Iterable | None]:
-    """Return what `detector(rgb)` does, in the steps of its method `steps` if it has one, as MTCNN does."""
+    """Return what `detector(rgb)` returns, in steps if the detector has a method `steps`, as MTCNN has."""
     if hasattr(detector, "steps"):
         return (yield from detector.steps(rgb))
     return detector(rgb)

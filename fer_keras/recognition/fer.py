@@ -218,7 +218,7 @@ class FER:
         return finish(self.find_in_steps(self.read(image, bgr=bgr)))
 
     def find_in_steps(self, rgb: np.ndarray) -> Steps[list[Found]]:
-        """Do what `find` does with pixels, as `read` returns them, in steps."""
+        """Find faces as `find` does, in steps, in pixels as `read` returns them."""
         _check_fork()
         self._hint(rgb)
         found = boxes.checked((yield from detection.steps(self.detector, rgb)), rgb.shape)

@@ -31,6 +31,7 @@ TEXTS = 8  # compressed ones; Pillow unpacks each to 1 MiB at most
 IFD_ENTRIES = 512
 TYPE_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4)  # of TIFF's types of values, by number
 GIF_FRAME = re.compile(rb"\x21\xf9\x04.{4}\0[\x21\x2c]", re.S)  # the control block before each frame
+BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # of TIFF, by its first bytes
 INTEGERS = {3: "H", 4: "I", 13: "I"}  # TIFF's types of sizes and offsets
 WIDTH, HEIGHT, COMPRESSION, STRIPS, SAMPLES, ROWS = 0x100, 0x101, 0x103, 0x111, 0x115, 0x116
 TILES = {0x142, 0x144}
@@ -92,7 +93,9 @@ def is_first_of_several(data: bytes | bytearray, kind: str) -> bool:
     if kind == "WEBP":
         return data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & 0x02)
     if kind == "TIFF":
-        order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]))
+        order = BYTE_ORDERS.get(bytes(data[:4]))
+        if order is None:
+            return False
         try:
             (at,) = struct.unpack_from(f"{order}I", data, 4)
             (count,) = struct.unpack_from(f"{order}H", data, at)
@@ -236,7 +239,7 @@ def _check_tiff(data: bytes | bytearray) -> dict[int, tuple[int, int]]:
     Values may overlap, so a small directory can declare gigabytes. The first directory and those that it names
     must not declare more than the file has.
     """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[:4]), "")
+    order = BYTE_ORDERS.get(bytes(data[:4]), "")
     _expect(order)
     places, found, total = list(struct.unpack_from(f"{order}I", data, 4)), [], 0
     for place in places:

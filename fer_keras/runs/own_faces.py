@@ -18,7 +18,7 @@ from fer_keras.core.progress import bar
 from fer_keras.data import Faces, FaceSet, deduplicate, folders, sources
 from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING
 from fer_keras.data.faces import fingerprints, make_faces
-from fer_keras.data.images import LARGEST_FILE, Damaged, Stack, decode
+from fer_keras.data.images import FURTHER_FRAMES, LARGEST_FILE, Damaged, Stack, decode
 from fer_keras.data.labels import OWN
 from fer_keras.data.reading import Options, Reading
 from fer_keras.data.skipped import Skipped
@@ -92,7 +92,7 @@ def _face(path: pathlib.Path, cutter: Callable[[], FER], skipped: Skipped) -> tu
     try:
         values, bits, size, is_first = decode(data, str(path))
         if is_first:
-            skipped.add("further frames or pages of a file", path)
+            skipped.add(FURTHER_FRAMES, path)
     except Damaged as error:
         if error.reason == "not a readable image":
             skipped.add(error.reason, path)

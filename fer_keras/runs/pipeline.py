@@ -107,7 +107,7 @@ def refit(run: StrPath, *, data: StrPath | FaceSet | None = None) -> tuple[keras
         raise InputError(f"{run} changed its learning rate by validation, which a refit does not have.")
     parts = split(faces, experiment.seed, merged=True)
     used, left_out = deduplicate(parts) if experiment.deduplicate else (parts, {})
-    copies = sum(map(len, split(faces, experiment.seed).values())) - sum(map(len, parts.values()))
+    copies = int((faces.labels >= 0).sum()) - sum(map(len, parts.values()))
     own = pathlib.Path(run, "refit")
     folder = own if own.parent.is_dir() else pathlib.Path("runs/refit", f"{experiment.name}-{experiment.seed}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,12 @@ def renamed(folder, suffix):
         path.rename(path.with_suffix(suffix))
 
 
+def replaced(folder, suffix, content):
+    for path in list(folder.rglob("*.png")):
+        path.with_suffix(suffix).write_bytes(content)
+        path.unlink()
+
+
 def test_images_without_their_suffix_are_read(tmp_path):
     tree(tmp_path, {"train": 3, "test": 2})
     renamed(tmp_path / "test", "")
@@ -110,9 +116,7 @@ def test_images_without_their_suffix_are_read(tmp_path):
 @pytest.mark.parametrize("folder", ["test", "test/fear", "train/sad"])
 def test_a_split_or_class_of_images_that_are_not_read_is_an_error(tmp_path, folder):
     tree(tmp_path, {"train": 3, "test": 2})
-    for path in list((tmp_path / folder).rglob("*.png")):
-        path.with_suffix(".avif").write_bytes(b"\0\0\0\x20ftypavif")
-        path.unlink()
+    replaced(tmp_path / folder, ".avif", b"\0\0\0\x20ftypavif")
     with pytest.raises(
         InputError, match="avif is of a format that is not read, and its split has no other picture"
     ):
@@ -122,9 +126,7 @@ def test_a_split_or_class_of_images_that_are_not_read_is_an_error(tmp_path, fold
 @pytest.mark.parametrize("folder", ["test", "test/fear", "train/sad"])
 def test_a_split_or_class_without_pictures_is_an_error(tmp_path, folder):
     tree(tmp_path, {"train": 3, "test": 2})
-    for path in list((tmp_path / folder).rglob("*.png")):
-        path.with_suffix(".npy").write_bytes(b"\x93NUMPY")
-        path.unlink()
+    replaced(tmp_path / folder, ".npy", b"\x93NUMPY")
     kind = "split" if folder == "test" else "class"
     with pytest.raises(InputError, match=f"npy is no picture, and no picture is read of the {kind} that its path"):
         load(tmp_path)

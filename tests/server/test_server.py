@@ -210,7 +210,7 @@ def test_a_crowd_is_classified_in_turns():
 
 
 class Searching:
-    """A detector that searches small images until it is told that this is over."""
+    """A detector whose search of a small image lasts until the event `over` is set."""
 
     def __init__(self):
         self.begun, self.over = 0, threading.Event()

@@ -51,7 +51,7 @@ class Mtcnn:
         return finish(self.steps(rgb))
 
     def steps(self, rgb: np.ndarray) -> Steps[list[Box]]:
-        """Do what a call does in steps, each a strip or a batch that goes through a network."""
+        """Find faces as a call does, in steps: each sends a strip or a batch through a network."""
         image = Image.fromarray(rgb)
         windows = squares((yield from self.propose(image)))
         if len(windows):
