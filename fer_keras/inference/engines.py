@@ -59,7 +59,7 @@ class KerasEngine:
         input_scale: InputScale | None = None,
         trusted: bool = False,
     ) -> None:
-        from fer_keras.inference import folding
+        from fer_keras.inference import folding, prediction
         from fer_keras.inference.input_scale import with_scale
         from fer_keras.model_files import saving
 
@@ -70,12 +70,13 @@ class KerasEngine:
         self.temperatures: dict[Tta, float] = dict(getattr(model, "temperatures", {}))
         self.conformal: dict | None = getattr(model, "conformal", None)
         self.model = folding.serving_model(with_scale(model, input_scale))
+        self._batch_size = prediction.batch_size(self.model, BATCH_SIZE)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         from fer_keras.backend.keras_defaults import keras_defaults
 
         with keras_defaults():
-            return _in_batches(self.model.predict_on_batch, images, self)
+            return _in_batches(self.model.predict_on_batch, images, self, self._batch_size)
 
 
 class OnnxEngine:
@@ -130,7 +131,7 @@ class OnnxEngine:
         self(np.zeros((2, *SHAPE), "uint8"))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        return _in_batches(self._run, images, self)
+        return _in_batches(self._run, images, self, BATCH_SIZE)
 
     def _run(self, batch: np.ndarray) -> np.ndarray:
         try:
@@ -146,13 +147,15 @@ def try_onnx(data: bytes, path: str) -> None:
     engine._open(data, 1)
 
 
-def _in_batches(classify: Classify, images: np.ndarray, engine: "KerasEngine | OnnxEngine") -> np.ndarray:
+def _in_batches(
+    classify: Classify, images: np.ndarray, engine: "KerasEngine | OnnxEngine", size: int
+) -> np.ndarray:
     if images.shape[1:] != SHAPE or images.dtype != np.uint8:
         raise InputError(
             "Images must have shape (n, 48, 48, 1) and type uint8, values 0 to 255. "
             f"Received shape {images.shape} and type {images.dtype}."
         )
-    batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
+    batches = [images[start : start + size] for start in range(0, len(images), size)]
     count = len(engine.class_names)
     results = [
         check_probabilities(classify(np.ascontiguousarray(batch)), (len(batch), count), engine.name)

@@ -10,8 +10,9 @@ from fer_keras.backend import private
 from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.backend.layers import fast
 from fer_keras.inference.outputs import give_logits
-from fer_keras.inference.prediction import fed
+from fer_keras.inference.prediction import batch_size, fed
 
+SAMPLES = 8  # images that show whether a model returns logits
 IDLE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianDropout, layers.GaussianNoise)
 
 
@@ -49,7 +50,8 @@ def serving_model(model: keras.Model) -> keras.Model:
     images = keras.Input((48, 48, 1), dtype="uint8", name="images")
     outputs = inference_copy(model)(fed(model, images))
     result = keras.Model(images, outputs, name=model.name)
-    sample = result.predict_on_batch(np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1)).astype("uint8"))
+    shape = (batch_size(result, SAMPLES), 48, 48, 1)
+    sample = result.predict_on_batch(np.random.default_rng(0).integers(0, 256, shape).astype("uint8"))
     if not give_logits(np.asarray(sample, "float32"), f"Model {model.name!r}"):
         return result
     return keras.Model(images, ops.softmax(outputs), name=model.name)

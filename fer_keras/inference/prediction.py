@@ -13,8 +13,10 @@ from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.core.choices import TTA, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.inference import input_scale, outputs
+from fer_keras.model_files import safe_loading
 
 BATCH_SIZE = 512
+BATCH_VALUES = 1 << 28  # of all layers, which Keras keeps until the batch is done: 1 GiB in float32
 MARGIN = ((1, 1), (1, 1))  # pixels (top, bottom), (left, right) of ten crops as large as the image
 SMALLEST = np.float32(1e-30)  # lower bound of probabilities before the logarithm
 
@@ -86,8 +88,9 @@ def _moved_view(batch: np.ndarray, *, view: Callable[[Any], np.ndarray], move: t
 def _predict(model: keras.Model, images: Any, view: Callable[[Any], np.ndarray] = np.asarray) -> np.ndarray:
     """Return the probabilities (n, classes) of the images that `view` makes of each batch."""
     batches = []
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = np.ascontiguousarray(view(images[start : start + BATCH_SIZE]))
+    size = batch_size(model, BATCH_SIZE)
+    for start in range(0, len(images), size):
+        batch = np.ascontiguousarray(view(images[start : start + size]))
         batch = fed(model, ops.convert_to_tensor(batch))
         # A functional model may take its one input in a list or a dict.
         inputs = keras.tree.map_structure(lambda _, batch=batch: batch, getattr(model, "input", batch))
@@ -95,6 +98,11 @@ def _predict(model: keras.Model, images: Any, view: Callable[[Any], np.ndarray] 
     found = np.concatenate(batches)
     is_logits = outputs.give_logits(found, f"Model {model.name!r}") if len(found) else False
     return ops.convert_to_numpy(ops.softmax(found)) if is_logits else found
+
+
+def batch_size(model: keras.Model, most: int) -> int:
+    """Return how many images `model` gets at once: `most`, or fewer so that its layers' values fit the memory."""
+    return min(most, max(1, BATCH_VALUES // max(1, safe_loading.values_of_an_image(model))))
 
 
 def fed(model: keras.Model, images: Any) -> Any:

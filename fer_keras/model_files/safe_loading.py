@@ -290,17 +290,23 @@ def _size_faults(model: keras.Model, size: int) -> Iterator[str]:
     weights = sum(math.prod(variable.shape) for variable in model.variables)
     if weights > size:
         yield f"{CONFIG} describes {weights:,} weights, but {WEIGHTS} has only {size:,} bytes"
-    total = 0
     for shape in _shapes(model):
-        values = math.prod(length for length in shape if length is not None)
-        total += values
-        if values > MOST_VALUES:
+        if (values := _values(shape)) > MOST_VALUES:
             yield f"a layer makes {values:,} values {shape} of an image, more than {MOST_VALUES:,}"
-    if total > MOST_TOTAL:
+    if (total := values_of_an_image(model)) > MOST_TOTAL:
         yield f"its layers make {total:,} values of an image, more than {MOST_TOTAL:,}"
     work = sum(_work(layer) for layer in private.flatten_layers(model) if not isinstance(layer, keras.Model))
     if work > MOST_WORK:
         yield f"it takes about {work:,} multiplications for an image, more than {MOST_WORK:,}"
+
+
+def values_of_an_image(model: keras.Model) -> int:
+    """Return how many values all layers of `model` make of one image; axes of unknown length count once."""
+    return sum(_values(shape) for shape in _shapes(model))
+
+
+def _values(shape: Sequence[int | None]) -> int:
+    return math.prod(length for length in shape if length is not None)
 
 
 def _shapes(model: keras.Model) -> Iterator[tuple[int | None, ...]]:

@@ -127,6 +127,25 @@ def test_batches_do_not_change_the_result(monkeypatch):
     np.testing.assert_allclose(probabilities(plain, IMAGES), whole, atol=1e-6)
 
 
+def test_large_networks_get_small_batches():
+    """Keras keeps the values of all layers until a batch is done: 1 GiB of them at most."""
+    images = keras.Input((48, 48, 1))
+    large = keras.layers.UpSampling2D(64)(images)  # 9,437,184 values of an image; with the others 9,439,502
+    outputs = L.Dense(7, "softmax")(L.GlobalAveragePooling2D()(large))
+    assert prediction.batch_size(keras.Model(images, outputs), 512) == 268_435_456 // 9_439_502 == 28
+    assert prediction.batch_size(model(L.Rescaling(1 / 255)), 512) == 512
+
+
+def test_batches_of_a_large_network(monkeypatch):
+    plain = model(L.Rescaling(1 / 255))  # 2304 values rescaled, 2304 flattened, and 7
+    whole, sizes = probabilities(plain, IMAGES), []
+    monkeypatch.setattr(prediction, "BATCH_VALUES", 3 * (2 * 2304 + 7) - 1)
+    predict = plain.predict_on_batch
+    monkeypatch.setattr(plain, "predict_on_batch", lambda batch: sizes.append(len(batch)) or predict(batch))
+    np.testing.assert_allclose(probabilities(plain, IMAGES), whole, atol=1e-6)
+    assert sizes == [2, 2, 1]
+
+
 @pytest.mark.parametrize("pack", [lambda x: x, lambda x: [x], lambda x: {"face": x}])
 def test_input_may_be_a_tensor_a_list_or_a_dict(pack):
     inputs = keras.Input((48, 48, 1), name="face")
