@@ -252,4 +252,10 @@ def _checkpoint(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _epochs_done(folder: pathlib.Path) -> int:
-    return checkpoints.epochs_done(_checkpoint(folder))
+    epochs = checkpoints.epochs_done(_checkpoint(folder))
+    if epochs > (recorded := len(records.rows(folder / records.HISTORY))):
+        raise InputError(
+            f"{folder} is damaged: its checkpoint is of epoch {epochs}, its history has {recorded} epochs. "
+            "Delete the run and train it again."
+        )
+    return epochs

@@ -16,11 +16,25 @@ import filelock
 from fer_keras.core import renames
 from fer_keras.core.errors import InputError, first_line
 from fer_keras.core.files import StrPath, make_folder, plain, sync_folder, write_json, writing
+from fer_keras.core.json_checks import NUMBER, mismatch
 from fer_keras.experiment import Experiment
 
 LOGGER = logging.getLogger("fer_keras")
 HISTORY = "history.jsonl"
 HISTOGRAMS = "histograms.jsonl"
+RUN: dict[str, Any] = {"experiment": {"name": str}, "data": {"digest": str}, "environment": {}}
+OVERFIT = {"text": str, "verdict": str, "epochs_to_zero": (int, None), "losses": [(*NUMBER, None)]}
+SCORES = {
+    **{"images": int, "accuracy": NUMBER, "macro_f1": NUMBER, "loss": NUMBER, "calibration_error": NUMBER},
+    **{"confusion": [[int]], "leak_free_images": int, "leak_free_accuracy": (*NUMBER, None)},
+}
+# What a record may have besides, as long as it is not null.
+PARTS: dict[str, Any] = {
+    "continued": [{"epochs": int, "environment": {}}],
+    "overfit": OVERFIT,
+    "history": [{"epoch": int, "*": (*NUMBER, None)}],
+    "scores": SCORES,
+}
 # Keras' defaults, which `nn` and `cnn` used before these became options.
 BEFORE_NAMED = {"initialization": "keras", "momentum": 0.99, "epsilon": 1e-3, "negative_slope": 0.3}
 
@@ -124,15 +138,16 @@ def read(folder: StrPath) -> dict[str, Any]:
     folder = pathlib.Path(folder)
     if folder.is_file():
         run = _read_run(folder)
-        if not isinstance(run.get("history"), list):
-            raise _damaged(folder, "'history' is missing or no list")
+        if "history" not in run:
+            raise _damaged(folder, "'history' is missing")
         return current(run)
     if not (folder / "run.json").is_file():
         raise InputError(f"{folder} is not a run directory: expected a run.json in it, as in runs/NAME/TIME.")
     record = current(_read_run(folder / "run.json"))
-    record["overfit"] = _read_json(folder / "overfit.json")
+    record["overfit"] = _read_part(folder, "overfit")
     record["history"] = rows(folder / HISTORY)
-    record["scores"] = _read_json(folder / "scores.json")
+    _check(record["history"], PARTS["history"], folder / HISTORY)
+    record["scores"] = _read_part(folder, "scores")
     return record
 
 
@@ -216,16 +231,24 @@ def _whole(path: StrPath) -> int:
 
 def _read_run(path: pathlib.Path) -> dict[str, Any]:
     run = _parsed(path.read_bytes(), path)
-    for name in ("experiment", "data", "environment"):
-        if not isinstance(run.get(name), dict):
-            raise _damaged(path, f"{name!r} is missing or no JSON object")
-    if not isinstance(run["experiment"].get("model_options", {}), dict):
-        raise _damaged(path, "'model_options' is no JSON object")
+    _check(run, RUN | {name: each for name, each in PARTS.items() if run.get(name) is not None}, path)
+    if run["experiment"].get("model") in ("nn", "cnn"):
+        _check(run, {"experiment": {"model_options": {}}}, path)
     return run
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any] | None:
-    return _parsed(path.read_bytes(), path) if path.is_file() else None
+def _read_part(folder: pathlib.Path, name: str) -> dict[str, Any] | None:
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return None
+    part = _parsed(path.read_bytes(), path)
+    _check(part, PARTS[name], path)
+    return part
+
+
+def _check(value: Any, expected: Any, place: StrPath) -> None:
+    if reason := mismatch(value, expected):
+        raise _damaged(place, reason)
 
 
 def _parsed(text: bytes, place: StrPath) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def _overfit_epochs(result: dict[str, Any]) -> int:
 
 
 def _first_layer(figures: Mapping[str, Sequence[float]] | None) -> float | None:
-    return None if figures is None else statistics.fmean(next(iter(figures.values())))
+    first = next(iter((figures or {}).values()), [])
+    return statistics.fmean(first) if first else None
 
 
 METRICS = {

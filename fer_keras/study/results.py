@@ -7,6 +7,7 @@ from typing import Any
 
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, write_text
+from fer_keras.core.json_checks import NUMBER, mismatch
 from fer_keras.runs import records
 from fer_keras.study.plan import FIRST_SEED, LOOKS, STEPS
 
@@ -37,6 +38,18 @@ HISTORY = (
     "train_acc_inference",
     "val_acc_recalibrated",
 )
+MISTAKE = {"image": int, "label": int, "predicted": int, "probability": NUMBER}
+RESULT: dict[str, Any] = {  # what all readers of results rely on
+    "experiment": {"name": str, "seed": int},
+    "data": {"digest": str, "source": str, "synthetic": bool, "images": {"*": int}},
+    "environment": dict.fromkeys(ENVIRONMENT[3:], (str, int, None)),
+    "cost": {"parameters": int, "minutes": NUMBER},
+    "overfit": records.OVERFIT,
+    "history": [dict.fromkeys(HISTORY[1:8], (*NUMBER, None))],
+    "gradient_ratios": {"*": [NUMBER]},
+    "scores": records.SCORES
+    | {"mistakes": [{"image": int, "label": int, "predicted": int, "probability": NUMBER}]},
+}
 SPREAD = ("gradient_sd", "gradient_iqr", "weight_sd", "weight_iqr")
 
 
@@ -118,10 +131,14 @@ def read_one(path: StrPath) -> Result | None:
     path = pathlib.Path(path)
     if not path.is_file():
         return None
-    try:
-        return records.current(json.loads(path.read_bytes()))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}. Delete it and run `fer-keras study` again.") from None
+    result = records.read(path)
+    if not result["history"]:
+        reason: str | None = "'history' is empty"
+    else:
+        reason = mismatch(result, RESULT)
+    if reason:
+        raise InputError(f"{path} is damaged: {reason}. Delete it and run `fer-keras study` again.")
+    return result
 
 
 def read(folder: StrPath) -> Results:

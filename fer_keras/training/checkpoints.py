@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from fer_keras.backend import distribution
-from fer_keras.core.errors import InputError
+from fer_keras.core.errors import InputError, first_line
 from fer_keras.core.files import writing
 
 LOGGER = logging.getLogger("fer_keras")
@@ -55,17 +55,22 @@ def epochs_done(checkpoint: pathlib.Path) -> int:
     if not checkpoint.exists():
         return 0
     with _opened(checkpoint) as arrays:
-        return int(arrays["epochs"])
+        epochs = arrays["epochs"]
+        if epochs.shape or epochs.dtype.kind != "i" or epochs < 1:
+            raise ValueError(f"expected the number of finished epochs, found {epochs!r:.40}")
+        return int(epochs)
 
 
 @contextlib.contextmanager
 def _opened(checkpoint: pathlib.Path) -> Iterator[Any]:
     try:
+        with zipfile.ZipFile(checkpoint):  # np.load reads other files too
+            pass
         with open(checkpoint, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, AttributeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, AttributeError, MemoryError) as error:
         raise InputError(
-            f"{checkpoint} is damaged: {error}. Delete it and run again to train from the first epoch."
+            f"{checkpoint} is damaged: {first_line(error)}. Delete it and run again to train from the first epoch."
         ) from error
 
 
@@ -83,6 +88,8 @@ def _arrays(model: keras.Model) -> list[np.ndarray]:
 
 def _assign(model: keras.Model, arrays: Sequence[np.ndarray]) -> None:
     for variable, array in zip(_state(model), arrays, strict=True):
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"expected numbers, found the type {array.dtype}")
         variable.assign(array)
 
 

@@ -162,6 +162,16 @@ def test_run_interrupted_after_the_row_but_before_the_checkpoint_repeats_the_epo
     assert untimed(record) == untimed(whole)
 
 
+def test_checkpoint_beyond_the_history_is_told(tmp_path, csv, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt(patch, "history.jsonl", 3)
+        go(TINY, csv, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs" / "tiny").iterdir()
+    (folder / "history.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(InputError, match="its checkpoint is of epoch 2, its history has 1 epochs. Delete the run"):
+        go(TINY, csv, tmp_path / "runs")
+
+
 def test_run_that_another_process_finished_meanwhile_is_left_as_it_is(tmp_path, csv, monkeypatch):
     folder, record = go(TINY, csv, tmp_path / "runs")
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != ".lock"}

@@ -1,3 +1,4 @@
+import json
 import math
 import multiprocessing
 import re
@@ -10,6 +11,16 @@ from fer_keras.runs import records
 
 EXPERIMENT = {"name": "3-2-Best", "model_options": {"filters": (32, 64)}, "seed": 0}
 DATA = {"source": "fer2013.csv", "digest": "abc", "synthetic": False, "counts": {"train": 3}}
+
+RUN = {"experiment": EXPERIMENT, "data": DATA, "environment": {}}
+SCORES = {
+    **{"images": 2, "accuracy": 0.5, "macro_f1": 0.5, "loss": 1.0, "calibration_error": 0.1, "confusion": [[2]]},
+    **{"leak_free_images": 0, "leak_free_accuracy": None},
+}
+
+
+def changed(**parts):
+    return json.dumps(RUN | parts)
 
 
 def new(root, experiment=EXPERIMENT, data=DATA):
@@ -27,17 +38,18 @@ def test_record_is_what_was_written(tmp_path):
     folder = new(tmp_path)
     assert not records.is_complete(folder)
     records.append(folder / records.HISTORY, {"epoch": 1, "train_loss": math.nan, "val_loss": np.float32(0.5)})
-    records.write(folder, "overfit", {"losses": [1.0, math.inf]})
+    overfit = {"text": "Learns well.", "verdict": "learns well", "epochs_to_zero": None}
+    records.write(folder, "overfit", {**overfit, "losses": [1.0, math.inf]})
     assert records.read(folder)["scores"] is None
-    records.write(folder, "scores", {"accuracy": 0.5, "confusion": np.eye(2, dtype="int64")})
+    records.write(folder, "scores", {**SCORES, "confusion": np.eye(2, dtype="int64")})
     assert records.is_complete(folder)
     assert records.read(folder) == {
         "experiment": {"name": "3-2-Best", "model_options": {"filters": [32, 64]}, "seed": 0},
         "data": DATA,
         "environment": {"cores": 2},
-        "overfit": {"losses": [1.0, None]},
+        "overfit": {**overfit, "losses": [1.0, None]},
         "history": [{"epoch": 1, "train_loss": None, "val_loss": 0.5}],
-        "scores": {"accuracy": 0.5, "confusion": [[1, 0], [0, 1]]},
+        "scores": {**SCORES, "confusion": [[1, 0], [0, 1]]},
     }
 
 
@@ -138,15 +150,42 @@ def test_history_is_truncated_to_a_checkpoint(tmp_path):
     [
         (None, "is not a run directory"),
         ("{", "run.json is damaged"),
-        ('{"data": {}}', "run.json is damaged: 'experiment' is missing or no JSON object"),
-        ('{"experiment": {}, "data": {}, "environment": null}', "run.json is damaged: 'environment' is missing"),
-        ('{"experiment": {"model_options": [1]}, "data": {}, "environment": {}}', "'model_options' is no JSON"),
+        ('{"data": {}}', "run.json is damaged: 'experiment' is missing"),
+        (changed(environment=None), "run.json is damaged: 'environment' is no JSON object"),
+        (changed(experiment={}), "run.json is damaged: 'experiment.name' is missing"),
+        (
+            changed(experiment={"name": "a", "model": "nn", "model_options": [1]}),
+            "'experiment.model_options' is",
+        ),
+        (changed(data={"digest": 7}), "run.json is damaged: 'data.digest' is 7, expected a text"),
+        (changed(continued=[{}]), r"'continued\[0\].epochs' is missing"),
+        (changed(continued="x"), "'continued' is no JSON list"),
         ("[" * 100_000, "run.json is damaged: "),
     ],
 )
 def test_what_is_no_record_is_told(tmp_path, content, message):
     if content is not None:
         (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match=message):
+        records.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("overfit.json", {}, "overfit.json is damaged: 'text' is missing"),
+        ("scores.json", {**SCORES, "accuracy": "x"}, "'accuracy' is 'x', expected a number"),
+        (
+            "scores.json",
+            {**SCORES, "confusion": [[True]]},
+            r"'confusion\[0\]\[0\]' is True, expected a whole",
+        ),
+        ("history.jsonl", {"epoch": 1, "val_acc": []}, r"history.jsonl is damaged: '\[0\].val_acc' is \[\]"),
+    ],
+)
+def test_parts_of_other_types_are_told(tmp_path, file, content, message):
+    (tmp_path / "run.json").write_text(changed())
+    (tmp_path / file).write_text(json.dumps(content) + "\n")
     with pytest.raises(InputError, match=message):
         records.read(tmp_path)
 

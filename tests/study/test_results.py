@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -28,12 +29,16 @@ ROW = {
 }
 RECORD = {
     "experiment": {"name": "1-Layer-NN", "seed": 3},
-    "data": {"digest": "d", "synthetic": False},
+    "data": {"digest": "d", "source": "fer2013.csv", "synthetic": False, "images": {"train": 9}},
     "environment": {"python": "3.11", "threads": 2, "platform": "Linux", "commit": "c0ffee"},
-    "overfit": {"verdict": "learns well", "epochs_to_zero": 2, "losses": [2.12345678, 0.01]},
+    "overfit": {"verdict": "learns well", "text": "!", "epochs_to_zero": 2, "losses": [2.12345678, 0.01]},
     "history": [ROW, {**ROW, "epoch": 2, "train_acc_inference": 0.35, "val_acc_recalibrated": 0.34}],
-    "scores": {"accuracy": 0.123456789, "confusion": [[1, 2]], "leak_free_accuracy": None},
+    "scores": {
+        **{"images": 3, "accuracy": 0.123456789, "macro_f1": 0.1, "loss": 2.0, "calibration_error": 0.01},
+        **{"confusion": [[1, 2]], "leak_free_images": 0, "leak_free_accuracy": None, "mistakes": []},
+    },
 }
+RESULT = results.compact(RECORD, parameters=7)
 
 
 def test_compact():
@@ -69,7 +74,7 @@ def test_compact():
     }
     assert result["gradient_ratios"] == {"dense_1": [1.235, 1.235], "logits": [60.0, 60.0]}
     assert result["cost"] == {"parameters": 7, "minutes": 1.0}
-    assert result["scores"] == {"accuracy": 0.123457, "confusion": [[1, 2]], "leak_free_accuracy": None}
+    assert result["scores"] == {**RECORD["scores"], "accuracy": 0.123457}
     assert result["overfit"]["losses"] == [2.12346, 0.01]
     assert result["environment"]["threads"] == 2
     assert not {"platform", "commit"} & result["environment"].keys()
@@ -99,14 +104,14 @@ def test_written_and_read_bit_for_bit_one_line_an_epoch(tmp_path):
 
 def test_seeds_are_in_order_and_other_folders_left_out(tmp_path):
     for seed in (10, 2):
-        results.write(results.path(tmp_path, "a", seed), {**RECORD, "experiment": {"seed": seed}})
+        results.write(results.path(tmp_path, "a", seed), {**RESULT, "experiment": {"name": "a", "seed": seed}})
     results.write(results.path(tmp_path / "epochs-1", "a", 0), RECORD)
     assert [r["experiment"]["seed"] for r in results.read(tmp_path)["a"]] == [2, 10]
 
 
 def test_different_data_are_not_mixed(tmp_path):
     for seed, digest in enumerate("xy"):
-        results.write(results.path(tmp_path, "a", seed), {**RECORD, "data": {"digest": digest}})
+        results.write(results.path(tmp_path, "a", seed), {**RESULT, "data": {**RESULT["data"], "digest": digest}})
     with pytest.raises(InputError, match="2 different data sets"):
         results.read(tmp_path)
 
@@ -115,16 +120,37 @@ def test_damaged_file_is_named(tmp_path):
     path = results.path(tmp_path, "a", 0)
     path.parent.mkdir()
     path.write_text('{"history": [')
-    with pytest.raises(InputError, match=r"0\.json is damaged: .* Delete it"):
+    with pytest.raises(InputError, match=r"0\.json is damaged: .* Delete the run"):
         results.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"history": []}, "'history' is empty"),
+        ({"overfit": None}, "'overfit' is no JSON object"),
+        (
+            {"cost": {"parameters": 7, "minutes": "x"}},
+            "'cost.minutes' is 'x', expected a number",
+        ),
+        ({"gradient_ratios": {"dense_1": [None]}}, "'gradient_ratios.dense_1[0]' is None"),
+    ],
+)
+def test_parts_of_other_types_are_told(tmp_path, change, message):
+    results.write(tmp_path / "0.json", RESULT | change)
+    with pytest.raises(InputError, match=re.escape(f"0.json is damaged: {message}")):
+        results.read_one(tmp_path / "0.json")
+
+
 def test_older_result_is_read_under_todays_names(tmp_path):
-    older = {"name": "a", "model": "nn", "model_options": {"units": [4]}, "clean": True}
-    results.write(tmp_path / "0.json", {"experiment": older, "data": {"digest": "d", "demo": False}})
+    older = {"name": "a", "seed": 0, "model": "nn", "model_options": {"units": [4]}, "clean": True}
+    data = {"demo" if name == "synthetic" else name: value for name, value in RESULT["data"].items()}
+    results.write(tmp_path / "0.json", {**RESULT, "experiment": older, "data": data})
     assert results.read_one(tmp_path / "0.json") == {
+        **RESULT,
         "experiment": {
             "name": "a",
+            "seed": 0,
             "model": "nn",
             "model_options": {
                 "units": [4],
@@ -135,7 +161,6 @@ def test_older_result_is_read_under_todays_names(tmp_path):
             },
             "deduplicate": True,
         },
-        "data": {"digest": "d", "synthetic": False},
     }
 
 

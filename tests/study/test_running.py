@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import click.testing
 import numpy as np
 import pytest
+from helpers import report_results
 from helpers.sweeps import wait_for
 
 from fer_keras import models, study
@@ -79,13 +80,15 @@ def test_missing_compares_settings_and_data(tmp_path):
     (job,) = running.plan(write_experiments(tmp_path, "a"), 1, None, tmp_path / "results")
     assert running.missing([job], "digest") == [job]
     settings = models.resolved(job.experiment)
-    results.write(job.result, {"experiment": settings, "data": {"digest": "digest"}})
+    known = report_results.result("a", 0, 0.4, 0.4)
+    known["data"]["digest"] = "digest"
+    results.write(job.result, {**known, "experiment": settings})
     assert running.missing([job], "digest") == []
     assert running.missing([job], "other data") == [job]
     older = {key: value for key, value in settings.items() if key != "label_smoothing"}  # before that setting
-    results.write(job.result, {"experiment": older, "data": {"digest": "digest"}})
+    results.write(job.result, {**known, "experiment": older})
     assert running.missing([job], "digest") == []
-    results.write(job.result, {"experiment": {**settings, "batch_size": 17}, "data": {"digest": "digest"}})
+    results.write(job.result, {**known, "experiment": {**settings, "batch_size": 17}})
     assert running.missing([job], "digest") == [job]
 
 
@@ -106,17 +109,11 @@ def test_failed_run_is_logged_and_the_others_go_on(tmp_path, caplog):
 
 def write_accuracies(folder, **runs):
     """Write a result for each value of each run, the first of the study's first seed."""
-    for stem, accuracies in runs.items():
-        for seed, accuracy in enumerate(accuracies, study.FIRST_SEED):
-            one = {
-                "experiment": {"name": stem, "seed": seed},
-                "data": {"digest": "d"},
-                "cost": {"minutes": 1.5},
-                "history": [{"train_acc": accuracy, "val_acc": accuracy, "train_acc_inference": accuracy}],
-                "overfit": {"epochs_to_zero": 9, "losses": []},
-                "gradient_ratios": {"dense": [1.0]},
-                "scores": {"accuracy": accuracy, "macro_f1": accuracy},
-            }
+    for stem, values in runs.items():
+        for seed, accuracy in enumerate(values, study.FIRST_SEED):
+            one = report_results.result(stem, seed, accuracy, accuracy)
+            accuracies = dict.fromkeys(("train_acc", "val_acc", "train_acc_inference"), accuracy)
+            one["history"] = [one["history"][0] | accuracies]
             results.write(results.path(folder / "results", stem, seed), one)
 
 

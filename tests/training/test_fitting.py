@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 import threading
+import zipfile
 
 import keras
 import numpy as np
@@ -226,6 +227,53 @@ def test_damaged_checkpoint_is_told(tmp_path, damage):
     checkpoint.write_bytes(damage(checkpoint.read_bytes()))
     with pytest.raises(InputError, match="checkpoint.npz is damaged: .* Delete it and run again"):
         train(NN, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": np.arange(3)}, "expected the number of finished epochs, found array"),
+        ({"epochs": np.array(np.inf)}, "expected the number of finished epochs, found array"),
+        ({"epochs": np.array(-5)}, "expected the number of finished epochs, found array"),
+        ({"epochs": np.array("x")}, "expected the number of finished epochs, found array"),
+        ({"0": np.zeros((1, 2))}, ""),
+        ({"0": np.array([1j])}, ""),
+        ({"0": np.array(["a"])}, ""),
+        ({"0": np.array([{}], dtype=object)}, ""),
+    ],
+)
+def test_checkpoint_of_other_arrays_is_told(tmp_path, changes, message):
+    checkpoint = tmp_path / "checkpoint.npz"
+    train(NN, checkpoint)
+    with np.load(checkpoint) as arrays:
+        np.savez(checkpoint, **{**arrays, **changes})
+    with pytest.raises(InputError, match=f"checkpoint.npz is damaged: {message}.* Delete it and run") as caught:
+        train(NN, checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+HUGE = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}\n"
+
+
+@pytest.mark.parametrize("header", [HUGE, b"(" * 3000 + b")" * 3000 + b"\n", b"-" * 9000 + b"1\n"])
+def test_checkpoint_that_declares_what_no_memory_holds_is_told(tmp_path, header):
+    checkpoint = tmp_path / "checkpoint.npz"
+    train(NN, checkpoint)
+    with zipfile.ZipFile(checkpoint) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["0.npy"] = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(checkpoint, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match="checkpoint.npz is damaged: .* Delete it and run again"):
+        train(NN, checkpoint)
+
+
+def test_single_array_is_no_checkpoint(tmp_path):
+    with open(tmp_path / "checkpoint.npz", "wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(InputError, match="checkpoint.npz is damaged: File is not a zip file. Delete it"):
+        checkpoints.epochs_done(tmp_path / "checkpoint.npz")
 
 
 def test_checkpoint_of_another_model_is_told(tmp_path):
