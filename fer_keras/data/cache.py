@@ -21,7 +21,7 @@ from fer_keras.data.sources import Source, open_file
 
 log = logging.getLogger("fer_keras")
 # Part of every key: increase it when a reader returns other arrays for the same files.
-VERSION = 3
+VERSION = 4
 CHUNK = 1 << 20
 META = "meta.json"
 LARGEST_META = 256 << 20
@@ -32,8 +32,8 @@ class Entry:
     """The cached content of a data set.
 
     Args:
-        arrays: `images` uint8 `(n, 48, 48, 1)`, `labels` int64, `usages` int8, and `votes` int16 `(m, 11)` if the
-            data contain FER+'s table.
+        arrays: `images` uint8 `(n, 48, 48, 1)`, `labels` int64, `usages` int8, `row_numbers` int64 of the rows of
+            tables, and `votes` int16 `(m, 11)` if the data contain FER+'s table.
         about: JSON values: `digest`, `class_names`, `skipped`, `notes`, `names`.
     """
 
@@ -99,7 +99,9 @@ def _read(folder: pathlib.Path, key: str) -> Entry:
 def _check(arrays: Mapping[str, np.ndarray], about: dict[str, Any]) -> None:
     count = len(arrays["labels"])
     shapes = {"images": (count, SIDE, SIDE, 1), "labels": (count,), "usages": (count,)}
-    types = {"images": np.uint8, "labels": np.int64, "usages": np.int8, "votes": np.int16}
+    shapes |= {"row_numbers": (count,)} if "row_numbers" in arrays else {}
+    types = {name: np.int64 for name in ("labels", "row_numbers")}
+    types |= {"images": np.uint8, "usages": np.int8, "votes": np.int16}
     fits = all(arrays[name].shape == shape for name, shape in shapes.items())
     fits = fits and all(array.dtype == types[name] for name, array in arrays.items())
     fits = fits and (about["names"] is None or len(about["names"]) == count)

@@ -35,6 +35,8 @@ class Faces:
         skipped: images of the source that were not read, `{reason: {"images": count, "example": path}}`.
         notes: a sentence for each choice made while reading, such as a bit depth.
         names: `(n,)` `str`, the file of each image inside the source; None if images are not files.
+        row_numbers: int64 `(n,)`, the row of each image in its table, from 0 without the header; several tables
+            count as one, in the order train, validation, test. None if images are not rows of a table.
     """
 
     images: Images
@@ -49,6 +51,7 @@ class Faces:
     skipped: Mapping[str, Mapping] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     names: np.ndarray | None = None
+    row_numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,6 +72,7 @@ class Faces:
             votes=_rows(self.votes, rows),
             soft_labels=_rows(self.soft_labels, rows),
             names=_rows(self.names, rows),
+            row_numbers=_rows(self.row_numbers, rows),
         )
 
 

@@ -148,6 +148,7 @@ def _read(path: pathlib.Path, options: Options, progress: bool) -> Faces:
         skipped=about["skipped"],
         notes=tuple(about["notes"]),
         names=None if names is None else np.array(names, object),
+        row_numbers=arrays.get("row_numbers"),
     )
 
 
@@ -157,6 +158,7 @@ def _entry(rows: Rows, table: np.ndarray | None, reading: Reading) -> cache.Entr
     labels, class_names = reading.labels.finish(list(rows.labels))
     faces = make_faces(rows.images, labels, rows.usages, "", class_names)
     arrays: dict[str, Any] = {"images": faces.images, "labels": faces.labels, "usages": faces.usages}
+    arrays |= {} if rows.row_numbers is None else {"row_numbers": rows.row_numbers}
     dark = _almost_black(rows.images)
     short = official.shortfall(faces.usages)
     about = {

@@ -59,7 +59,7 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
         raise InputError(
             f"Reading {source.path} needs pyarrow, which is not installed: pip install 'fer-keras[parquet]'."
         ) from error
-    tables = {}
+    tables, counts = {}, {}
     for name, file in source.stream(parts):
         where = whole_path(source, name)
         try:
@@ -70,11 +70,11 @@ def read(source: Source, parts: dict[str, int], reading: Reading) -> Rows:
                 repeated = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
                 table = pyarrow.parquet.ParquetFile(local, read_dictionary=repeated)
                 _check_size(table.metadata, local, where)
-                tables[name] = _read_table(table, where, source.sizes[name], parts[name], reading)
+                tables[name], counts[name] = _read_table(table, where, source.sizes[name], parts[name], reading)
         except (pyarrow.ArrowException, OSError, OverflowError, BadPage) as error:
             raise InputError(f"{where} is not whole parquet: {first_line(error)}. Fetch it again.") from error
         reading.advance(source.sizes[name])
-    return joined([tables[name] for name in parts])
+    return joined([tables[name] for name in parts], [counts[name] for name in parts])
 
 
 def _on_disk(source: Source, name: str, file: IO[bytes]) -> IO[bytes]:
@@ -88,8 +88,8 @@ def _on_disk(source: Source, name: str, file: IO[bytes]) -> IO[bytes]:
     return copy
 
 
-def _read_table(table: Any, where: str, size: int, usage: int, reading: Reading) -> Rows:
-    """Return the rows of a `ParquetFile` of `size` bytes."""
+def _read_table(table: Any, where: str, size: int, usage: int, reading: Reading) -> tuple[Rows, int]:
+    """Return the rows of a `ParquetFile` of `size` bytes, and their number with those that were not read."""
     schema = table.schema_arrow
     image = _column(schema.names, IMAGE_COLUMNS, where)
     label = _column(schema.names, LABEL_COLUMNS, where)
@@ -97,7 +97,8 @@ def _read_table(table: Any, where: str, size: int, usage: int, reading: Reading)
     assert label is not None, "`_column` refuses a file without one"
     names = _class_names(schema, label)
     stack = Stack(reading.skipped, reading.options.bit_depth)
-    labels, words, number, total, most = [], [], 0, 0, max(LARGEST_GROUP, MOST_EXPANSION * size)
+    labels, words, numbers = [], [], []
+    number, total, most = 0, 0, max(LARGEST_GROUP, MOST_EXPANSION * size)
     for batch in table.iter_batches(BATCH, columns=[c for c in (image, label, split) if c]):
         for row in range(batch.num_rows):
             number += 1
@@ -111,10 +112,12 @@ def _read_table(table: Any, where: str, size: int, usage: int, reading: Reading)
                 )
             if _add(stack, value, place):
                 labels.append(reading.labels.code(_label(batch[label][row].as_py(), names), place))
+                numbers.append(number - 1)
                 words += [] if split is None else [_usage(batch[split][row].as_py(), place)]
     images, notes = stack.finish() if number else _no_rows(where)
     reading.notes += notes
-    return Rows(images, labels, [usage] * len(labels) if split is None else usage_codes(words, where))
+    usages = [usage] * len(labels) if split is None else usage_codes(words, where)
+    return Rows(images, labels, usages, row_numbers=np.array(numbers, np.int64)), number
 
 
 def _value(scalar: Any, place: str) -> Any:

@@ -43,12 +43,14 @@ class Rows:
         labels: class codes by `Labels`; -1 without a label, `LEFT_OUT` for a class that was not requested.
         usages: codes of `USAGES`, -1 for none.
         names: the file of each image inside the source, or None if images are not files.
+        row_numbers: int64, the row of each image in its table, from 0, or None if images are not rows of a table.
     """
 
     images: np.ndarray
     labels: Sequence[int]
     usages: Sequence[int]
     names: Sequence[str] | None = None
+    row_numbers: np.ndarray | None = None
 
     def asked_for(self) -> "Rows":
         """Return the rows of the requested classes."""
@@ -56,4 +58,7 @@ class Rows:
         if kept.all():
             return self
         names = None if self.names is None else [name for name, keep in zip(self.names, kept, strict=True) if keep]
-        return Rows(self.images[kept], np.asarray(self.labels)[kept], np.asarray(self.usages)[kept], names)
+        numbers = None if self.row_numbers is None else self.row_numbers[kept]
+        return Rows(
+            self.images[kept], np.asarray(self.labels)[kept], np.asarray(self.usages)[kept], names, numbers
+        )

@@ -127,16 +127,23 @@ def read(source: Source, parts: Mapping[str, int | None], reading: Reading) -> R
     with contextlib.closing(source.stream(parts)) as files:  # an invalid row must not leave the file open
         for name, file in files:
             tables[name] = _read_table(file, whole_path(source, name), parts[name], reading)
-    return joined([tables[name] for name in parts])
+    return joined([tables[name] for name in parts], [len(tables[name].labels) for name in parts])
 
 
-def joined(tables: list[Rows]) -> Rows:
-    """Return the rows of all `tables`; a single table is not copied."""
+def joined(tables: list[Rows], counts: list[int]) -> Rows:
+    """Return the rows of all `tables`, numbered on from one to the next; a single table is not copied.
+
+    Args:
+        tables: at least one.
+        counts: rows of each in its file, with those that were not read.
+    """
     if len(tables) == 1:
         return tables[0]
     labels = [label for table in tables for label in table.labels]
     usages = [usage for table in tables for usage in table.usages]
-    return Rows(np.concatenate([table.images for table in tables]), labels, usages)
+    starts = np.cumsum([0, *counts[:-1]])
+    numbers = np.concatenate([start + table.row_numbers for start, table in zip(starts, tables, strict=True)])
+    return Rows(np.concatenate([table.images for table in tables]), labels, usages, row_numbers=numbers)
 
 
 def _read_table(file: IO[bytes], where: str, usage: int | None, reading: Reading) -> Rows:
@@ -164,7 +171,8 @@ def _read_table(file: IO[bytes], where: str, usage: int | None, reading: Reading
     usages = [usage] * len(labels) if usage is not None else usage_codes(words, where)
     if usage is None:
         check_not_cut(collections.Counter(words), where)
-    return Rows(np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS), labels, usages)
+    images = np.frombuffer(pixels, np.uint8).reshape(-1, PIXELS)
+    return Rows(images, labels, usages, row_numbers=np.arange(len(labels), dtype=np.int64))
 
 
 def parse_usage(text: str, place: str) -> str:

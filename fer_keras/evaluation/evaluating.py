@@ -132,8 +132,10 @@ def evaluate(
         cards = {name: card(name) for name in loaded if is_name(name)}
         labels = str(_common("labels", runs | cards, "original"))
     faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels, classes=_classes(loaded))
-    numbers = np.arange(len(faces)).astype(str).astype(object)
-    faces = dataclasses.replace(faces, names=numbers if faces.names is None else faces.names)
+    numbers = np.arange(len(faces)) if faces.row_numbers is None else faces.row_numbers
+    faces = dataclasses.replace(
+        faces, names=numbers.astype(str).astype(object) if faces.names is None else faces.names
+    )
     parts = data_room.split(faces, seed)
     found = read_groups(groups, np.asarray(parts[split].names).tolist()) if groups else {}
     for warning in data_room.quality_checks(parts):

@@ -27,7 +27,8 @@ def entries():
 def test_second_load_parses_nothing_and_maps_the_images(path, monkeypatch):
     assert load(path).digest == FACES.digest
     (entry,) = entries()
-    assert {file.name for file in entry.iterdir()} == {"images.npy", "labels.npy", "usages.npy", "meta.json"}
+    names = {"images.npy", "labels.npy", "usages.npy", "row_numbers.npy", "meta.json"}
+    assert {file.name for file in entry.iterdir()} == names
     monkeypatch.setattr(tables, "read", None)
     again = load(path)
     assert isinstance(again.images, np.memmap) and not again.images.flags.writeable

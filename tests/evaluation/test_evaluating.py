@@ -6,11 +6,12 @@ import logging
 import keras
 import numpy as np
 import pytest
+from helpers import data_forms
 
 import fer_keras
 from fer_keras import evaluation
 from fer_keras.core.errors import InputError
-from fer_keras.data import EMOTIONS, split
+from fer_keras.data import EMOTIONS, load, split
 from fer_keras.data.faces import make_faces
 from fer_keras.model_files import saving
 
@@ -68,6 +69,20 @@ def test_groups_of_rows_with_what_the_sets_cover(tmp_path):
     assert (left["group"], left["images"], left["accuracy"], left["covered"]) == ("left", 20, 1, 1)
     assert (right["group"], right["images"]) == ("right", 50)
     assert "Smallest group: left." in found.table() and found.as_dict()["groups"] is found.groups
+
+
+def test_groups_of_rows_are_those_of_the_users_table(tmp_path):
+    data_forms.write_csv(tmp_path / "faces.csv", FACES)
+    lines = [f"{row},{EMOTIONS[row % 7]}" for row in range(350)]  # the class of row r is r % 7
+    (tmp_path / "groups.csv").write_text("\n".join(["file,expression", *lines]), encoding="utf-8")
+    faces = load(tmp_path / "faces.csv", classes=("happy", "fear"))  # 2 of 7 rows
+    network = reader(*SEES, names=("happy", "fear"))
+    network.class_names = ("happy", "fear")
+    found = evaluation.evaluate(network, faces, class_order=("happy", "fear"), groups=tmp_path / "groups.csv")
+    assert [(row["group"], row["images"]) for row in found.groups["expression"]["groups"]] == [
+        ("fear", 10),
+        ("happy", 10),
+    ]
 
 
 def test_sets_of_more_classes_than_the_data_has_are_not_scored(tmp_path):
