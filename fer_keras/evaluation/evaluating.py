@@ -17,7 +17,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
 from fer_keras.data import EMOTIONS, Faces, FaceSet
 from fer_keras.evaluation import metrics
-from fer_keras.evaluation.groups import by_group, groups_table, read_groups
+from fer_keras.evaluation.groups import COVERAGE, by_group, groups_table, read_groups
 from fer_keras.inference import conformal
 from fer_keras.model_files.pretrained import card, is_name, refuse_options
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     Model: TypeAlias = str | os.PathLike[str] | keras.Model
 
 LOG = logging.getLogger("fer_keras")
-COVERAGE = 0.9  # of the prediction sets of groups
 TRIED_IMAGES = 40  # of each class, to find out the input scale
 LEAST_DIFFERENCE = 0.1  # of two accuracies, for one scale to be clearly better
 STANDARD_ERRORS = 3  # that the difference must be above
@@ -137,7 +136,8 @@ def evaluate(
         faces, names=numbers.astype(str).astype(object) if faces.names is None else faces.names
     )
     parts = data_room.split(faces, seed)
-    found = read_groups(groups, np.asarray(parts[split].names).tolist()) if groups else {}
+    of_split, of_all = (np.asarray(part.names).tolist() for part in (parts[split], faces))
+    found = read_groups(groups, of_split, set(of_all)) if groups else {}
     for warning in data_room.quality_checks(parts):
         LOG.warning(warning)
     for name, run in runs.items():
