@@ -100,8 +100,7 @@ def _check(arrays: Mapping[str, np.ndarray], about: dict[str, Any]) -> None:
     count = len(arrays["labels"])
     shapes = {"images": (count, SIDE, SIDE, 1), "labels": (count,), "usages": (count,)}
     shapes |= {"row_numbers": (count,)} if "row_numbers" in arrays else {}
-    types = {name: np.int64 for name in ("labels", "row_numbers")}
-    types |= {"images": np.uint8, "usages": np.int8, "votes": np.int16}
+    types = {"images": np.uint8, "labels": np.int64, "usages": np.int8, "row_numbers": np.int64, "votes": np.int16}
     fits = all(arrays[name].shape == shape for name, shape in shapes.items())
     fits = fits and all(array.dtype == types[name] for name, array in arrays.items())
     fits = fits and (about["names"] is None or len(about["names"]) == count)

@@ -5,6 +5,7 @@ The share is an average over images like those used for calibration. It does not
 images.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from fer_keras.core.errors import InputError
 from fer_keras.model_files.calibration import PERCENTS
+
+LOG = logging.getLogger("fer_keras")
 
 
 def percent(coverage: float) -> int:
@@ -45,7 +48,9 @@ def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 def threshold(calibration: Mapping[str, Any] | None, coverage: float, name: str) -> float | None:
-    """Return the threshold for `coverage`; None if the set is all classes.
+    """Return the threshold for `coverage`; None, with a warning, if too few images make every set all classes.
+
+    The rank in `calibrate` is at most n from n = coverage / (1 - coverage), rounded up: 9 images for 0.9.
 
     Args:
         calibration: as `calibrate` returns it; None for a network that has none.
@@ -61,7 +66,16 @@ def threshold(calibration: Mapping[str, Any] | None, coverage: float, name: str)
             f"{name} has no calibration for prediction sets: no images are left that it was not trained on. Leave "
             "coverage out, or use a network made by `fer-keras finetune` or by `fer-keras release` since 0.2.0."
         )
-    return calibration["thresholds"][str(value)]
+    limit: float | None = calibration["thresholds"][str(value)]
+    if limit is None:
+        LOG.warning(
+            "%s has %d calibration images, but a coverage of %.2f needs %d: every prediction set is all classes.",
+            name,
+            calibration["images"],
+            coverage,
+            -(-value // (100 - value)),
+        )
+    return limit
 
 
 def in_set(probabilities: np.ndarray, limit: float | None) -> np.ndarray:
@@ -105,7 +119,7 @@ def coverage_figures(
     """
     figures = []
     for coverage in coverages:
-        chosen = in_set(probabilities, threshold(calibration, coverage, "The network"))
+        chosen = in_set(probabilities, calibration["thresholds"][str(percent(coverage))])
         covered, size = chosen[np.arange(len(labels)), labels], float(chosen.sum(axis=1).mean())
         own = [covered[labels == code] for code in range(chosen.shape[1])]
         by_class = [float(found.mean()) if len(found) else None for found in own]

@@ -54,6 +54,28 @@ def test_sets_by_coverage(coverage, expected, words):
     assert found.as_dict()["prediction_set"] == list(expected)
 
 
+def test_too_few_calibration_images_are_reported_once(caplog):
+    face(coverage=0.95)  # rank 19 of 19
+    assert not caplog.messages
+    fer = FER(Fixed(), detector="none", tta="none", coverage=0.96)  # rank 20 of 19; of 24 images it would be 24
+    for _ in range(2):
+        assert fer.analyze(CROP)[0].prediction_set == ("sad", "angry", "glad")
+    assert caplog.messages == [
+        "fixed has 19 calibration images, but a coverage of 0.96 needs 24: every prediction set is all classes."
+    ]
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.66, 0.67, 0.9, 0.95, 0.99])
+def test_number_of_calibration_images_that_is_reported_is_enough(coverage, caplog):
+    for count in range(1, 101):
+        caplog.clear()
+        fits = conformal.threshold(conformal.calibrate(np.eye(1)[[0] * count], [0] * count), coverage, "it")
+        if fits is not None:
+            break
+        least = int(caplog.messages[0].split(" needs ")[1].split(":")[0])
+    assert count == (1 if coverage == 0.5 else least)
+
+
 def test_low_confidence_abstains():
     assert face(min_confidence=0.59).answer == "sad" and face(min_confidence=0.59).abstains is False
     unsure = face(min_confidence=0.61, coverage=0.9)
@@ -133,6 +155,7 @@ def predict(file, picture, *options):
     command = ["predict", str(picture), "--model", str(file), "--detector", "none", *options]
     result = CliRunner().invoke(cli, command)
     assert result.exit_code == 0, result.output
+    assert ("has 19 calibration images, but a coverage of 0.99 needs 99" in result.stderr) == ("0.99" in options)
     return result.stdout
 
 
