@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(path_type=pathlib.Path),
-    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT next to the model, or here]",
+    help="Folder for scores.json and the confusion matrix. [default: MODEL_SPLIT, for data other than "
+    "fer2013.csv MODEL_DATA_SPLIT, next to the model, or here]",
 )
 def evaluate(
     models: tuple[pathlib.Path, ...], data: "FaceSet", split: Split, output: pathlib.Path | None, **options: Any
@@ -78,10 +79,18 @@ def evaluate(
 
 
 def _folder(result: "evaluation.Evaluation") -> pathlib.Path:
-    """Return the folder of the figures: next to a model file, else in the working directory."""
+    """Return the folder of the figures: next to a model file, else in the working directory.
+
+    Its name holds that of the data unless this is FER-2013's own, so that each data set has its own folder.
+    """
+    from fer_keras.data.tables import OFFICIAL
+
     path = pathlib.Path(result.models[0] if len(result.models) == 1 else "ensemble")
-    kind = result.split + ("" if result.labels == "original" else "_ferplus")
-    return path.with_name(f"{path.stem}_{kind}" + (f"_{result.tta}" if result.tta != "none" else ""))
+    source = result.data["source"]
+    parts = [path.stem, *([] if source in ("fer2013", *OFFICIAL) else [source]), result.split]
+    parts += ["ferplus"] if result.labels != "original" else []
+    parts += [result.tta] if result.tta != "none" else []
+    return path.with_name("_".join(parts))
 
 
 @click.command()

@@ -231,7 +231,7 @@ def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
     each teacher's file, if the experiment has them.
     """
     return {
-        "source": pathlib.Path(faces.source).name,
+        "source": pathlib.Path(os.path.abspath(faces.source)).name,  # also of "."
         "digest": faces.digest,
         "synthetic": faces.synthetic,
         "class_names": list(faces.class_names),

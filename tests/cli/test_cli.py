@@ -178,6 +178,20 @@ def test_run_overfit_evaluate_audit(tiny, small_data, tmp_path):
     assert {path.name for path in (tmp_path / "audit").iterdir()} == {"audit.json", "audit.png"}
 
 
+def test_evaluate_writes_the_figures_of_each_data_set_into_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for count, name in ((140, "first.csv"), (147, "second.csv"), (154, "icml_face_data.csv")):
+        data_forms.write_csv(tmp_path / name, data_forms.tiny((count, 35, count - 100)))
+        assert call("evaluate", "tiny", "--data", name).exit_code == 0
+    (tmp_path / "set").mkdir()
+    data_forms.write_csv(tmp_path / "set" / "faces.csv", data_forms.tiny((140, 35, 61)))
+    monkeypatch.chdir(tmp_path / "set")
+    assert call("evaluate", "tiny", "--data", ".").exit_code == 0
+    folders = ["tiny_first.csv_test", "tiny_second.csv_test", "tiny_test", "set/tiny_set_test"]
+    found = [json.loads((tmp_path / folder / "scores.json").read_text())["scores"] for folder in folders]
+    assert [scores["images"] for scores in found] == [40, 47, 54, 61]
+
+
 def test_evaluate_by_ten_crops(small_data, tmp_path):
     import keras
 
