@@ -38,7 +38,7 @@ def quality_checks(parts: Mapping[str, Faces]) -> list[str]:
 def _absent(name: str, faces: Faces) -> Iterator[str]:
     absent = [word for code, word in enumerate(faces.class_names) if not (faces.labels == code).any()]
     if absent:
-        effect = "a model cannot learn it" if name == "train" else "its recall counts as 0 in macro F1"
+        effect = "a model cannot learn it" if name == "train" else "macro F1 leaves it out"
         yield f"The {name} split has no image of {', '.join(absent)}: {effect}."
 
 

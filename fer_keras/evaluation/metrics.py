@@ -27,12 +27,13 @@ def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | N
 
     Returns:
         `dict` for JSON: `images` (count), `accuracy` (fraction), `loss` (mean cross-entropy, nats), `macro_f1`
-        (mean over all classes), `calibration_error` (fraction; expected calibration error of the top class in 15
-        equal-width bins, Guo et al. 2017, arXiv:1706.04599), `recall_x`, `precision_x` and `f1_x` for each class
-        number x (0 for a class that is absent or never predicted), `confusion` (a list of counts for each class;
-        rows true, columns predicted), `mistakes` (the 24 wrong predictions of the highest probability, the worst
-        first: `dict`s of `image`, its place in the split from 0, `label`, `predicted` and `probability`). With
-        `leak_free` also `leak_free_images` and `leak_free_accuracy` (`None` without images).
+        (mean over the classes with images; scikit-learn's also counts a class that is only predicted, as 0),
+        `calibration_error` (fraction; expected calibration error of the top class in 15 equal-width bins, Guo et
+        al. 2017, arXiv:1706.04599), `recall_x`, `precision_x` and `f1_x` for each class number x (0 for a class
+        that is absent or never predicted), `confusion` (a list of counts for each class; rows true, columns
+        predicted), `mistakes` (the 24 wrong predictions of the highest probability, the worst first: `dict`s of
+        `image`, its place in the split from 0, `label`, `predicted` and `probability`). With `leak_free` also
+        `leak_free_images` and `leak_free_accuracy` (`None` without images).
 
     Raises:
         InputError: if a shape, a label or a probability is not as above.
@@ -47,7 +48,7 @@ def scores(labels: ArrayLike, probabilities: ArrayLike, leak_free: ArrayLike | N
         "images": len(true),
         "accuracy": float(right.mean()),
         "loss": float(-np.log(true_class).mean()),
-        "macro_f1": float(f1.mean()),
+        "macro_f1": float(f1[np.unique(true)].mean()),
         "calibration_error": _calibration_error(shares.max(axis=1), right),
     }
     for name, values in (("recall", recall), ("precision", precision), ("f1", f1)):
@@ -93,6 +94,9 @@ def table(result: dict[str, Any], class_names: Sequence[str] = EMOTIONS) -> str:
     if result.get("leak_free_accuracy") is not None:
         figure = f"{result['leak_free_accuracy']:.4f} of {result['leak_free_images']:,} images"
         totals.append(("leak-free accuracy", figure))
+    absent = [name for name, row in zip(class_names, result["confusion"], strict=True) if not sum(row)]
+    if absent:
+        totals.append(("no images", f"{', '.join(absent)}; not part of macro F1"))
     lines = [f"{name:<20}{value}" for name, value in totals]
     width = max(12, *(len(f"{code} {name}") + 2 for code, name in enumerate(class_names)))
     lines += ["", f"{'class':<{width}}{'images':>8}{'recall':>11}{'precision':>11}{'F1':>11}"]

@@ -27,7 +27,9 @@ def test_scores_worked_out_by_hand():
     assert [result[f"recall_{x}"] for x in range(7)] == [0.5, 1, 0, 0, 0, 0, 0]
     assert [result[f"precision_{x}"] for x in range(7)] == [0.5, 0.5, 0, 0, 0, 0, 0]
     assert [result[f"f1_{x}"] for x in range(7)] == pytest.approx([0.5, 2 / 3, 0, 0, 0, 0, 0])
-    assert result["macro_f1"] == pytest.approx((0.5 + 2 / 3) / 7)
+    # Over 0, 1 and 3, the classes with images; 3 is never predicted.
+    assert result["macro_f1"] == pytest.approx((0.5 + 2 / 3 + 0) / 3)
+    assert "macro F1            0.3889" in table(result)
     # Four bins of one image each: |0.8 - 1|, |0.7 - 0|, |1 - 1|, |0.5 - 0|.
     assert result["calibration_error"] == pytest.approx((0.2 + 0.7 + 0 + 0.5) / 4)
     none = [0, 0, 0, 0, 0, 0, 0]
@@ -41,6 +43,16 @@ def test_scores_worked_out_by_hand():
         none,
     ]
     assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_predictions_of_a_class_without_images_lower_macro_f1_by_the_images_they_miss():
+    # True 0, 0, 1; predicted 0, 2, 1. F1 of 0: precision 1, recall 1/2; of 1: 1. Class 2 has no image.
+    result = scores([0, 0, 1], np.eye(3)[[0, 2, 1]])
+    assert result["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+    assert "no images           c; not part" in table(result, ("a", "b", "c"))
+    everything = scores([0, 0, 1, 2], np.eye(3)[[0, 2, 1, 2]])
+    assert everything["macro_f1"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)  # as before
+    assert "no images" not in table(everything, ("a", "b", "c"))
 
 
 def test_abstention_worked_out_by_hand():
@@ -115,10 +127,11 @@ def test_table_names_every_class():
     lines = table(scores(LABELS, PROBABILITIES, [False, True, True, True])).splitlines()
     assert lines[1] == "accuracy            0.5000"
     assert lines[5] == "leak-free accuracy  0.3333 of 3 images"
-    assert lines[7] == "class         images     recall  precision         F1"
-    assert lines[8] == "0 angry            2     0.5000     0.5000     0.5000"
+    assert lines[6] == "no images           fear, sad, surprise, neutral; not part of macro F1"
+    assert lines[8] == "class         images     recall  precision         F1"
+    assert lines[9] == "0 angry            2     0.5000     0.5000     0.5000"
     assert lines[-1] == "6 neutral          0     0.0000     0.0000     0.0000"
-    assert len(lines) == 15
+    assert len(lines) == 16
 
 
 def down_in(epochs, total):
