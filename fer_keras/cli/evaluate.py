@@ -13,7 +13,7 @@ from fer_keras.cli.options import (
     synthetic_note,
     tta_option,
 )
-from fer_keras.core.choices import SPLITS, Split
+from fer_keras.core.choices import EVALUATED_SPLITS, EvaluatedSplit
 from fer_keras.experiment import LABELS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...", type=click.Path(path_type=pathlib.Path))
 @data_options
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option("--split", type=click.Choice(EVALUATED_SPLITS), default="test", show_default=True)
 @tta_option
 @class_order_option
 @input_scale_option
@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     "fer2013.csv MODEL_DATA_SPLIT, next to the model, or here]",
 )
 def evaluate(
-    models: tuple[pathlib.Path, ...], data: "FaceSet", split: Split, output: pathlib.Path | None, **options: Any
+    models: tuple[pathlib.Path, ...],
+    data: "FaceSet",
+    split: EvaluatedSplit,
+    output: pathlib.Path | None,
+    **options: Any,
 ) -> None:
     """Score the Keras model MODEL: a .keras file, or best, tiny or ferplus, which come with the package.
 

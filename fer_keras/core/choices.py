@@ -3,7 +3,8 @@
 from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+EvaluatedSplit = Literal[Split, "all"]  # all: every labelled image
+EVALUATED_SPLITS: tuple[EvaluatedSplit, ...] = get_args(EvaluatedSplit)
 
 # Test-time augmentation: none; the image and its mirror image; ten crops (Krizhevsky et al. 2012).
 Tta = Literal["none", "flip", "ten-crop"]

@@ -1,6 +1,7 @@
 """Names of emotions and splits in folders, files and columns, and the codes of published data sets."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from fer_keras.core.errors import InputError
@@ -68,6 +69,14 @@ def emotion_name(word: str) -> str:
     """Return the common name of an emotion ("1_Happiness" is "happy"), else `word` in lower case."""
     word = re.sub(r"^[\d\W_]+|[\d\W_]+$", "", word.lower()) or word.strip()
     return SYNONYMS.get(word, word)
+
+
+def class_key(name: str) -> str:
+    """Return a key that is equal for all names of one class: an emotion under any alias, else any letter case."""
+    emotion = emotion_name(name)
+    if emotion in EMOTIONS or emotion in WITHOUT_COUNTERPART:
+        return emotion
+    return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
 def emotion_code(word: str) -> int | None:

@@ -11,8 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import CODES, SPLIT_NAMES, split_code, split_codes
-from fer_keras.data.faces import USAGES
+from fer_keras.data.aliases import (
+    CODES,
+    SPLIT_NAMES,
+    WITHOUT_COUNTERPART,
+    class_key,
+    split_code,
+    split_codes,
+)
+from fer_keras.data.faces import EMOTIONS, USAGES
 from fer_keras.data.images import LARGEST_FILE, Stack
 from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES, Labels
 from fer_keras.data.reading import Reading, Rows
@@ -170,24 +177,53 @@ def _numbered(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.Pur
             f"{tree.source.path} has numbered class folders ({', '.join(numbers[:11])}), whose meaning differs "
             f"between data sets. Give label_codes (--label-codes), one of: {', '.join(CODES)}."
         )
-    unknown = [number for number in numbers if int(number) not in CODES[codes]]
-    if unknown:
-        raise InputError(f"{tree.source.path} has the class folder {unknown[0]!r}, which {codes} does not have.")
-    words = {path: CODES[codes][int(path.name)] for path in numbered}
+    words = {path: _class_of_number(path.name, codes, tree) for path in numbered}
     matches = [_match(path, len(path.parts) - 1, labels, word) for path, word in words.items()]
     return matches, [path for path in tree.folders if path not in words]
 
 
 def _own_classes(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.PurePosixPath]]:
-    """Return matches if every name is a class: the first folder below those shared by all pictures."""
+    """Return matches if every name is a class: the first folder below those shared by all pictures.
+
+    Numbers have the meaning of `label_codes`, if given.
+
+    Raises:
+        InputError: if these folders are no emotions but contain folders that all are, or a number has no meaning.
+    """
     inside = {path: [i for i, word in enumerate(path.parts) if split_code(word) is None] for path in tree.folders}
     words = [[path.parts[i] for i in kept] for path, kept in inside.items() if kept]
     shared = 0
     while words and all(len(rest) > shared + 1 and rest[shared] == words[0][shared] for rest in words):
         shared += 1
     found = {path: kept[shared] for path, kept in inside.items() if len(kept) > shared}
-    matches = [_match(path, i, labels) for path, i in found.items()]
+    outer = {path.parts[i] for path, i in found.items()}
+    inner = {rest[shared + 1] if len(rest) > shared + 1 else "" for rest in words}
+    if len(inner) > 1 and all(map(_is_emotion, inner)) and not all(map(_is_emotion, outer)):
+        emotions, others = (", ".join(sorted(folders)[:4]) for folders in (inner, outer))
+        raise InputError(
+            f"{tree.source.path} has folders of emotions ({emotions}) inside of the folders {others}, expected "
+            "one folder for each class. Move the pictures of all persons there, with the person before the file "
+            f"name (ann_1.png). Splits need names such as {SPLIT_NAMES}."
+        )
+    matches = [_match(path, i, labels, _own_name(path.parts[i], tree, labels)) for path, i in found.items()]
     return matches, [path for path in inside if path not in found]
+
+
+def _is_emotion(word: str) -> bool:
+    return class_key(word) in (*EMOTIONS, *WITHOUT_COUNTERPART)
+
+
+def _own_name(word: str, tree: Tree, labels: Labels) -> str:
+    """Return the class that a folder's name stands for."""
+    if labels.codes is None or not re.fullmatch(r"[0-9]{1,3}", word):
+        return word
+    return _class_of_number(word, labels.codes, tree)
+
+
+def _class_of_number(number: str, codes: str, tree: Tree) -> str:
+    if int(number) not in CODES[codes]:
+        raise InputError(f"{tree.source.path} has the class folder {number!r}, which {codes} does not have.")
+    return CODES[codes][int(number)]
 
 
 def _place(match: Match) -> Place:
@@ -224,7 +260,7 @@ def _check_loose(
         elif splits:
             raise InputError(
                 f"{tree.example(path)} lies in the split {splits[0]!r} but in no class folder. Sort its pictures "
-                "into class folders, or move them away."
+                f"into class folders, or move them away. If {splits[0]!r} is a class, name all (--classes)."
             )
         else:
             reading.skipped.add("not in a class folder", tree.example(path), len(tree.folders[path]))

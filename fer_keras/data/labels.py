@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import CODES, WITHOUT_COUNTERPART, emotion_name
+from fer_keras.data.aliases import CODES, WITHOUT_COUNTERPART, class_key, emotion_name
 from fer_keras.data.faces import EMOTIONS
 from fer_keras.data.skipped import Skipped
 
@@ -42,6 +42,7 @@ class Labels:
         if self.asked:
             check_names(self.names, "classes")
         self._known = {_key(name): code for code, name in enumerate(self.names)}
+        self._aliases = {class_key(name): code for code, name in enumerate(self.names)}
         self._shown = dict(enumerate(self.names))
 
     def find(self, word: str) -> int | None:
@@ -51,7 +52,7 @@ class Labels:
             new = self._known.setdefault(_key(word), len(self._known))
             self._shown.setdefault(new, word)
             return new
-        code = self._known.get(_key(word), self._known.get(emotion_name(word)))
+        code = self._known.get(_key(word), self._aliases.get(class_key(word)))
         if code is None and emotion_name(word) in (*EMOTIONS, *WITHOUT_COUNTERPART):
             return LEFT_OUT
         return code

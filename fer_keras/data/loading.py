@@ -79,8 +79,6 @@ def load(
         path = path.path
     if labels not in LABELS:
         raise InputError(f"Unknown labels {labels!r}. Expected one of: {', '.join(LABELS)}.")
-    if bit_depth is not None and bit_depth not in range(8, 17):
-        raise InputError(f"bit_depth must be from 8 to 16. Received {bit_depth!r}.")
     options = Options(
         classes if classes is None or isinstance(classes, str) else tuple(classes), label_codes, bit_depth
     )

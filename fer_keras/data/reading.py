@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fer_keras.core.errors import InputError
 from fer_keras.data.labels import LEFT_OUT, Labels
 from fer_keras.data.skipped import Skipped
 
@@ -16,6 +17,10 @@ class Options:
     classes: str | tuple[str, ...] | None = None
     label_codes: str | None = None
     bit_depth: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.bit_depth is not None and self.bit_depth not in range(8, 17):
+            raise InputError(f"bit_depth must be from 8 to 16. Received {self.bit_depth!r}.")
 
 
 class Reading:

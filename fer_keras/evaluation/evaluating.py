@@ -12,10 +12,13 @@ import numpy as np
 
 from fer_keras import data as data_room
 from fer_keras.core import renames
-from fer_keras.core.choices import INPUT_SCALES, SPLITS, InputScale, Split, Tta
+from fer_keras.core.choices import EVALUATED_SPLITS, INPUT_SCALES, EvaluatedSplit, InputScale, Split, Tta
 from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
 from fer_keras.data import EMOTIONS, Faces, FaceSet
+from fer_keras.data.aliases import PUBLIC, TRAINING, class_key
+from fer_keras.data.faces import fingerprints
+from fer_keras.data.votes import relabel
 from fer_keras.evaluation import metrics
 from fer_keras.evaluation.groups import COVERAGE, by_group, groups_table, read_groups
 from fer_keras.inference import conformal
@@ -51,7 +54,7 @@ class Evaluation:
     models: tuple[str, ...]
     class_names: tuple[str, ...]
     data: dict[str, Any]
-    split: Split
+    split: EvaluatedSplit
     tta: Tta
     seed: int
     labels: str
@@ -73,7 +76,7 @@ def evaluate(
     models: "Model | Sequence[Model]" = "best",
     data: str | os.PathLike[str] | FaceSet | Faces | None = None,
     *,
-    split: Split = "test",
+    split: EvaluatedSplit = "test",
     tta: Tta = "none",
     seed: int | None = None,
     labels: str | None = None,
@@ -88,15 +91,15 @@ def evaluate(
         models: `.keras` files, "best", "tiny" or "ferplus", or `keras.Model`s from images to probabilities or
             logits. One of these, or a sequence.
         data: `Faces`, or what `fer_keras.data.load` takes.
-        split: "train", "validation" or "test".
+        split: "train", "validation", "test", or "all" for all labelled images.
         tta: test-time augmentation, see `fer_keras.inference.prediction.probabilities`.
         seed: of the split; default: that of the run that wrote the model file, else 0.
         labels: "original", or FER+'s majority with seven classes, "fer+", or with contempt, "fer+8"; default:
-            those that the network was trained on, else "original".
+            those that the network was trained on, else, or for data without FER+ votes, "original".
         class_order: names of the outputs of networks that are not the package's, see
             `fer_keras.model_files.saving.load`.
         input_scale: range of pixel values that these networks expect; default: detected from their layers, else
-            what is clearly best on 40 training images of each class.
+            what is clearly best on 40 training images of each class, with "all" on 40 of its images.
         groups: CSV file of groupings of the images, see `fer_keras.evaluation.groups.read_groups`. A single
             network with thresholds, and no classes that the data lacks, also gets the coverage of its prediction
             sets for 0.9.
@@ -108,12 +111,12 @@ def evaluate(
     Raises:
         InputError: if a model or the data cannot be used; if their classes differ; if the models' runs have
             different seeds or labels and none are given; if the input scale is unknown, or another one is clearly
-            better on training images.
+            better on training images; if a network was fine-tuned on most of the images of the split.
     """
     from fer_keras.model_files import saving
 
-    if split not in SPLITS:
-        raise InputError(f"Unknown split {split!r}. Expected one of: {', '.join(SPLITS)}.")
+    if split not in EVALUATED_SPLITS:
+        raise InputError(f"Unknown split {split!r}. Expected one of: {', '.join(EVALUATED_SPLITS)}.")
     given = list(models) if isinstance(models, list | tuple) else [models]
     order = tuple(class_order) if class_order else None
     if all(map(is_name, given)):
@@ -127,24 +130,29 @@ def evaluate(
     runs = {name: run for name in loaded if (run := _run_of(name))}
     if seed is None:  # another seed would have trained on images of this validation split
         seed = int(_common("seed", runs, 0))
-    if labels is None:
+    wanted = labels
+    if wanted is None:
         cards = {name: card(name) for name in loaded if is_name(name)}
-        labels = str(_common("labels", runs | cards, "original"))
-    faces = data if isinstance(data, Faces) else data_room.load(data, labels=labels, classes=_classes(loaded))
+        wanted = str(_common("labels", runs | cards, "original"))
+    faces = data if isinstance(data, Faces) else data_room.load(data, classes=_classes(loaded))
+    if labels is None and wanted != "original" and faces.votes is None:
+        LOG.warning("There are no FER+ votes beside %s, so its own labels are used.", faces.source)
+        wanted = "original"
+    faces = faces if isinstance(data, Faces) else relabel(faces, wanted)
     numbers = np.arange(len(faces)) if faces.row_numbers is None else faces.row_numbers
     faces = dataclasses.replace(
         faces, names=numbers.astype(str).astype(object) if faces.names is None else faces.names
     )
-    parts = data_room.split(faces, seed)
+    parts = _parts(faces, seed, split)
     of_split, of_all = (np.asarray(part.names).tolist() for part in (parts[split], faces))
     found = read_groups(groups, of_split, set(of_all)) if groups else {}
     for warning in data_room.quality_checks(parts):
         LOG.warning(warning)
     for name, run in runs.items():
         if run["data"]["digest"] != faces.digest:
-            LOG.warning("%s was trained on other data, which may hold images of this %s split.", name, split)
+            _check_trained_on(name, parts[split], split)
     ready = [
-        model if is_name(name) else _with_scale(model, name, input_scale, parts["train"])
+        model if is_name(name) else _with_scale(model, name, input_scale, parts.get("train", parts[split]))
         for name, model in loaded.items()
     ]
     shares = _mean_probabilities(ready, parts[split], tta)
@@ -155,7 +163,7 @@ def evaluate(
         split=split,
         tta=tta,
         seed=seed,
-        labels=labels,
+        labels=wanted,
         scores=metrics.scores(parts[split].labels, shares, _unseen(parts, split)),
         groups=by_group(
             found, shares.argmax(axis=1) == parts[split].labels, _covered(ready, shares, parts[split], tta)
@@ -198,7 +206,8 @@ def _probabilities(model: "keras.Model", faces: Faces, tta: Tta) -> np.ndarray:
     from fer_keras.inference.prediction import probabilities
 
     found = probabilities(model, faces.images, tta=tta)[:, _columns(model, faces)]
-    extra = [name for name in getattr(model, "class_names", EMOTIONS) if name not in faces.class_names]
+    known = set(map(class_key, faces.class_names))
+    extra = [name for name in getattr(model, "class_names", EMOTIONS) if class_key(name) not in known]
     if not extra:
         return found
     LOG.warning("%s: classes that the data lacks are left out: %s.", model.name, ", ".join(extra))
@@ -239,6 +248,45 @@ def describe_data(faces: Faces, parts: Mapping[str, Faces]) -> dict[str, Any]:
     }
 
 
+def _parts(faces: Faces, seed: int, split: EvaluatedSplit) -> dict[str, Faces]:
+    """Return the splits of `faces`, or all of them as one; say if the evaluated one is not that of the data."""
+    stated = (faces.usages == TRAINING).any() and (faces.usages > TRAINING).any()
+    if split == "all":
+        if stated:
+            LOG.warning("All images of %s are evaluated, its training split too.", faces.source)
+        return {"all": faces.take(faces.labels >= 0)}
+    parts = data_room.split(faces, seed)
+    if not stated:
+        LOG.warning(
+            "%s has no splits: its %s split is a random one of %d of its %d images. For all, give --split all "
+            '(in Python, split="all").',
+            *(faces.source, split, len(parts[split]), len(faces)),
+        )
+    return parts
+
+
+def _check_trained_on(name: str, faces: Faces, split: EvaluatedSplit) -> None:
+    """Tell whether the network in the file `name` may have been trained on images of other data, or refuse it."""
+    kept = pathlib.Path(name).parent / "faces"  # of a fine-tuning
+    if split == "train" or not kept.is_dir():
+        LOG.warning("%s was trained on other data, which may hold images of this %s split.", name, split)
+        return
+    own = data_room.load(kept, classes="own", progress=False)
+    used = fingerprints(own.take(np.isin(own.usages, (TRAINING, PUBLIC))).images)
+    count = int(np.isin(fingerprints(faces.images), used).sum())
+    if 2 * count > len(faces):
+        raise InputError(
+            f"{count} of the {len(faces)} images are training or validation images of {name}. For the images "
+            f"that it has not seen, give --data {kept}."
+        )
+    if count:
+        LOG.warning(
+            "%d of the %d images are training or validation images of %s. For the images that it has not seen, "
+            "give --data %s.",
+            *(count, len(faces), name, kept),
+        )
+
+
 def _classes(models: "Mapping[str, keras.Model]") -> tuple[str, ...] | None:
     """Return the classes to read from the data: those of the first model, `None` for FER-2013's seven."""
     names = next(iter(models.values())).class_names
@@ -275,12 +323,13 @@ def _columns(model: "keras.Model", faces: Faces) -> list[int]:
     """Return the indices of the model's outputs in the order of the data's classes, which the model must have."""
     expected = faces.class_names
     found = getattr(model, "class_names", EMOTIONS)
-    if not set(expected) <= set(found):
+    keys = list(map(class_key, found))
+    if not set(map(class_key, expected)) <= set(keys):
         raise InputError(
             f"Model {model.name!r} has the classes {', '.join(found)}, but the data has {', '.join(expected)}. "
             "Name its outputs with --class-order (in Python, class_order=), or give the data of its classes."
         )
-    return [found.index(name) for name in expected]
+    return [keys.index(class_key(name)) for name in expected]
 
 
 def _with_scale(model: "keras.Model", name: str, given: InputScale | None, train: Faces) -> "keras.Model":

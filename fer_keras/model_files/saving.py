@@ -83,6 +83,7 @@ def load(
     classes: tuple[str, ...] | None = None,
     digest: str | None = None,
     trusted: bool = False,
+    named: bool = True,
 ) -> keras.Model:
     """Return the Keras model in the `.keras` file `path`, not compiled.
 
@@ -97,6 +98,7 @@ def load(
         digest: SHA-256 of the file in hex; default: the content of `path`.sha256, as `sha256sum` writes it, if it
             exists.
         trusted: the file is known to be harmless, so it is not tried in a separate process.
+        named: whether the classes must be known; else those of a file without names are "1", "2" and so on.
 
     Returns:
         `keras.Model` with the attributes `class_names`, a tuple, and `conformal`, the thresholds of its prediction
@@ -121,6 +123,8 @@ def load(
     model = _with_free_batch(safe_loading.build(content, path))
     _check_shapes(model, path)
     found = classes or content.class_names or class_order(model)
+    if found is None and not named:
+        found = tuple(str(number) for number in range(1, model.outputs[0].shape[-1] + 1))
     if found is None:
         raise InputError(_unknown_classes(model, path))
     model = _named(model, _counted(names.check(found, path), model, path))

@@ -1,11 +1,12 @@
 """From a folder of images of any classes to a network for them: read, split, fine-tune, calibrate, evaluate."""
 
+import contextlib
 import json
 import logging
 import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath, make_folder, plain, write_json, write_text
 from fer_keras.core.progress import bar
 from fer_keras.data import Faces, FaceSet
+from fer_keras.data.skipped import skipped_text
 from fer_keras.inference import conformal, input_scale
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -29,6 +31,7 @@ from fer_keras.training import finetuning
 LOG = logging.getLogger("fer_keras")
 CALIBRATED_TTA: tuple[Tta, ...] = ("none", "flip")  # test-time augmentations with their own thresholds
 SHOWN_COVERAGES = (0.8, 0.9, 0.95)
+MOST_SEED = 2**31 - 2  # augmentation uses the next one too
 
 
 def finetune(
@@ -53,8 +56,8 @@ def finetune(
         base: "best", "tiny" or "ferplus", a `.keras` file or a `keras.Model`, for images of 48 x 48 pixels.
         output: folder of all run directories.
         persons: CSV file with the columns `file` (path inside `folder`) and `person`. A random split keeps all
-            images of a person on one side. Default: the part of the file names before the first `_`, if each class
-            has at least 5 different ones.
+            images of a person on one side. Default: by the names of files and folders, see
+            `fer_keras.runs.own_faces.persons_by_name`.
         seed: of the split, of shuffling and of augmentation.
 
     Returns:
@@ -65,17 +68,18 @@ def finetune(
     Raises:
         InputError: if images, classes, splits, `persons` or `base` cannot be used.
     """
-    make_folder(output)
-    with device.training_in("float32"):
-        start = saving.load(base) if isinstance(base, str | os.PathLike) else saving.named(base)
-        if (scale := input_scale.required(start)) != "0-255":
+    _check_arguments(folder, base, seed)
+    name = f"Finetune-{_path_of(folder).resolve().name}"
+    with _removing_new(pathlib.Path(output, name), pathlib.Path(output)), device.training_in("float32"):
+        make_folder(output)
+        start = saving.load(base, named=False) if isinstance(base, str | os.PathLike) else base
+        if (scale := input_scale.known(start)) != "0-255":
             raise InputError(
-                f"{start.name} expects the input scale {scale}. Only networks for values from 0 to 255, such "
-                "as those of `fer-keras run`, can be fine-tuned."
+                f"{start.name} expects the input scale {scale or 'that its layers do not show'}. Only networks "
+                "for values from 0 to 255, such as those of `fer-keras run`, can be fine-tuned."
             )
         body = finetuning.body_of(start)
         parts, about = _data(folder, persons, seed)
-        name = f"Finetune-{pathlib.Path(about['source']).resolve().name}"
         base_name = str(base) if isinstance(base, str | os.PathLike) else start.name
         settings: dict[str, Any] = {"name": name, "base": base_name, "seed": seed, "model_options": {}}
         directory = records.create(output, settings, about, machine.environment())
@@ -89,6 +93,32 @@ def finetune(
     return directory, records.read(directory) | {"finetune": details}
 
 
+def _check_arguments(folder: Any, base: Any, seed: Any) -> None:
+    if not isinstance(folder, str | os.PathLike | FaceSet):
+        raise InputError(f"folder must be a path or a FaceSet. Received {folder!r:.60}.")
+    if not isinstance(base, str | os.PathLike | keras.Model):
+        raise InputError(f"base must be a network's name, a .keras file or a keras.Model. Received {base!r:.60}.")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MOST_SEED:
+        raise InputError(f"seed must be a whole number from 0 to {MOST_SEED}. Received {seed!r:.60}.")
+
+
+def _path_of(folder: StrPath | FaceSet) -> pathlib.Path:
+    return pathlib.Path((folder.path or "") if isinstance(folder, FaceSet) else folder)
+
+
+@contextlib.contextmanager
+def _removing_new(*folders: pathlib.Path) -> Iterator[None]:
+    """Remove those of `folders` that did not exist before and are empty, if an error ends the block."""
+    new = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    except BaseException:  # an interrupt too
+        for folder in new:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
+
+
 def _data(
     folder: StrPath | FaceSet, persons: StrPath | None, seed: int
 ) -> tuple[dict[str, Faces], dict[str, Any]]:
@@ -97,24 +127,32 @@ def _data(
     for note in faces.notes:
         LOG.warning("%s: %s", faces.source, note)
     if faces.skipped:
-        LOG.warning("Images not used: %s", _reasons(faces.skipped))
+        LOG.warning("%s: %s", faces.source, skipped_text(faces.skipped))
     names = [] if faces.names is None else faces.names.tolist()
-    found = own_faces.read_persons(persons, names) if persons else own_faces.persons_by_prefix(names, faces.labels)
+    given = own_faces.read_persons(persons, names) if persons else None
+    found = given or own_faces.persons_by_name(names, faces.labels, faces.class_names)
     parts, left_out = own_faces.split(faces, found, seed)
     counts = {"persons": len(set(found))} if found else {}
-    if found and not persons:
-        LOG.info("The images are of %d persons by the file names before '_'.", len(set(found)))
+    if found and not given:
+        LOG.info(
+            "The images are of %d persons by the names of their files or folders, such as %r.",
+            counts["persons"],
+            found[0],
+        )
+    LOG.info("Classes: %s.", _counts_text(faces))
+    if reasons := own_faces.reasons_text(left_out):
+        LOG.warning("Training images left out: %s.", reasons)
     return parts, evaluation.describe_data(faces, parts) | {
+        "digest": own_faces.digest_of(parts),
         "left_out": left_out,
         "skipped": dict(faces.skipped),
         **counts,
     }
 
 
-def _reasons(skipped: Mapping[str, Mapping[str, Any]]) -> str:
-    return ", ".join(
-        f"{entry['images']} ({reason}; such as {entry['example']})" for reason, entry in skipped.items()
-    )
+def _counts_text(faces: Faces) -> str:
+    counts = (f"{name} ({int((faces.labels == code).sum()):,})" for code, name in enumerate(faces.class_names))
+    return ", ".join(counts)
 
 
 def _fill(directory: pathlib.Path, body: keras.Model, parts: dict[str, Faces], seed: int) -> None:
@@ -204,7 +242,9 @@ def card_text(record: Mapping[str, Any], details: Mapping[str, Any]) -> str:
         for row in details["coverage"]["none"]
     ]
     persons = f", of {about['persons']:,} persons" if "persons" in about else ""
-    skipped = f" Not used: {_reasons(about['skipped'])}." if about["skipped"] else ""
+    skipped = " ".join(["", skipped_text(about["skipped"])]) if about["skipped"] else ""
+    reasons = own_faces.reasons_text(about["left_out"])
+    left_out = f" Training images left out: {reasons}." if reasons else ""
     return f"""# {settings["name"]}
 
 Fine-tuned from `{settings["base"]}`, seed {settings["seed"]}, for the classes {", ".join(names)}.
@@ -212,7 +252,7 @@ Fine-tuned from `{settings["base"]}`, seed {settings["seed"]}, for the classes {
 ## Figures
 
 {images["train"]:,} training, {images["validation"]:,} validation and {images["test"]:,} test images of
-`{about["source"]}`{persons}, digest {about["digest"][:16]}.{skipped}
+`{about["source"]}`{persons}, digest {about["digest"][:16]}.{skipped}{left_out}
 
 Accuracy on test: {scores["accuracy"]:.3f}, macro F1 {scores["macro_f1"]:.3f}, calibration error
 {scores["calibration_error"]:.3f}. Without exact copies of training and validation images:

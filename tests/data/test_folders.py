@@ -261,7 +261,27 @@ def test_own_classes_of_folders_without_splits_and_of_emotions(tmp_path):
     seven = load(tmp_path)
     assert len(seven) == 3 and seven.class_names == EMOTIONS
     both = load(tmp_path, classes=("Contempt", "Happiness"))
-    assert np.bincount(both.labels).tolist() == [3]  # FER's names match under any alias, others as they stand
+    assert np.bincount(both.labels).tolist() == [3, 3]  # emotions match under any alias, in both directions
+
+
+def test_persons_with_folders_of_emotions_are_no_classes(tmp_path):
+    for person in ("subj0", "subj1"):
+        for name in ("anger", "joy"):
+            put(tmp_path / person / name, 1)
+    with pytest.raises(
+        InputError, match=r"folders of emotions \(anger, joy\) inside of the folders subj0, subj1,"
+    ):
+        load(tmp_path, classes="own")
+
+
+def test_own_classes_of_numbered_folders_whose_meaning_is_given(tmp_path):
+    for number in (1, 4, 5):
+        put(tmp_path / str(number), number)
+    faces = load(tmp_path, classes="own", label_codes="raf-db")
+    assert faces.class_names == ("happy", "sad", "surprise") and np.bincount(faces.labels).tolist() == [4, 5, 1]
+    put(tmp_path / "9", 1)
+    with pytest.raises(InputError, match="has the class folder '9', which raf-db does not have"):
+        load(tmp_path, classes="own", label_codes="raf-db")
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,39 @@ def test_networks_of_other_classes_are_scored_by_their_names():
         evaluation.evaluate(right, faces)
 
 
+def test_emotions_match_under_any_alias():
+    faces = stripes(350, ("anger", "joy", "none"))
+    names = ("angry", "happiness", "none")
+    network = reader(*SEES, names=names)
+    assert evaluation.evaluate(network, faces, class_order=names).scores["accuracy"] == 1
+    turned = reader(*SEES, names=names)
+    turned.class_names = names[::-1]
+    network.class_names = names
+    assert evaluation.evaluate([network, turned], faces).scores["accuracy"] == pytest.approx(2 / 3, abs=0.34)
+
+
+def test_all_images_are_a_split(caplog):
+    drawn = dataclasses.replace(FACES, usages=np.full(350, -1))
+    found = evaluation.evaluate(reader(*SEES), drawn, split="all")
+    assert found.data["images"] == {"all": 350} and found.scores["images"] == 350
+    assert "leak_free_accuracy" not in found.scores
+    assert "splits" not in caplog.text
+    evaluation.evaluate(reader(*SEES), drawn)
+    assert "stripes has no splits: its test split is a random one of 35 of its 350 images." in caplog.text
+    evaluation.evaluate(reader(*SEES), FACES, split="all")
+    assert "All images of stripes are evaluated, its training split too." in caplog.text
+
+
+def test_labels_of_the_network_need_votes(tmp_path, caplog):
+    """`ferplus` was trained on FER+'s labels; data without votes are scored by their own."""
+    data = data_forms.write_csv(tmp_path / "faces.csv", stripes(350))
+    found = evaluation.evaluate("ferplus", data)
+    assert found.labels == "original" and found.scores["images"] == 70
+    assert f"There are no FER+ votes beside {data}, so its own labels are used." in caplog.text
+    with pytest.raises(InputError, match="needs FER. votes"):
+        evaluation.evaluate("ferplus", data, labels="fer+8")
+
+
 def test_classes_that_the_data_lacks_are_left_out(caplog):
     wider = reader(*SEES, names=("rot", "grün", "青", "blau"))
     kernel, bias = wider.layers[-1].get_weights()

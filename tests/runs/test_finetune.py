@@ -1,7 +1,9 @@
 """A network for classes of the user's: what is learned, written, left out and refused."""
 
+import contextlib
 import dataclasses
 import json
+import re
 import shutil
 
 import keras
@@ -12,8 +14,9 @@ from helpers.portraits import PORTRAIT
 from PIL import Image
 
 import fer_keras
-from fer_keras import data
+from fer_keras import data, evaluation
 from fer_keras.core.errors import InputError
+from fer_keras.data import EMOTIONS
 from fer_keras.inference import engines, export, input_scale
 from fer_keras.inference.prediction import probabilities
 from fer_keras.model_files import saving
@@ -70,6 +73,43 @@ def test_directory_holds_the_network_its_faces_and_figures(trained):
     assert network.class_names == CLASSES
     right = probabilities(network, parts["test"].images).argmax(axis=1) == parts["test"].labels
     assert right.mean() == record["scores"]["accuracy"]
+
+
+def test_evaluated_on_its_own_faces_it_has_the_figures_of_its_record(trained, caplog):
+    directory, record, _ = trained
+    found = evaluation.evaluate(directory / "model.keras", directory / "faces")
+    assert found.scores["accuracy"] == record["scores"]["accuracy"]
+    assert found.data["digest"] == record["data"]["digest"]
+    assert not caplog.messages
+
+
+def test_images_that_it_was_trained_on_are_no_test(trained, tmp_path, caplog):
+    directory, _, folder = trained
+    shutil.copytree(folder, tmp_path / "patterns")
+    (tmp_path / "patterns" / "rows" / "broken.png").unlink()
+    with pytest.raises(InputError, match=r"of the \d images are training or validation images of .*model.keras"):
+        evaluation.evaluate(directory / "model.keras", tmp_path / "patterns")
+    new = write_folders(tmp_path / "new", (10, 10, 10), "test", seed=5)
+    write_folders(tmp_path / "new", (10, 10, 10), "train", seed=6)
+    known = sorted((directory / "faces" / "train" / "rows").iterdir())[0]
+    shutil.copy(known, new / "test" / "rows")
+    found = evaluation.evaluate(directory / "model.keras", new)
+    assert found.scores["images"] == 31
+    assert f"1 of the 31 images are training or validation images of {directory / 'model.keras'}." in caplog.text
+
+
+def test_emotions_of_a_run_are_found_again_in_fer2013s_order(tmp_path):
+    """A network of the seven emotions gives them in that order, folders in the order of their names."""
+    for code, name in enumerate(sorted(EMOTIONS)):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(6):
+            grey = np.full((48, 48), 10 * code + number, np.uint8)
+            Image.fromarray(grey).save(tmp_path / "set" / name / f"{number}.png")
+    directory, record = finetune(tmp_path / "set", base=base_network(), output=tmp_path / "runs")
+    assert (
+        evaluation.evaluate(directory / "model.keras", directory / "faces").data["digest"]
+        == record["data"]["digest"]
+    )
 
 
 def test_thresholds_are_those_of_the_validation_images(trained):
@@ -165,7 +205,7 @@ def test_images_of_a_person_and_copies_stay_on_one_side():
     images = np.arange(80)[:, None] + np.zeros((1, 2304))
     images[4] = images[0]  # a copy joins the persons p0 and p1
     faces = faces_of(labels, [f"{p}_{i}.png" for i, p in enumerate(persons)], images)
-    assert own_faces.persons_by_prefix(faces.names, labels) == persons
+    assert own_faces.persons_by_name(faces.names, labels, "ab") == persons
     parts, left_out = own_faces.split(faces, persons, seed=0)
     sides = {name: {n.partition("_")[0] for n in part.names} for name, part in parts.items()}
     assert sum(map(len, sides.values())) == 20 and all(len(found) >= 3 for found in sides.values())
@@ -173,15 +213,111 @@ def test_images_of_a_person_and_copies_stay_on_one_side():
     assert left_out["in_other_splits"] == 0
 
 
-@pytest.mark.parametrize("names", [[f"img_{i}.png" for i in range(20)], [f"{i}.png" for i in range(20)]])
-def test_prefixes_that_cannot_be_persons_are_not_taken_for_any(names):
-    assert own_faces.persons_by_prefix(names, np.arange(20) % 2) is None
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("img_{}.png", "{}.png", "{}_face.png", "2024010{}_1.png"),
+        *("19{:02}-1.png", "a/{}.png", "p{}{}x_1.png"),
+    ],
+)
+def test_names_that_cannot_be_of_persons_are_not_taken_for_any(name, caplog):
+    names = [name.format(i, "") for i in range(20)]
+    assert own_faces.persons_by_name(names, np.arange(20) % 2, "ab") is None
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("separator", "_-. ")
+def test_prefixes_of_persons(separator):
+    names = [f"a/p{i % 10}{separator}{i}.png" for i in range(20)]
+    assert own_faces.persons_by_name(names, np.arange(20) // 10, "ab") == [f"p{i % 10}" for i in range(20)]
+
+
+def test_folders_of_persons_in_each_class():
+    names = [f"{'ab'[i // 10]}/p{i % 5}/{i}.png" for i in range(20)]
+    assert own_faces.persons_by_name(names, np.arange(20) // 10, "ab") == [f"p{i % 5}" for i in range(20)]
+
+
+def test_too_few_persons_to_split_by_are_told(caplog):
+    names = [f"p{i % 4}_{i}.png" for i in range(20)]
+    assert own_faces.persons_by_name(names, np.arange(20) // 10, "ab") is None
+    assert caplog.messages == [
+        "The file names begin with 4 different words, such as 'p0'. If these are persons, 'a' has only 4, fewer "
+        "than 5 to split by, and images of one person come to several splits."
+    ]
+
+
+def test_persons_in_several_of_the_splits_that_stand_are_told(caplog):
+    images = np.arange(40)[:, None] + np.zeros((1, 2304))
+    faces = dataclasses.replace(faces_of(np.arange(40) % 2, [""] * 40, images), usages=np.repeat([0, 2], 20))
+    persons = ["ann"] * 2 + [f"p{i}" for i in range(2, 38)] + ["ann"] * 2
+    own_faces.split(faces, persons, seed=0)
+    assert caplog.messages == [
+        "1 of 37 persons, such as 'ann', have images in train and in validation or test, so scores may be too "
+        "high."
+    ]
+
+
+def test_a_validation_split_without_a_test_split_is_told(caplog):
+    images = np.arange(40)[:, None] + np.zeros((1, 2304))
+    faces = dataclasses.replace(faces_of(np.arange(40) % 2, [""] * 40, images), usages=np.repeat([0, 1], 20))
+    parts, _ = own_faces.split(faces, None, seed=0)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 16, "validation": 4, "test": 20}
+    assert "set has no test split: its validation split is the test split" in caplog.text
+
+
+def test_images_left_out_are_told(caplog, tmp_path):
+    folder = tmp_path / "set"
+    for seed, (split, count) in enumerate((("train", 10), ("val", 4), ("test", 4))):
+        write_folders(folder, (count, count), split, seed)
+    shutil.copy(folder / "test" / "rows" / "0.png", folder / "train" / "rows" / "copy.png")
+    shutil.copy(folder / "train" / "rows" / "9.png", folder / "train" / "stripes" / "other.png")
+    directory, record = finetune(folder, base=base_network(), output=tmp_path / "runs")
+    words = "1 copies of validation or test images, 2 copies with another class"
+    assert f"Training images left out: {words}." in caplog.messages
+    assert f"Training images left out: {words}." in (directory / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_class_that_is_left_out_as_a_whole_says_why():
+    images = np.arange(19)[:, None] + np.zeros((1, 2304))
+    images[12:15] = images[:3]
+    labels = [0] * 12 + [1] * 3 + [0, 1, 0, 1]
+    faces = dataclasses.replace(faces_of(labels, [""] * 19, images), usages=np.repeat([0, 1, 2], [15, 2, 2]))
+    with pytest.raises(
+        InputError, match="No image of 'b' is left for train .left out: 6 copies with another class"
+    ):
+        own_faces.split(faces, None, seed=0)
+
+
+def test_a_known_face_set_is_read_by_its_own_names(tmp_path):
+    for i, code in enumerate(("AN", "HA", "SA")):
+        for person in range(6):
+            grey = np.full((48, 48), 20 * i + person, np.uint8)
+            Image.fromarray(grey).save(tmp_path / f"P{'ABCDEF'[person]}.{code}1.{person}.tiff")
+    faces = own_faces.read(tmp_path)
+    assert faces.class_names == ("angry", "happy", "sad") and np.bincount(faces.labels).tolist() == [6, 6, 6]
+    persons = own_faces.persons_by_name(faces.names, faces.labels, faces.class_names)
+    assert set(persons) == {"PA", "PB", "PC", "PD", "PE", "PF"}
+
+
+def test_faces_are_cut_by_the_boxes_of_a_list(tmp_path):
+    photograph = np.zeros((100, 120), np.uint8)
+    photograph[10:58, 20:68], photograph[40:88, 70:118] = 100, 200
+    Image.fromarray(photograph).save(tmp_path / "a.png")
+    lines = ["a.png 0 10 20 68 58 90.5 3", "a.png 1 40 70 118 88 90.5 4"]
+    (tmp_path / "label.lst").write_text("\n".join(lines) + "\n")
+    faces = own_faces.read(tmp_path)
+    assert faces.class_names == ("happy", "sad")
+    assert [int(np.median(image)) for image in faces.images] == [100, 200]
 
 
 def test_persons_of_a_file(tmp_path):
     path = tmp_path / "persons.csv"
     path.write_text("file,person\na/1.png,ann\nb/2.png,bob\n", encoding="utf-8")
     assert own_faces.read_persons(path, ["b/2.png", "a/1.png"]) == ["bob", "ann"]
+    path.write_text("file,person\na/1.png,ann\na/1.png,ann\nb/2.png,bob\nb/2.png,eve\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"names two persons for b/2\.png. Give each file one row"):
+        own_faces.read_persons(path, ["b/2.png", "a/1.png"])
+    path.write_text("file,person\na/1.png,ann\nb/2.png,bob\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"does not name the person of b/3\.png \(1 such files\)"):
         own_faces.read_persons(path, ["b/2.png", "b/3.png"])
     path.write_text("name\nann\n", encoding="utf-8")
@@ -199,7 +335,7 @@ def test_persons_of_a_file(tmp_path):
 def test_too_few_classes_or_images(tmp_path, counts, message):
     with pytest.raises(InputError, match=message):
         finetune(write_folders(tmp_path / "set", counts), base=base_network(), output=tmp_path / "runs")
-    assert not list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_folders_that_are_no_data(tmp_path):
@@ -209,8 +345,23 @@ def test_folders_that_are_no_data(tmp_path):
         own_faces.read(tmp_path)
     folder = write_folders(tmp_path / "set", (2, 2))
     (folder / "empty").mkdir()
-    with pytest.raises(InputError, match="The folder .*empty is empty"):
+    with pytest.raises(InputError, match="The folder .*empty holds no images. Put images into it, or remove it"):
         own_faces.read(folder)
+    (folder / "empty" / "film.mp4").write_bytes(b"film")
+    with pytest.raises(InputError, match="The folder .*empty holds no images"):
+        own_faces.read(folder)
+    for name in ("__pycache__", "__MACOSX", ".git"):
+        (folder / name).mkdir()
+    (folder / "rows" / "notes").mkdir()
+    (folder / "rows" / "notes" / "1.txt").write_text("about these rows")
+    shutil.rmtree(folder / "empty")
+    assert len(own_faces.read(folder)) == 4
+
+
+@pytest.mark.parametrize("path", ["", None])
+def test_no_folder_is_not_the_working_directory(path):
+    with pytest.raises(InputError, match="There is no folder ''"):
+        own_faces.read(data.FaceSet(path))
 
 
 def test_more_than_fifty_classes(tmp_path):
@@ -258,9 +409,42 @@ def test_networks_that_cannot_be_a_base():
 
 
 def test_base_of_another_input_scale_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(input_scale, "required", lambda model: "0-1")
+    monkeypatch.setattr(input_scale, "known", lambda model: "0-1")
     with pytest.raises(InputError, match="expects the input scale 0-1"):
         finetune(tmp_path, base=base_network(), output=tmp_path / "runs")
+    monkeypatch.setattr(input_scale, "known", lambda model: None)
+    with pytest.raises(InputError, match="expects the input scale that its layers do not show"):
+        finetune(tmp_path, base=base_network(), output=tmp_path / "runs")
+
+
+def test_base_whose_classes_have_no_names(tmp_path):
+    """They are not needed: the last layer is replaced."""
+    base_network().save(tmp_path / "own.keras")
+    directory, _ = finetune(
+        write_folders(tmp_path / "set", (6, 6)), base=tmp_path / "own.keras", output=tmp_path / "runs"
+    )
+    assert saving.load(directory / "model.keras").class_names == CLASSES[:2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number from 0 to 2147483646. Received -1."),
+        ({"seed": 2**31}, "seed must be a whole number from 0 to 2147483646."),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"base": None}, "base must be a network's name, a .keras file or a keras.Model. Received None."),
+        ({"folder": 7}, "folder must be a path or a FaceSet. Received 7."),
+        ({"folder": data.FaceSet(".", bit_depth=20)}, "bit_depth must be from 8 to 16. Received 20."),
+    ],
+)
+def test_arguments_of_other_types(tmp_path, arguments, message):
+    write_folders(tmp_path / "set", (6, 6))
+    with pytest.raises(InputError, match=re.escape(message)), contextlib.chdir(tmp_path):
+        finetune(**{"folder": "set", "base": base_network(), **arguments})
+
+
+def test_largest_seed(tmp_path):
+    finetune(write_folders(tmp_path / "set", (6, 6)), base=base_network(), output=tmp_path, seed=2**31 - 2)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
@@ -272,7 +456,11 @@ def test_what_fails_leaves_no_directory(tmp_path, monkeypatch, error):
     folder = write_folders(tmp_path / "set", (6, 6))
     with pytest.raises(error):
         finetune(folder, base=base_network(), output=tmp_path / "runs")
-    assert not list((tmp_path / "runs" / "Finetune-set").iterdir())
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(error):
+        finetune(folder, base=base_network(), output=tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_record_is_json_without_paths_of_the_user(trained):
