@@ -1,6 +1,6 @@
 """Fine-tuning a shipped network against training the same network from scratch, on 50, 200 and 1,000 images.
 
-    python benchmarks/finetuning.py --data fer2013.csv --output benchmarks/finetuning.json
+    python benchmarks/finetuning.py --data fer2013.csv --output experiments/finetuning.json
 
 The images are those of PublicTest of which no copy is in Training, by FER+'s majority over eight classes: the base
 has seen neither the images nor the labels. A copy is an image, or its mirror image, whose difference hash is at
