@@ -6,7 +6,7 @@
 it imports. Each measurement is a process of one of the two packages; counted are the seconds after imports and a
 first answer. The crops are synthetic faces of 48×48 pixels. The video is an hour of a portrait that moves, 320×240
 pixels at 25 pictures a second, of which one a second is analyzed, by `fer` with its default, Haar's cascade. Ours
-averages two views of each face unless `--tta none`, and tracks the faces.
+averages two views of each face by `best` unless `--tta none --model tiny`, and tracks the faces.
 """
 
 import json
@@ -29,11 +29,11 @@ OURS = """
 import json, sys, time
 import numpy as np
 from fer_keras import FER
-crops, video, detector, tta = sys.argv[1:]
-fer = FER(detector=detector, tta=tta)
+crops, video, detector, tta, model = sys.argv[1:]
+fer = FER(model, detector=detector, tta=tta)
 portrait = np.zeros((240, 320, 3), "uint8")
 fer.analyze(portrait)
-faces = FER(detector="none", tta=tta)
+faces = FER(model, detector="none", tta=tta)
 images = np.load(crops)
 faces.analyze_many(images[:2])
 start = time.perf_counter()
@@ -94,15 +94,16 @@ def measured(python, program, arguments):
 @click.option("--crops", "count", default=1000, show_default=True)
 @click.option("--minutes", default=60, show_default=True)
 @click.option("--tta", default="flip", show_default=True)
-def main(fer_python, rounds, count, minutes, tta):
+@click.option("--model", default="best", show_default=True)
+def main(fer_python, rounds, count, minutes, tta, model):
     with tempfile.TemporaryDirectory() as folder:
         crops, video = str(pathlib.Path(folder, "crops.npy")), str(pathlib.Path(folder, "hour.mp4"))
         np.save(crops, synthetic.draw(count)[0])
         write_video(video, minutes)
         ways = {
             "fer, Haar": (fer_python, FER, [crops, video]),
-            "fer-keras, Haar": (sys.executable, OURS, [crops, video, "haar", tta]),
-            "fer-keras, MTCNN": (sys.executable, OURS, [crops, video, "mtcnn", tta]),
+            "fer-keras, Haar": (sys.executable, OURS, [crops, video, "haar", tta, model]),
+            "fer-keras, MTCNN": (sys.executable, OURS, [crops, video, "mtcnn", tta, model]),
         }
         found = {name: [] for name in ways}
         for _ in range(rounds):
