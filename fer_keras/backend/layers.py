@@ -25,6 +25,8 @@ if keras.backend.backend() == "torch":
 else:
     torch = None  # type: ignore[assignment]
 
+ONEDNN_BLOCK = 16  # channels in a vector of float32
+
 
 def _fused(x: Any) -> bool:
     """Return whether `x` is a PyTorch tensor with values, not a symbolic one of a model under construction."""
@@ -75,12 +77,16 @@ class Conv2D(layers.Conv2D):
                 padding = (height[0], width[0])
             else:
                 inputs = functional.pad(inputs, (0, 0, *width, *height))
+        strides = self.strides
+        if self.kernel_size == (1, 1) and inputs.shape[-1] < ONEDNN_BLOCK:
+            # For these, oneDNN 3.12's gradient of the inputs writes beyond its buffer.
+            inputs, strides = inputs[:, :: strides[0], :: strides[1]], (1, 1)
         kernel = keras.ops.convert_to_tensor(self.kernel).permute(3, 2, 0, 1)
         outputs = functional.conv2d(
             _channels_first(inputs),
             kernel.contiguous(memory_format=torch.channels_last),
             _value(self.bias),
-            self.strides,
+            strides,
             padding,
             self.dilation_rate,
             self.groups,
