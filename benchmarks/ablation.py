@@ -24,7 +24,7 @@ from fer_keras.runs import pipeline
 from fer_keras.experiment import load
 from fer_keras.study import judging, results, running
 
-EPOCHS = 8
+REFERENCE = {"augmentation": ("flip", "affine"), "learning_rate": 2e-2, "epochs": 8}
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "experiments"
 BASE = "as it is"
 VARIANTS = {
@@ -47,12 +47,13 @@ ADAMW = {"weight_decay": 0.05}
 
 def experiment_of(label, seed, output):
     """Return the `Experiment` of a variant; one with a teacher has the unchanged network of the same seed."""
-    base, changes = load(FOLDER / "speedrun_60.py"), dict(VARIANTS[label])
+    base = dataclasses.replace(load(FOLDER / "speedrun_60.py"), **REFERENCE)
+    changes = dict(VARIANTS[label])
     if "distillation" in changes:
         changes["teachers"] = (str(output / f"{seed}.keras"),)
     options = ADAMW if changes.get("optimizer") == "adamw" else dict(base.optimizer_options)
     changes["optimizer_options"] = options | changes.get("optimizer_options", {})
-    return dataclasses.replace(base, name=f"Ablation-{stem_of(label)}", epochs=EPOCHS, seed=seed, **changes)
+    return dataclasses.replace(base, name=f"Ablation-{stem_of(label)}", seed=seed, **changes)
 
 
 def stem_of(label):
