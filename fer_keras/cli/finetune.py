@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     help="CSV with the columns file and person; a random split keeps the images of a person on one side. "
     "[default: file names before the first _, -, . or space, if each class has 5 different ones]",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 2), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def finetune(folder: "FaceSet", base: str, output: pathlib.Path, persons: pathlib.Path | None, seed: int) -> None:
     """Train a network for the classes in FOLDER, which has a folder of images for each of 2 to 50 classes.
 

@@ -73,9 +73,16 @@ def emotion_name(word: str) -> str:
 
 def class_key(name: str) -> str:
     """Return a key that is equal for all names of one class: an emotion under any alias, else any letter case."""
-    emotion = emotion_name(name)
-    if emotion in EMOTIONS or emotion in WITHOUT_COUNTERPART:
-        return emotion
+    return emotion_name(name) if is_class_of_a_face_set(name) else name_key(name)
+
+
+def is_class_of_a_face_set(word: str) -> bool:
+    """Return whether `word` names one of FER-2013's emotions, or a class that only other face sets have."""
+    return emotion_name(word) in (*EMOTIONS, *WITHOUT_COUNTERPART)
+
+
+def name_key(name: str) -> str:
+    """Return a key of a name that is independent of letter case and of the encoding of accents."""
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 

@@ -11,15 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import (
-    CODES,
-    SPLIT_NAMES,
-    WITHOUT_COUNTERPART,
-    class_key,
-    split_code,
-    split_codes,
-)
-from fer_keras.data.faces import EMOTIONS, USAGES
+from fer_keras.data.aliases import CODES, SPLIT_NAMES, is_class_of_a_face_set, split_code, split_codes
+from fer_keras.data.faces import USAGES
 from fer_keras.data.images import LARGEST_FILE, Stack
 from fer_keras.data.labels import HOW, LEFT_OUT, MOST_CLASSES, Labels
 from fer_keras.data.reading import Reading, Rows
@@ -198,7 +191,7 @@ def _own_classes(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.
     found = {path: kept[shared] for path, kept in inside.items() if len(kept) > shared}
     outer = {path.parts[i] for path, i in found.items()}
     inner = {rest[shared + 1] if len(rest) > shared + 1 else "" for rest in words}
-    if len(inner) > 1 and all(map(_is_emotion, inner)) and not all(map(_is_emotion, outer)):
+    if len(inner) > 1 and all(map(is_class_of_a_face_set, inner)) and not all(map(is_class_of_a_face_set, outer)):
         emotions, others = (", ".join(sorted(folders)[:4]) for folders in (inner, outer))
         raise InputError(
             f"{tree.source.path} has folders of emotions ({emotions}) inside of the folders {others}, expected "
@@ -207,10 +200,6 @@ def _own_classes(tree: Tree, labels: Labels) -> tuple[list[Match], list[pathlib.
         )
     matches = [_match(path, i, labels, _own_name(path.parts[i], tree, labels)) for path, i in found.items()]
     return matches, [path for path in inside if path not in found]
-
-
-def _is_emotion(word: str) -> bool:
-    return class_key(word) in (*EMOTIONS, *WITHOUT_COUNTERPART)
 
 
 def _own_name(word: str, tree: Tree, labels: Labels) -> str:

@@ -1,11 +1,10 @@
 """The classes of a data set: FER-2013's seven, given names, or the set's own."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from fer_keras.core.errors import InputError
-from fer_keras.data.aliases import CODES, WITHOUT_COUNTERPART, class_key, emotion_name
+from fer_keras.data.aliases import CODES, class_key, emotion_name, is_class_of_a_face_set, name_key
 from fer_keras.data.faces import EMOTIONS
 from fer_keras.data.skipped import Skipped
 
@@ -41,7 +40,7 @@ class Labels:
         self.names = list(EMOTIONS if classes is None else [] if self.own else classes)
         if self.asked:
             check_names(self.names, "classes")
-        self._known = {_key(name): code for code, name in enumerate(self.names)}
+        self._known = {name_key(name): code for code, name in enumerate(self.names)}
         self._aliases = {class_key(name): code for code, name in enumerate(self.names)}
         self._shown = dict(enumerate(self.names))
 
@@ -49,11 +48,11 @@ class Labels:
         """Return the code of a class name, `LEFT_OUT` for a class that was not requested, or None if unknown."""
         word = word.strip()
         if self.own and word:
-            new = self._known.setdefault(_key(word), len(self._known))
+            new = self._known.setdefault(name_key(word), len(self._known))
             self._shown.setdefault(new, word)
             return new
-        code = self._known.get(_key(word), self._aliases.get(class_key(word)))
-        if code is None and emotion_name(word) in (*EMOTIONS, *WITHOUT_COUNTERPART):
+        code = self._known.get(name_key(word), self._aliases.get(class_key(word)))
+        if code is None and is_class_of_a_face_set(word):
             return LEFT_OUT
         return code
 
@@ -93,11 +92,6 @@ class Labels:
         return [place.get(code, code) for code in labels], names
 
 
-def _key(name: str) -> str:
-    """Return a key of a name that is independent of letter case and of the encoding of accents."""
-    return unicodedata.normalize("NFC", name.strip()).casefold()
-
-
 def _order(name: str) -> tuple[int, str]:
     return (int(name), name) if re.fullmatch(r"\d{1,9}", name) else (-1, name.casefold())
 
@@ -105,7 +99,7 @@ def _order(name: str) -> tuple[int, str]:
 def check_names(names: Sequence[str], what: str) -> None:
     """Refuse class names unless they are 2 to 50 different ones of 1 to 64 characters."""
     fits = all(isinstance(name, str) and 0 < len(name.strip()) and len(name) <= LONGEST_NAME for name in names)
-    if not (fits and 2 <= len(names) <= MOST_CLASSES and len(set(map(_key, names))) == len(names)):
+    if not (fits and 2 <= len(names) <= MOST_CLASSES and len(set(map(name_key, names))) == len(names)):
         shown = ", ".join(str(name)[:LONGEST_NAME] for name in names[:5])
         raise InputError(
             f"{what}: expected 2 to {MOST_CLASSES} different names of 1 to {LONGEST_NAME} characters. Received "

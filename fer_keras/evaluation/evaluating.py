@@ -144,8 +144,8 @@ def evaluate(
         faces, names=numbers.astype(str).astype(object) if faces.names is None else faces.names
     )
     parts = _parts(faces, seed, split)
-    of_split, of_all = (np.asarray(part.names).tolist() for part in (parts[split], faces))
-    found = read_groups(groups, of_split, set(of_all)) if groups else {}
+    of_split, of_all = (np.asarray(part.names) for part in (parts[split], faces))
+    found = read_groups(groups, of_split.tolist(), set(of_all)) if groups else {}
     for warning in data_room.quality_checks(parts):
         LOG.warning(warning)
     for name, run in runs.items():

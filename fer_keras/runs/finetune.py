@@ -69,7 +69,8 @@ def finetune(
         InputError: if images, classes, splits, `persons` or `base` cannot be used.
     """
     _check_arguments(folder, base, seed)
-    name = f"Finetune-{_path_of(folder).resolve().name}"
+    given = folder if isinstance(folder, FaceSet) else FaceSet(folder)
+    name = f"Finetune-{pathlib.Path(given.path or '').resolve().name}"
     with _removing_new(pathlib.Path(output, name), pathlib.Path(output)), device.training_in("float32"):
         make_folder(output)
         start = saving.load(base, named=False) if isinstance(base, str | os.PathLike) else base
@@ -79,7 +80,7 @@ def finetune(
                 "for values from 0 to 255, such as those of `fer-keras run`, can be fine-tuned."
             )
         body = finetuning.body_of(start)
-        parts, about = _data(folder, persons, seed)
+        parts, about = _data(given, persons, seed)
         base_name = str(base) if isinstance(base, str | os.PathLike) else start.name
         settings: dict[str, Any] = {"name": name, "base": base_name, "seed": seed, "model_options": {}}
         directory = records.create(output, settings, about, machine.environment())
@@ -102,10 +103,6 @@ def _check_arguments(folder: Any, base: Any, seed: Any) -> None:
         raise InputError(f"seed must be a whole number from 0 to {MOST_SEED}. Received {seed!r:.60}.")
 
 
-def _path_of(folder: StrPath | FaceSet) -> pathlib.Path:
-    return pathlib.Path((folder.path or "") if isinstance(folder, FaceSet) else folder)
-
-
 @contextlib.contextmanager
 def _removing_new(*folders: pathlib.Path) -> Iterator[None]:
     """Remove those of `folders` that did not exist before and are empty, if an error ends the block."""
@@ -119,15 +116,11 @@ def _removing_new(*folders: pathlib.Path) -> Iterator[None]:
         raise
 
 
-def _data(
-    folder: StrPath | FaceSet, persons: StrPath | None, seed: int
-) -> tuple[dict[str, Faces], dict[str, Any]]:
+def _data(folder: FaceSet, persons: StrPath | None, seed: int) -> tuple[dict[str, Faces], dict[str, Any]]:
     """Return the splits of the images in `folder`, and the record's description of them."""
     faces = own_faces.read(folder)
-    for note in faces.notes:
-        LOG.warning("%s: %s", faces.source, note)
-    if faces.skipped:
-        LOG.warning("%s: %s", faces.source, skipped_text(faces.skipped))
+    for line in filter(None, [*faces.notes, skipped_text(faces.skipped)]):
+        LOG.warning("%s: %s", faces.source, line)
     names = [] if faces.names is None else faces.names.tolist()
     given = own_faces.read_persons(persons, names) if persons else None
     found = given or own_faces.persons_by_name(names, faces.labels, faces.class_names)
@@ -242,9 +235,9 @@ def card_text(record: Mapping[str, Any], details: Mapping[str, Any]) -> str:
         for row in details["coverage"]["none"]
     ]
     persons = f", of {about['persons']:,} persons" if "persons" in about else ""
-    skipped = " ".join(["", skipped_text(about["skipped"])]) if about["skipped"] else ""
     reasons = own_faces.reasons_text(about["left_out"])
-    left_out = f" Training images left out: {reasons}." if reasons else ""
+    left_out = f"Training images left out: {reasons}." if reasons else ""
+    unused = "".join(f" {text}" for text in (skipped_text(about["skipped"]), left_out) if text)
     return f"""# {settings["name"]}
 
 Fine-tuned from `{settings["base"]}`, seed {settings["seed"]}, for the classes {", ".join(names)}.
@@ -252,7 +245,7 @@ Fine-tuned from `{settings["base"]}`, seed {settings["seed"]}, for the classes {
 ## Figures
 
 {images["train"]:,} training, {images["validation"]:,} validation and {images["test"]:,} test images of
-`{about["source"]}`{persons}, digest {about["digest"][:16]}.{skipped}{left_out}
+`{about["source"]}`{persons}, digest {about["digest"][:16]}.{unused}
 
 Accuracy on test: {scores["accuracy"]:.3f}, macro F1 {scores["macro_f1"]:.3f}, calibration error
 {scores["calibration_error"]:.3f}. Without exact copies of training and validation images:

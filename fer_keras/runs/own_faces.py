@@ -6,7 +6,7 @@ import functools
 import logging
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from fer_keras.core.errors import InputError
 from fer_keras.core.files import StrPath
 from fer_keras.core.progress import bar
 from fer_keras.data import EMOTIONS, Faces, FaceSet, deduplicate, folders, listings, sources
-from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING
+from fer_keras.data.aliases import PRIVATE, PUBLIC, TRAINING, split_codes
 from fer_keras.data.faces import digest, fingerprints, make_faces
 from fer_keras.data.images import FURTHER_FRAMES, LARGEST_FILE, Damaged, Stack, decode
 from fer_keras.data.labels import OWN
@@ -33,7 +33,6 @@ LARGEST_CROP = 224  # pixels; smaller square images are taken to be face crops
 PARTS = 5  # a random split uses one part for validation and one for test
 PREFIX = re.compile(r"([^_\-. ]+)[_\-. ]")  # of a file name, up to the first separator
 YEAR_OR_DATE = re.compile(r"(19|20)\d{2}(\d{4})?")
-CODE_OF = {"train": TRAINING, "validation": PUBLIC, "test": PRIVATE}
 
 
 def read(folder: StrPath | FaceSet) -> Faces:
@@ -47,8 +46,8 @@ def read(folder: StrPath | FaceSet) -> Faces:
         folder: its path, or a `FaceSet`; without `classes`, the name of each folder is one.
 
     Raises:
-        InputError: if there is no image, not 2 to 50 classes, a folder holds no image, or none of a class can be
-            used.
+        InputError: if there are no images or not 2 to 50 classes, if a folder inside has no images, or if no image
+            of a class can be used.
     """
     given = folder if isinstance(folder, FaceSet) else FaceSet(folder)
     path = pathlib.Path(given.path or "")
@@ -99,7 +98,7 @@ def read(folder: StrPath | FaceSet) -> Faces:
 
 def _check_empty(path: pathlib.Path, source: sources.Folder) -> None:
     """Refuse a folder without images in or above it, which could be a class or split that would be missed."""
-    homes = [pathlib.PurePosixPath(name).parent for name in source.sizes if sources.is_picture(name)]
+    homes = {pathlib.PurePosixPath(name).parent for name in source.sizes if sources.is_picture(name)}
     filled = {folder for home in homes for folder in (home, *home.parents)}
     for place in sorted(path.rglob("*")):
         inside = pathlib.PurePosixPath(place.relative_to(path).as_posix())
@@ -108,7 +107,7 @@ def _check_empty(path: pathlib.Path, source: sources.Folder) -> None:
             raise InputError(f"The folder {place} holds no images. Put images into it, or remove it.")
 
 
-def _is_below_images(inside: pathlib.PurePosixPath, homes: Sequence[pathlib.PurePosixPath]) -> bool:
+def _is_below_images(inside: pathlib.PurePosixPath, homes: Set[pathlib.PurePosixPath]) -> bool:
     return any(folder.parts and folder in homes for folder in inside.parents)
 
 
@@ -315,7 +314,8 @@ def digest_of(parts: Mapping[str, Faces]) -> str:
     names = parts["train"].class_names
     order = EMOTIONS if set(names) == set(EMOTIONS) else names
     labels = [order.index(names[label]) for part in parts.values() for label in part.labels]
-    usages = [CODE_OF[name] for name, part in parts.items() for _ in range(len(part))]
+    codes = split_codes(parts, parts["train"].source)
+    usages = [codes[name] for name, part in parts.items() for _ in range(len(part))]
     images = np.concatenate([np.asarray(part.images) for part in parts.values()])
     return digest(images, np.array(labels), np.array(usages), order)
 

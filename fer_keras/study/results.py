@@ -132,11 +132,7 @@ def read_one(path: StrPath) -> Result | None:
     if not path.is_file():
         return None
     result = records.read(path)
-    if not result["history"]:
-        reason: str | None = "'history' is empty"
-    else:
-        reason = mismatch(result, RESULT)
-    if reason:
+    if reason := mismatch(result, RESULT) if result["history"] else "'history' is empty":
         raise InputError(f"{path} is damaged: {reason}. Delete it and run `fer-keras study` again.")
     return result
 
