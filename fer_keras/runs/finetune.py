@@ -73,6 +73,7 @@ def finetune(
     name = f"Finetune-{pathlib.Path(given.path or '').resolve().name}"
     with _removing_new(pathlib.Path(output, name), pathlib.Path(output)), device.training_in("float32"):
         make_folder(output)
+        keras.utils.set_random_seed(seed)  # before the layers of the base draw their own
         start = saving.load(base, named=False) if isinstance(base, str | os.PathLike) else base
         if (scale := input_scale.known(start)) != "0-255":
             raise InputError(
