@@ -21,7 +21,7 @@ import click
 import keras
 
 from fer_keras import data, evaluation
-from fer_keras.backend import device
+from fer_keras.backend import allocator, device
 from fer_keras.core import logs
 from fer_keras.core.choices import TTA
 from fer_keras.runs import records
@@ -65,6 +65,7 @@ def keep(model, rows, folder):
 @click.option("--data", "path", help="As for `fer-keras run`.")
 def main(file, goal, seeds, tta, models, path):
     logs.start()
+    allocator.keep_freed()  # as `fer-keras run` does
     experiment = load(file)
     data.load(path)  # so that it is in the cache
     click.echo(f"{experiment.name}, {keras.backend.backend()}, Keras {keras.__version__}\n")
