@@ -6,7 +6,7 @@ from fer_keras import study
 from fer_keras.core.errors import InputError, one_line
 from fer_keras.data import EMOTIONS, Faces
 from fer_keras.study.report import page
-from fer_keras.study.report.tables import about, findings, leaderboard, shown
+from fer_keras.study.report.tables import about, beyond, findings, leaderboard, shown
 from fer_keras.study.results import Results
 
 TITLE = "The study, re-run and judged"
@@ -60,6 +60,7 @@ def build(found: Results, project: str, entity: str = "", faces: Faces | None = 
     if faces is not None:
         blocks += [wr.H1(text="Data"), wr.MarkdownBlock(text=_review(page.review(faces)))]
     blocks += [wr.H1(text="Leaderboard"), wr.MarkdownBlock(text=leaderboard(found))]
+    blocks += [wr.H1(text="Beyond the study"), wr.MarkdownBlock(text=beyond(found))]
     blocks += [wr.H1(text="Findings"), wr.MarkdownBlock(text=findings(found)), wr.H1(text="Curves by step")]
     for step in study.STEPS:
         names = [name for name in shown(step) if name in ran]

@@ -61,13 +61,24 @@ def frame(found: Results) -> pandas.DataFrame:
 
 
 def leaderboard(found: Results) -> str:
-    """Return a Markdown table, one row for each run, the best validation accuracy first."""
-    header = (
-        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % "
-        "| generalization gap | minutes |"
-    )
-    lines = [header, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
-    for row in rows(found):
+    """Return a Markdown table of the study's runs, the best validation accuracy first."""
+    return _runs_table([row for row in rows(found) if row["step"]])
+
+
+def beyond(found: Results) -> str:
+    """Return the table of `leaderboard` for the runs that are in no step of the study."""
+    return _runs_table([row for row in rows(found) if not row["step"]])
+
+
+def _runs_table(table: Sequence[Mapping[str, Any]]) -> str:
+    if not table:
+        return "No such runs."
+    lines = [
+        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % | generalization gap "
+        "| minutes |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in table:
         figures = (spread(row["figures"][key]) for key in ("val_acc", "test_acc", "leak_free", "macro_f1", "gap"))
         cells = [
             row["name"],

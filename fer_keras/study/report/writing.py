@@ -14,6 +14,7 @@ from fer_keras.study.report import page
 from fer_keras.study.report.tables import (
     about,
     associations,
+    beyond,
     findings,
     frame,
     headlines,
@@ -29,6 +30,7 @@ README_TABLES = {"headlines": headlines}  # section: function of the results
 LEADERBOARD_TABLES = {  # of docs/leaderboard.md
     "measured": about,
     "leaderboard": leaderboard,
+    "beyond": beyond,
     "findings": findings,
     "associations": associations,
 }

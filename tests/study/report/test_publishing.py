@@ -35,7 +35,7 @@ def test_blocks_of_a_report_built_without_a_login():
     texts = [part["content"] for part in parts if part["type"] == "markdown-block"]
     assert texts[0].startswith("3 runs, 9 trainings")
     assert "| 2-1024-Layer-NN | 1 | 2,367,495 | 3 | 43.00 ± 2.00 " in texts[1]
-    assert "| 1 | Three layers are worst. | **inconclusive** | holds |" in texts[2]
+    assert "| 1 | Three layers are worst. | **inconclusive** | holds |" in texts[3]
     assert len(texts) == 3
     headings = [part["children"][0]["text"] for part in parts if part["type"] == "heading"]
     assert headings[:4] == [

@@ -20,6 +20,16 @@ def test_leaderboard_is_sorted_by_validation():
     )
 
 
+def test_runs_beyond_the_study_have_a_table_of_their_own():
+    results = found()
+    assert tables.beyond(results) == "No such runs."
+    (stem, group), *_ = results.items()
+    other = [result | {"experiment": result["experiment"] | {"name": "Mine"}} for result in group]
+    lines = tables.beyond(results | {"mine": other}).splitlines()
+    assert len(lines) == 2 + 1 and lines[2].startswith("| Mine |  | 2,367,495 | 3 | ")
+    assert tables.leaderboard(results | {"mine": other}) == tables.leaderboard(results)
+
+
 def test_one_seed_has_no_spread():
     assert tables.spread([0.4123]) == "41.23"
     assert tables.spread([]) == ""
