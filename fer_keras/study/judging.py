@@ -28,9 +28,10 @@ from fer_keras.study.plan import (
 from fer_keras.study.results import Results
 
 HOLDS, FAILS, EQUAL, INCONCLUSIVE = "holds", "does not hold", "no difference that matters", "inconclusive"
+PENDING = "not judged yet"  # its first look is not complete
 RunValues = dict[str, dict[int, float]]  # {run name: {seed: value}}
 Table = dict[str, RunValues]  # {metric: values}
-VERDICTS = (HOLDS, FAILS, EQUAL, INCONCLUSIVE)
+VERDICTS = (HOLDS, FAILS, EQUAL, INCONCLUSIVE, PENDING)
 FALSE = 0.05  # probability of a false verdict on one finding over all looks
 PILOT_SEEDS = range(FIRST_SEED)
 PILOT_LEVEL = 0.05
@@ -68,7 +69,7 @@ class Judgement:
         sd: standard deviation of the differences; `None` with fewer than two seeds, like `low` and `high`.
         low, high: confidence interval of the mean difference; `None` for a censored metric.
         p: of the sign-flip test, for a censored metric only.
-        verdict: `HOLDS`, `FAILS`, `EQUAL` or `INCONCLUSIVE`.
+        verdict: one of `VERDICTS`.
         rejected: whether the pair alone refutes a finding that claims several.
         needed: estimated number of seeds to decide an inconclusive pair, see `seeds_for_power`; else `None`.
     """
@@ -201,8 +202,8 @@ def judge(finding: Finding, table: Table, looks: Sequence[int] = LOOKS) -> tuple
 
     Returns:
         `(verdict, judgements)`: `HOLDS` if every pair holds, `EQUAL` if no pair has a difference that matters,
-        `FAILS` if one pair refutes the claim (first step of Holm's method over the pairs), else `INCONCLUSIVE`;
-        and a `Judgement` of each pair.
+        `FAILS` if one pair refutes the claim (first step of Holm's method over the pairs), `PENDING` if the first
+        look is not complete, else `INCONCLUSIVE`; and a `Judgement` of each pair.
     """
     judgements: list[Judgement] = []
     verdict = INCONCLUSIVE
@@ -211,7 +212,9 @@ def judge(finding: Finding, table: Table, looks: Sequence[int] = LOOKS) -> tuple
         reached = [compare(finding, pair, table[finding.metric], seeds, LEVEL) for pair in finding.pairs]
         if any(len(judgement.seeds) < look for judgement in reached):
             # An incomplete look decides nothing.
-            return INCONCLUSIVE, judgements or [dataclasses.replace(j, verdict=INCONCLUSIVE) for j in reached]
+            if judgements:
+                return INCONCLUSIVE, judgements
+            return PENDING, [dataclasses.replace(j, verdict=PENDING) for j in reached]
         judgements = reached
         if (verdict := _of_pairs(judgements)) != INCONCLUSIVE:
             break

@@ -146,7 +146,7 @@ def decide(
         done, failed = run(sorted(names), seeds=seeds, epochs=epochs, data=data, folder=folder, **options)
         table = judging.figures(results.read(place))
         verdicts = {finding: judging.judge(finding, table)[0] for finding in findings}
-        pending = [finding for finding in findings if verdicts[finding] == judging.INCONCLUSIVE]
+        pending = [finding for finding in findings if verdicts[finding] in (judging.INCONCLUSIVE, judging.PENDING)]
         minutes = sum(result["cost"]["minutes"] for job in done if (result := results.read_one(job.result)))
         decided = [finding.claim for finding in findings if finding not in pending]
         yield Look(seeds, done, failed, minutes, decided, [finding.claim for finding in pending])

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from fer_keras.study import FIRST_SEED, LOOKS, Finding, judging
-from fer_keras.study.judging import EQUAL, FAILS, HOLDS, INCONCLUSIVE, decide, interval, judge, judge_pilot, place
+from fer_keras.study.judging import (
+    EQUAL,
+    FAILS,
+    HOLDS,
+    INCONCLUSIVE,
+    PENDING,
+    decide,
+    interval,
+    judge,
+    judge_pilot,
+    place,
+)
 from fer_keras.study.plan import LESS, MORE, RunFinding
 
 FIRST, SECOND, LAST = LOOKS
@@ -94,7 +105,7 @@ def test_claims_with_a_margin_of_their_own_know_no_point():
 def test_pilot_seeds_judge_nothing():
     pilot = table(first=0, a=[0.5] * 3, b=[0.4] * 3)
     verdict, (judged,) = judge(better("b"), pilot)
-    assert (verdict, judged.seeds, judged.mean) == (INCONCLUSIVE, (), None)
+    assert (verdict, judged.seeds, judged.mean) == (PENDING, (), None)
     assert judge_pilot(better("b"), pilot) == HOLDS
 
 
@@ -107,7 +118,7 @@ def test_pilot_rule():
 
 def test_an_unfinished_look_decides_nothing():
     verdict, (judged,) = judge(better("b"), table(a=[0.9] * FIRST, b=[0.1] * (FIRST - 1)))
-    assert verdict == judged.verdict == INCONCLUSIVE
+    assert verdict == judged.verdict == PENDING
     assert judged.seeds == (3, 4, 5) and judged.mean == pytest.approx(0.8)
 
 

@@ -74,8 +74,8 @@ def _runs_table(table: Sequence[Mapping[str, Any]]) -> str:
     if not table:
         return "No such runs."
     lines = [
-        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % | generalization gap "
-        "| minutes |",
+        "| run | step | parameters | seeds | validation % | test % | leak-free % | macro F1 % "
+        "| generalization gap | minutes |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for row in table:
@@ -101,10 +101,11 @@ def expectation(found: Results) -> str:
     """Return a paragraph on the number of decided findings and of expected false verdicts."""
     verdicts = collections.Counter(verdict for _, verdict, _ in judged(found))
     counts = ", ".join(f"{verdicts[name]} {name}" for name in judging.VERDICTS)
+    count = verdicts.total() - verdicts[judging.PENDING]
     text = (
         f"{verdicts.total()} findings: {counts}. Each has a false verdict with a probability of at most "
-        f"{judging.FALSE:.2f} over its {len(study.LOOKS)} looks, so expect at most "
-        f"{judging.FALSE * verdicts.total():.1f} false verdicts in all. The seeds for {100 * judging.POWER:.0f} % "
+        f"{judging.FALSE:.2f} over its {len(study.LOOKS)} looks, so expect at most {judging.FALSE * count:.1f} "
+        f"false verdicts among the {count} that are judged. The seeds for {100 * judging.POWER:.0f} % "
         "power are an estimate from the mean and SD so far."
     )
     return textwrap.fill(text, 110)
@@ -160,10 +161,9 @@ def associations(found: Results) -> str:
 def sentence(finding: Finding, verdict: str, judgements: Sequence[Judgement]) -> str:
     """Return one sentence on the results for a finding."""
     points = judging.METRICS[finding.metric].points
-    if not any(one.seeds for one in judgements):
-        return "Not run yet on the seeds that judge."
-    if any(one.sd is None for one in judgements):
-        return "Too few seeds yet."
+    if verdict == judging.PENDING:
+        seeds = any(one.seeds for one in judgements)
+        return "Too few seeds yet." if seeds else "Not run yet on the seeds that judge."
     if verdict == judging.HOLDS:
         return f"Confirmed: {_range(judgements, points)}."
     if verdict == judging.EQUAL:

@@ -35,17 +35,18 @@ def test_blocks_of_a_report_built_without_a_login():
     texts = [part["content"] for part in parts if part["type"] == "markdown-block"]
     assert texts[0].startswith("3 runs, 9 trainings")
     assert "| 2-1024-Layer-NN | 1 | 2,367,495 | 3 | 43.00 ± 2.00 " in texts[1]
-    assert "| 1 | Three layers are worst. | **inconclusive** | holds |" in texts[3]
-    assert len(texts) == 3
+    assert "| 1 | Three layers are worst. | **not judged yet** | holds |" in texts[3]
+    assert len(texts) == 4
     headings = [part["children"][0]["text"] for part in parts if part["type"] == "heading"]
-    assert headings[:4] == [
+    assert headings[:5] == [
         "Leaderboard",
+        "Beyond the study",
         "Findings",
         "Curves by step",
         "1: How deep should a fully connected network be?",
     ]
     # Step 2 has no results of its own, yet its findings compare with 3-1024-Layer-NN.
-    assert [heading[:2] for heading in headings[4:]] == ["2:"]
+    assert [heading[:2] for heading in headings[5:]] == ["2:"]
 
 
 def test_data_review_stands_first():

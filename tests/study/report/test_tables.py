@@ -1,6 +1,7 @@
 """Tables of results whose figures are worked out by hand."""
 
 import dataclasses
+import re
 
 from helpers.report_results import found, new_seeds
 
@@ -39,16 +40,20 @@ def test_findings_table():
     (line,) = [line for line in tables.findings(found()).splitlines() if "Three layers are worst" in line]
     # The pilot's three seeds judge by its own rule alone.
     metric = "validation accuracy, mean of the last three epochs"
-    assert line == f"| 1 | Three layers are worst. | **inconclusive** | holds | {metric}:<br>not run yet |"
+    assert line == f"| 1 | Three layers are worst. | **not judged yet** | holds | {metric}:<br>not run yet |"
 
 
 def test_expected_false_verdicts():
     count = len(study.FINDINGS)
     text = " ".join(tables.findings(found()).split("\n\n")[0].split())
     assert text.startswith(
-        f"{count} findings: 0 holds, 0 does not hold, 0 no difference that matters, {count} inc"
+        f"{count} findings: 0 holds, 0 does not hold, 0 no difference that matters, 0 inconclusive, "
+        f"{count} not judged yet."
     )
-    assert f"expect at most {0.05 * count:.1f} false verdicts in all" in text
+    assert "expect at most 0.0 false verdicts among the 0 that are judged" in text
+    text = " ".join(tables.findings(new_seeds()).split("\n\n")[0].split())
+    judged = count - int(re.search(r"(\d+) not judged yet", text)[1])
+    assert judged > 0 and f"expect at most {0.05 * judged:.1f} false verdicts among the {judged} " in text
 
 
 def test_seeds_for_power_are_shown():
@@ -92,8 +97,8 @@ def test_sentence_of_a_finding():
             "No difference of a point or more: the difference is +0.10 points.",
         ),
         (judging.INCONCLUSIVE, [holds, unclear], "Undecided: a − b is +2.00 points; 80 % power: about 13 seeds."),
-        (judging.INCONCLUSIVE, [judged(0.1, judging.INCONCLUSIVE, sd=None)], "Too few seeds yet."),
-        (judging.INCONCLUSIVE, [judging.Judgement("a", "b", (), ())], "Not run yet on the seeds that judge."),
+        (judging.PENDING, [judged(0.1, judging.PENDING, sd=None)], "Too few seeds yet."),
+        (judging.PENDING, [judging.Judgement("a", "b", (), ())], "Not run yet on the seeds that judge."),
     ]
     for verdict, judgements, expected in cases:
         assert tables.sentence(finding, verdict, judgements) == expected
@@ -119,9 +124,9 @@ def test_associations_table():
     assert first == f"| {claim} | **inconclusive** | 0 runs |"
 
 
-def test_finding_without_results_is_inconclusive():
+def test_finding_without_results_is_not_judged_yet():
     (line,) = [line for line in tables.findings(found()).splitlines() if "reaches 0.60" in line]
-    assert "| **inconclusive** | not judged |" in line
+    assert "| **not judged yet** | not judged |" in line
     assert line.endswith("| test accuracy:<br>not run yet |")
 
 
