@@ -8,7 +8,7 @@ print(result.table())
 """
 
 from fer_keras.evaluation.evaluating import Evaluation, describe_data, evaluate, evaluate_split
-from fer_keras.evaluation.metrics import risk_coverage, scores, table
+from fer_keras.evaluation.metrics import risk_coverage, risk_coverage_table, scores, table
 from fer_keras.evaluation.overfit import chance_loss, overfit_verdict, zero_loss
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "evaluate_split",
     "overfit_verdict",
     "risk_coverage",
+    "risk_coverage_table",
     "scores",
     "table",
     "zero_loss",

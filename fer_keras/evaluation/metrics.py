@@ -1,6 +1,6 @@
 """Labels and probabilities in, scores out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,16 @@ def risk_coverage(labels: ArrayLike, probabilities: ArrayLike) -> list[dict[str,
         accuracy = float(right[answered].mean()) if answered.any() else None
         rows.append({"min_confidence": least, "answered": float(answered.mean()), "accuracy": accuracy})
     return rows
+
+
+def risk_coverage_table(rows: Iterable[Mapping[str, float | None]]) -> str:
+    """Return the rows of `risk_coverage` as a Markdown table of errors, without those that answer nothing."""
+    lines = [
+        f"| {row['min_confidence']:.1f} | {row['answered']:.3f} | {1 - row['accuracy']:.3f} |"
+        for row in rows
+        if row["accuracy"] is not None
+    ]
+    return "\n".join(["| confidence from | answered | wrong of these |", "|---|---|---|", *lines])
 
 
 def table(result: dict[str, Any], class_names: Sequence[str] = EMOTIONS) -> str:

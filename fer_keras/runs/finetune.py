@@ -184,16 +184,18 @@ def _calibrate(model: keras.Model, validation: Faces) -> float:
 
 
 def _coverage(network: keras.Model, parts: Mapping[str, Faces]) -> dict[str, Any]:
-    """Return the thresholds of prediction sets by test-time augmentation, and their coverage on test."""
-    calibration, found = {}, {}
+    """Return the thresholds of prediction sets, on test their coverage and the risk-coverage curve, by view."""
+    calibration, found, curves = {}, {}, {}
     for tta in CALIBRATED_TTA:
         validation, test = (
             probabilities(network, parts[name].images, tta=tta)[:, _order(network, parts[name])]
             for name in ("validation", "test")
         )
         calibration[tta] = conformal.calibrate(validation, parts["validation"].labels)
-        found[tta] = conformal.coverage_figures(test, parts["test"].labels, calibration[tta], SHOWN_COVERAGES)
-    return {"conformal": calibration, "coverage": found}
+        labels = parts["test"].labels
+        found[tta] = conformal.coverage_figures(test, labels, calibration[tta], SHOWN_COVERAGES)
+        curves[tta] = evaluation.risk_coverage(labels, test)
+    return {"conformal": calibration, "coverage": found, "risk_coverage": curves}
 
 
 def _order(network: keras.Model, faces: Faces) -> list[int]:
@@ -273,6 +275,10 @@ On test, without test-time augmentation:
 {chr(10).join(coverage)}
 
 Coverage is an average over images like these. It does not hold for each class, each person or other images.
+
+Abstaining below a confidence (`--min-confidence`), on the same images and in the same view:
+
+{evaluation.risk_coverage_table(details["risk_coverage"]["none"])}
 
 ## Not for
 

@@ -275,16 +275,11 @@ def _served_sets(about: dict[str, Any]) -> str:
     at_90 = next(row for row in about["coverage"][served] if row["coverage"] == 0.9)
     names = class_names(about)
     covered = ["-" if share is None else f"{share:.3f}" for share in at_90["by_class"]]
-    curve = [
-        f"| {row['min_confidence']:.1f} | {row['answered']:.3f} | {1 - row['accuracy']:.3f} |"
-        for row in about["risk_coverage"][served]
-        if row["accuracy"] is not None
-    ]
     return (
         f"Of these for 0.90, view {served}, covered by class:\n\n| {' | '.join(names)} |\n"
         f"|{'---|' * len(names)}\n| {' | '.join(covered)} |\n\n"
         "Abstaining below a confidence (`--min-confidence`), on the same images and in the same view:\n\n"
-        f"| confidence from | answered | wrong of these |\n|---|---|---|\n{chr(10).join(curve)}\n\n"
+        f"{evaluation.risk_coverage_table(about['risk_coverage'][served])}\n\n"
     )
 
 

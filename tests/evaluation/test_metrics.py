@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from fer_keras.core.errors import InputError
-from fer_keras.evaluation import chance_loss, overfit_verdict, risk_coverage, scores, table, zero_loss
+from fer_keras.evaluation import (
+    chance_loss,
+    overfit_verdict,
+    risk_coverage,
+    risk_coverage_table,
+    scores,
+    table,
+    zero_loss,
+)
 
 # True 0, 0, 1, 3; predicted 0, 1, 1, 0, each with the confidence in the row.
 LABELS = [0, 0, 1, 3]
@@ -61,6 +69,17 @@ def test_abstention_worked_out_by_hand():
     assert [row["answered"] for row in rows] == [1, 1, 0.75, 0.75, 0.5, 0.25]
     assert [row["accuracy"] for row in rows] == [0.5, 0.5, pytest.approx(2 / 3), pytest.approx(2 / 3), 1, 1]
     assert risk_coverage([0], [[0.5, 0.5]])[-1] == {"min_confidence": 0.9, "answered": 0, "accuracy": None}
+
+
+def test_risk_coverage_table_shows_errors_and_leaves_out_what_answers_nothing():
+    lines = risk_coverage_table(risk_coverage([0, 1], [[0.75, 0.25], [0.65, 0.35]])).splitlines()
+    assert lines[0] == "| confidence from | answered | wrong of these |"
+    assert lines[2:] == [
+        "| 0.0 | 1.000 | 0.500 |",
+        "| 0.5 | 1.000 | 0.500 |",
+        "| 0.6 | 1.000 | 0.500 |",
+        "| 0.7 | 0.500 | 0.000 |",
+    ]
 
 
 def test_calibration_averages_within_a_bin():

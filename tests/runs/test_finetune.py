@@ -121,6 +121,14 @@ def test_thresholds_are_those_of_the_validation_images(trained):
     assert calibration["thresholds"]["95"] is None  # rank 11 of 10
 
 
+def test_card_shows_how_errors_fall_as_the_network_abstains(trained):
+    directory, record, _ = trained
+    first = record["finetune"]["risk_coverage"]["none"][0]
+    assert first == {"min_confidence": 0, "answered": 1, "accuracy": record["scores"]["accuracy"]}
+    wrong = 1 - record["scores"]["accuracy"]
+    assert f"| 0.0 | 1.000 | {wrong:.3f} |" in (directory / "card.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="ONNX is written on torch")
 def test_names_are_in_the_exported_network(trained, tmp_path):
     network = saving.load(trained[0] / "model.keras")
