@@ -166,7 +166,8 @@ def files_in(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     files = sorted(path for path in pathlib.Path(folder).glob("*.py") if not path.name.startswith("."))
     if not files:
         raise InputError(
-            f"No experiment files in {os.fspath(folder)!r}. Name the folder that holds them, such as experiments."
+            f"No experiment files in {os.fspath(folder)!r}. Those of the study are in the folder experiments of a "
+            "clone of the repository: run the command there, or name another folder."
         )
     return files
 

@@ -24,8 +24,11 @@ def test_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"]
     subprocess.run(command, cwd=ROOT, check=True)
     for page in (tmp_path / "site").rglob("*.html"):
-        loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)", page.read_text())
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)", text)
         assert not loaded, f"{page} loads {loaded}"
+    guide = (tmp_path / "site/guides/own_training.html").read_text(encoding="utf-8")
+    assert "GradientRatio</span>" in guide and "8&lt;" not in guide, "the example is included"
 
 
 def test_figures_of_the_comparison_are_those_of_the_networks_card():
@@ -35,7 +38,7 @@ def test_figures_of_the_comparison_are_those_of_the_networks_card():
     assert row.strip(" *") == f"{100 * scores['accuracy']:.1f} %"
     error = re.search(r"^\| calibration error there,[^|]*\|([^|]*)\|", text, re.M)[1]
     assert error.strip(" *") == f"{scores['calibration_error']:.3f}"
-    assert f"in {card['minutes']:.0f} minutes on one processor core" in " ".join(text.split())
+    assert f"in {card['minutes']:.0f} minutes on one CPU core" in " ".join(text.split())
 
 
 def test_rows_of_the_accuracy_page_are_those_of_the_records():

@@ -151,5 +151,7 @@ def test_a_temporary_file_that_a_killed_process_left_is_no_experiment(tmp_path):
     (tmp_path / ".b-x7d_2k1q.py").write_text("raise SystemExit(9)")
     assert files_in(tmp_path) == [tmp_path / "b.py"]
     (tmp_path / "b.py").unlink()
-    with pytest.raises(InputError, match="No experiment files in '.*'. Name the folder that holds them"):
+    with pytest.raises(
+        InputError, match="No experiment files in '.*'. Those of the study are in the folder experiments"
+    ):
         files_in(tmp_path)

@@ -89,7 +89,7 @@ def _encoded(image: Any) -> bytes:
         return _read_stream(image, "The file object")
     raise InputError(
         f"No image can be read from a {type(image).__name__}. Expected a path, bytes, a binary file, a PIL image "
-        "or an array."
+        "or an array. For several images, use `analyze_many`."
     )
 
 
@@ -108,7 +108,11 @@ def _read_file(path: StrPath) -> bytes:
     except InputError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.") from error
+        is_url = str(path).startswith(("http:/", "https:/"))  # pathlib keeps one slash
+        raise InputError(
+            f"{path} cannot be opened: {getattr(error, 'strerror', error)}."
+            + " URLs are not downloaded: give a file." * is_url
+        ) from error
 
 
 def _read_stream(file: Any, name: StrPath) -> bytes:

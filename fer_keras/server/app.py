@@ -168,8 +168,8 @@ def _add_pages(app: FastAPI, class_names: Iterable[str]) -> None:
         app.add_api_route(path, _constant(texts[name], kind), include_in_schema=False)
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(documentation.page(app.openapi()))
+    async def docs(request: Request) -> HTMLResponse:
+        return HTMLResponse(documentation.page(app.openapi(), str(request.base_url)))
 
     @app.get("/healthz", response_model=schema.Health)
     async def health() -> dict[str, str]:

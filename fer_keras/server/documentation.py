@@ -17,14 +17,14 @@ HEAD = """<!DOCTYPE html>
 <main class="text">
 """
 EXAMPLES = """<h2>Examples</h2>
-<pre tabindex="0">curl --data-binary @portrait.jpg http://127.0.0.1:8000/api/predict
-curl -F images=@a.jpg -F images=@b.jpg http://127.0.0.1:8000/api/batch
-curl --data-binary @portrait.jpg 'http://127.0.0.1:8000/api/explain?face=0&amp;emotion=happy'</pre>
+<pre tabindex="0">curl --data-binary @portrait.jpg {url}api/predict
+curl -F images=@a.jpg -F images=@b.jpg {url}api/batch
+curl --data-binary @portrait.jpg '{url}api/explain?face=0&amp;emotion=happy'</pre>
 """
 
 
-def page(schema: dict[str, Any]) -> str:
-    """Return the HTML of an OpenAPI `schema` of FastAPI's."""
+def page(schema: dict[str, Any], url: str) -> str:
+    """Return the HTML of an OpenAPI `schema` of FastAPI, with examples for the server at `url` (ends in /)."""
     endpoints = [
         endpoint(method.upper(), path, described)
         for path, methods in schema["paths"].items()
@@ -38,7 +38,9 @@ def page(schema: dict[str, Any]) -> str:
     intro = f"<h1>API of fer-keras</h1>\n<p>{escape(schema['info']['description'])}</p>\n"
     links = '<p><a href="./">Upload page</a> · <a href="openapi.json">OpenAPI schema</a></p>\n'
     objects = ["<h2>Objects</h2>\n", *models]
-    return "".join([HEAD, intro, links, EXAMPLES, *endpoints, *objects, "</main>\n</body>\n</html>\n"])
+    return "".join(
+        [HEAD, intro, links, EXAMPLES.format(url=escape(url)), *endpoints, *objects, "</main>\n</body>\n</html>\n"]
+    )
 
 
 def endpoint(method: str, path: str, described: dict[str, Any]) -> str:

@@ -92,7 +92,7 @@ def test_list_tells_the_questions():
     [
         (("run", "no.py"), "No experiment file 'no.py'. Expected a path such as experiments/cnn_best.py."),
         (("show", "no.py"), "No experiment file 'no.py'."),
-        (("list", "no"), "No experiment files in 'no'. Name the folder that holds them"),
+        (("list", "no"), "No experiment files in 'no'. Those of the study are in the folder experiments"),
         (("evaluate", "no.keras"), "No model file 'no.keras'."),
         (("data", "audit", "--data", "no.csv"), "There is no no.csv."),
         (("study", "no-such-run", "--data", "synthetic"), "No run 'no-such-run' in the study."),

@@ -265,6 +265,10 @@ def test_other_arrays_are_refused(array):
 
 
 def test_other_things_are_refused():
+    with pytest.raises(InputError, match="No such file or directory. URLs are not downloaded"):
+        photos.read("https://faces.example/a.jpg")
+    with pytest.raises(InputError, match="No image can be read from a list.* use `analyze_many`"):
+        photos.read(["a.jpg", "b.jpg"])
     with pytest.raises(InputError, match="No image can be read from a NoneType"):
         photos.read(None)
     floats = Image.new("F", (2, 2))

@@ -427,7 +427,8 @@ def test_openapi_and_its_page():
         "422",
         "429",
     }
-    page = documentation.page(schema)
+    page = documentation.page(schema, "http://faces.example:81/")
+    assert "portrait.jpg http://faces.example:81/api/predict" in page
     for line in ("POST /api/predict", "POST /api/batch", "POST /api/explain", "GET /healthz", "GET /metrics"):
         assert f"<code>{line}</code>" in page
     assert "<td>Picture: Successful Response</td>" in page and "array of Face. the largest first" in page
@@ -435,5 +436,5 @@ def test_openapi_and_its_page():
 
 def test_pages_need_no_network(port):
     for path in ("/", *(f"/{name}" for name in TYPES if name != "page.html"), "/docs"):
-        text = ask(port, path)[2].decode().replace("http://127.0.0.1:8000", "").replace("http://localhost", "")
+        text = ask(port, path)[2].decode().replace(f"http://127.0.0.1:{port}", "").replace("http://localhost", "")
         assert "http:" not in text and "https:" not in text and "//cdn" not in text
