@@ -5,8 +5,8 @@
 Question  Which shape should three layers have: equal, halving, or widening and narrowing?
 Source    study, step 3.
 Differs   in nothing from the protocol. From 3-1024-Layer-NN: batches of 128.
-Result    test accuracy 37.68 ± 1.00 %, validation 37.17 ± 0.91 %, gap 2.22 ± 0.54 points (3 seeds of the
-          pilot); 3.4 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 37.65 ± 0.68 %, validation 37.10 ± 0.65 %, gap 1.09 ± 0.81 points (4 seeds); 2.9
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -6,8 +6,8 @@ Question  Which optimizer, and what do input normalization, L2 and the learning 
 Source    study, step 6. The report leaves the learning rate open: the best of four on pilot seeds, see
           docs/study.md.
 Differs   from 3-1024-Layer-Down-NN: SGD without momentum, learning rate 0.1.
-Result    test accuracy 39.07 ± 1.32 %, validation 37.64 ± 1.04 %, gap 3.66 ± 0.90 points (3 seeds of the
-          pilot); 0.9 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 36.72 ± 1.64 %, validation 36.51 ± 1.08 %, gap -0.72 ± 1.26 points (4 seeds); 1.3
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

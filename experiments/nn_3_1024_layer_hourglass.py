@@ -5,8 +5,8 @@
 Question  Which shape should three layers have: equal, halving, or widening and narrowing?
 Source    study, step 3. The report leaves the widths open; 1024 is the widest layer of all three shapes.
 Differs   from 3-1024-Layer-NN-128-Batch: widths 512, 1024, 512.
-Result    test accuracy 37.65 ± 1.91 %, validation 36.68 ± 2.21 %, gap 2.18 ± 2.15 points (3 seeds of the
-          pilot); 2.1 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 37.50 ± 1.16 %, validation 36.23 ± 1.69 %, gap 1.60 ± 1.84 points (4 seeds); 1.6
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
 Source    study, step 6.
 Differs   from 3-1024-Layer-Down-NN, which also has Adam: input normalization.
-Result    test accuracy 44.10 ± 0.61 %, validation 40.67 ± 1.30 %, gap 24.48 ± 1.93 points (3 seeds of the
-          pilot); 0.8 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 44.07 ± 0.65 %, validation 41.54 ± 0.48 %, gap 25.56 ± 0.17 points (4 seeds); 1.3
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
 Source    study, step 6.
 Differs   from 3-Layer-Down-NN-adam: L2 of factor 1e-4.
-Result    test accuracy 42.44 ± 0.43 %, validation 40.54 ± 0.22 %, gap 17.64 ± 0.13 points (3 seeds of the
-          pilot); 1.1 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 43.29 ± 0.77 %, validation 41.23 ± 1.04 %, gap 14.18 ± 0.65 points (4 seeds); 2.1
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,6 +5,8 @@
 Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
 Source    study, step 6. All optimizers at one rate, beside each one at its best.
 Differs   from 3-Layer-Down-NN-sgd: learning rate 0.001.
+Result    test accuracy 25.15 ± 0.47 %, validation 25.30 ± 0.29 %, gap -0.04 ± 0.07 points (4 seeds); 1.3
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

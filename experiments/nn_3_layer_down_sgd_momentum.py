@@ -5,6 +5,8 @@
 Question  Which optimizer, and what do input normalization, L2 and the learning rate change?
 Source    study, step 6. The report names SGD alone, PyTorch's has no momentum: beside the claim, not in it.
 Differs   from 3-Layer-Down-NN-sgd: momentum of 0.9, learning rate 0.01.
+Result    test accuracy 42.68 ± 0.91 %, validation 41.50 ± 0.49 %, gap 18.99 ± 0.47 points (4 seeds); 1.2
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
