@@ -5,8 +5,8 @@
 Question  What does dropout do, alone and together with BatchNorm?
 Source    study, step 4.
 Differs   from 3-1024-Layer-Down-Batchnorm-NN: dropout of 0.5 after each hidden layer.
-Result    test accuracy 37.25 ± 2.73 %, validation 36.64 ± 1.86 %, gap 5.40 ± 1.77 points (3 seeds of the
-          pilot); 4.1 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 39.80 ± 2.11 %, validation 38.20 ± 2.33 %, gap 5.43 ± 2.07 points (4 seeds); 0.9
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

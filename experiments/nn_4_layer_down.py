@@ -5,8 +5,8 @@
 Question  Does a deeper network gain anything?
 Source    study, step 5.
 Differs   from 3-1024-Layer-Down-NN: one layer more, down to 128 units.
-Result    test accuracy 37.87 ± 1.47 %, validation 37.38 ± 1.18 %, gap 1.73 ± 1.12 points (3 seeds of the
-          pilot); 1.9 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 37.72 ± 0.49 %, validation 37.12 ± 1.51 %, gap 1.06 ± 1.58 points (4 seeds); 0.8
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

@@ -5,8 +5,8 @@
 Question  Does a deeper network gain anything?
 Source    study, step 5.
 Differs   from 3-1024-Layer-Down-NN: two layers more, down to 64 units.
-Result    test accuracy 38.86 ± 1.43 %, validation 37.54 ± 0.92 %, gap 1.44 ± 0.96 points (3 seeds of the
-          pilot); 2.1 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 36.42 ± 2.07 %, validation 35.94 ± 2.12 %, gap 1.60 ± 2.31 points (4 seeds); 0.9
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

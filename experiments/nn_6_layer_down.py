@@ -5,8 +5,8 @@
 Question  Does a deeper network gain anything?
 Source    study, step 5.
 Differs   from 3-1024-Layer-Down-NN: three layers more, down to 32 units.
-Result    test accuracy 37.36 ± 1.98 %, validation 36.55 ± 1.71 %, gap 2.02 ± 1.31 points (3 seeds of the
-          pilot); 1.7 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 36.26 ± 1.27 %, validation 35.90 ± 0.72 %, gap 1.03 ± 0.81 points (4 seeds); 0.9
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
