@@ -16,11 +16,11 @@ from fer_keras.study.results import Result, Results
 
 MOST_SEEDS = 1000  # larger estimates are shown as "more than"
 HEADLINES = (  # claims of the findings shown in README
+    "With three layers less of the gradient reaches the first one than with one or two.",
     "BatchNorm overfits: the gap is larger than without it.",
+    "Input normalization brings about 5 points of validation accuracy (3 to 7).",
     "Mirroring cuts the gap sharply: by at least 3 points.",
     "3-2-Best reaches 0.60 test accuracy.",
-    "3-2-Best does so without overfitting: its gap is below 5 points.",
-    "The sweep finds nothing better than the hand-picked run: not by one point.",
 )
 
 
