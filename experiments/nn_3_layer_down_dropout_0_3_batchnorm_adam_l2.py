@@ -5,8 +5,8 @@
 Question  Which combination of what came before is the best fully connected network?
 Source    study, step 7.
 Differs   from 3-Layer-Down-NN-adam-l2: BatchNorm, dropout of 0.3.
-Result    test accuracy 41.16 ± 0.95 %, validation 40.60 ± 0.04 %, gap 4.93 ± 0.17 points (3 seeds of the
-          pilot); 1.4 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 42.06 ± 0.43 %, validation 41.09 ± 0.69 %, gap 4.16 ± 0.50 points (4 seeds); 1.1
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main

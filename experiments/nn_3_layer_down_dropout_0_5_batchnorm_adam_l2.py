@@ -5,8 +5,8 @@
 Question  Which combination of what came before is the best fully connected network?
 Source    study, step 7.
 Differs   from 3-Layer-Down-Dropout-0.3-Batchnorm-NN-adam-l2: dropout of 0.5.
-Result    test accuracy 40.41 ± 0.95 %, validation 40.14 ± 1.44 %, gap 0.48 ± 1.55 points (3 seeds of the
-          pilot); 1.1 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 41.42 ± 1.04 %, validation 40.54 ± 0.67 %, gap 0.28 ± 0.80 points (4 seeds); 1.4
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
