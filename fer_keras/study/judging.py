@@ -359,16 +359,18 @@ class Association:
 
     Attributes:
         claim: in words.
-        runs: number of runs.
+        runs, of: number of runs with new seeds, and of the study's runs in all.
         rho: Spearman's rank correlation of the runs' means; `None` with fewer than three runs, or if a
             figure is equal in all of them.
         low, high: its bootstrap interval over runs.
-        verdict: `HOLDS` or `FAILS` if the interval lies on one side of 0, else `INCONCLUSIVE`.
+        verdict: `PENDING` while runs are missing, `HOLDS` or `FAILS` if the interval lies on one side of 0, else
+            `INCONCLUSIVE`.
         unfinished: names of the runs with more than half of their checks unfinished, which share the highest rank.
     """
 
     claim: str
     runs: int
+    of: int
     rho: float | None = None
     low: float | None = None
     high: float | None = None
@@ -385,17 +387,21 @@ def associate(finding: RunFinding, table: Table, found: Results) -> Association:
         found: from `fer_keras.study.results.read`, for the unfinished checks.
     """
     means = [_run_means(table[metric]) for metric in (finding.metric, finding.other)]
-    names = [name for step in STEPS for name in step.runs if name in means[0] and name in means[1]]
+    every = [name for step in STEPS for name in step.runs]
+    names = [name for name in every if name in means[0] and name in means[1]]
     unfinished = tuple(name for name in names if _unfinished(name, found) > 0.5)
+    over_runs = functools.partial(Association, finding.claim, len(names), len(every), unfinished=unfinished)
     values = np.array([[of[name] for name in names] for of in means])
     if len(names) < 3 or (np.ptp(values, axis=1) == 0).any():
-        return Association(finding.claim, len(names), unfinished=unfinished)
+        verdict = INCONCLUSIVE if len(names) == len(every) else PENDING
+        return over_runs(verdict=verdict)
     random = np.random.default_rng(0)
     samples = (values[:, random.integers(len(names), size=len(names))] for _ in range(RESAMPLES))
     rhos = [spearmanr(*sample).statistic for sample in samples if not (np.ptp(sample, axis=1) == 0).any()]
     low, high = map(float, np.quantile(rhos, [LEVEL / 2, 1 - LEVEL / 2]))
     rho = float(spearmanr(*values).statistic)
-    return Association(finding.claim, len(names), rho, low, high, place(low, high, finding.claimed), unfinished)
+    verdict = place(low, high, finding.claimed) if len(names) == len(every) else PENDING
+    return over_runs(rho=rho, low=low, high=high, verdict=verdict)
 
 
 def associations(table: Table, found: Results) -> list[Association]:

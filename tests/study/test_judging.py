@@ -1,5 +1,6 @@
 """Judging, with numbers worked out by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -205,7 +206,7 @@ def result(name, seed, epochs_to_zero, val_acc=0.4, train_acc=0.55):
     }
 
 
-def test_the_overfit_check_over_runs():
+def test_the_overfit_check_over_runs(monkeypatch):
     names = ("1-Layer-NN", "2-1024-Layer-NN", "3-1024-Layer-NN", "3-1024-Layer-Batchnorm-NN", "1-1-CNN")
     found = {
         name: [result(name, 3, epochs, val_acc=0.3 + 0.02 * i)]
@@ -213,11 +214,14 @@ def test_the_overfit_check_over_runs():
     } | {"other": [result("Resnet-Tiny", 3, 1)]}
     claim = RunFinding("The sooner, the lower.", "overfit_epochs", "val_acc", MORE)
     one = judging.associate(claim, judging.figures(found), found)
+    assert (one.runs, one.rho, one.verdict) == (5, pytest.approx(1), PENDING), "runs are missing"
+    monkeypatch.setattr(judging, "STEPS", [dataclasses.replace(judging.STEPS[0], runs=names)])
+    one = judging.associate(claim, judging.figures(found), found)
     assert (one.runs, one.rho, one.unfinished) == (5, pytest.approx(1), ("1-1-CNN",))
     assert (one.low, one.high, one.verdict) == (pytest.approx(1), pytest.approx(1), HOLDS)
     opposite = RunFinding("The sooner, the larger the gap.", "overfit_epochs", "val_acc", LESS)
     assert judging.associate(opposite, judging.figures(found), found).verdict == FAILS
-    assert judging.associate(claim, judging.figures({}), {}).verdict == INCONCLUSIVE
+    assert judging.associate(claim, judging.figures({}), {}).verdict == PENDING
     equal = {name: [result(name, 3, 10)] for name in names}
     one = judging.associate(claim, judging.figures(equal), equal)
     assert (one.runs, one.rho, one.verdict) == (5, None, INCONCLUSIVE)

@@ -154,7 +154,7 @@ def associations(found: Results) -> str:
     for one in judging.associations(judging.figures(found), found):
         figures = f"{one.rho:+.2f} ({one.low:+.2f} to {one.high:+.2f}), " if one.rho is not None else ""
         unfinished = f"; most checks unfinished: {', '.join(one.unfinished)}" if one.unfinished else ""
-        lines.append(f"| {one.claim} | **{one.verdict}** | {figures}{one.runs} runs{unfinished} |")
+        lines.append(f"| {one.claim} | **{one.verdict}** | {figures}{one.runs} of {one.of} runs{unfinished} |")
     return "\n".join(lines)
 
 
