@@ -5,8 +5,8 @@
 Question  What do mirrored faces do to the gap between training and validation?
 Source    study, step 10.
 Differs   from 3-1-Up-Maxpool-Dropout-Layernorm-CNN: half of the training images mirrored, at random.
-Result    test accuracy 57.77 ± 0.23 %, validation 56.75 ± 0.33 %, gap 15.63 ± 0.38 points (3 seeds of the
-          pilot); 3.9 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 57.95 ± 0.71 %, validation 57.74 ± 0.94 %, gap 13.43 ± 1.37 points (4 seeds); 7.0
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
