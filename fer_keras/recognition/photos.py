@@ -109,10 +109,8 @@ def _read_file(path: StrPath) -> bytes:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         is_url = str(path).startswith(("http:/", "https:/"))  # pathlib keeps one slash
-        raise InputError(
-            f"{path} cannot be opened: {getattr(error, 'strerror', error)}."
-            + " URLs are not downloaded: give a file." * is_url
-        ) from error
+        hint = " URLs are not downloaded: give a file." if is_url else ""
+        raise InputError(f"{path} cannot be opened: {getattr(error, 'strerror', error)}.{hint}") from error
 
 
 def _read_stream(file: Any, name: StrPath) -> bytes:

@@ -184,7 +184,7 @@ def _calibrate(model: keras.Model, validation: Faces) -> float:
 
 
 def _coverage(network: keras.Model, parts: Mapping[str, Faces]) -> dict[str, Any]:
-    """Return the thresholds of prediction sets, on test their coverage and the risk-coverage curve, by view."""
+    """Return by view the thresholds of prediction sets, and their coverage and the risk-coverage curve on test."""
     calibration, found, curves = {}, {}, {}
     for tta in CALIBRATED_TTA:
         validation, test = (

@@ -389,18 +389,18 @@ def associate(finding: RunFinding, table: Table, found: Results) -> Association:
     means = [_run_means(table[metric]) for metric in (finding.metric, finding.other)]
     every = [name for step in STEPS for name in step.runs]
     names = [name for name in every if name in means[0] and name in means[1]]
+    complete = len(names) == len(every)
     unfinished = tuple(name for name in names if _unfinished(name, found) > 0.5)
     over_runs = functools.partial(Association, finding.claim, len(names), len(every), unfinished=unfinished)
     values = np.array([[of[name] for name in names] for of in means])
     if len(names) < 3 or (np.ptp(values, axis=1) == 0).any():
-        verdict = INCONCLUSIVE if len(names) == len(every) else PENDING
-        return over_runs(verdict=verdict)
+        return over_runs(verdict=INCONCLUSIVE if complete else PENDING)
     random = np.random.default_rng(0)
     samples = (values[:, random.integers(len(names), size=len(names))] for _ in range(RESAMPLES))
     rhos = [spearmanr(*sample).statistic for sample in samples if not (np.ptp(sample, axis=1) == 0).any()]
     low, high = map(float, np.quantile(rhos, [LEVEL / 2, 1 - LEVEL / 2]))
     rho = float(spearmanr(*values).statistic)
-    verdict = place(low, high, finding.claimed) if len(names) == len(every) else PENDING
+    verdict = place(low, high, finding.claimed) if complete else PENDING
     return over_runs(rho=rho, low=low, high=high, verdict=verdict)
 
 
