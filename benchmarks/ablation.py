@@ -1,4 +1,4 @@
-"""What each option of training brings: the network of Speedrun-60 with one setting changed at a time.
+"""What each option of training brings: a small residual network with one setting changed at a time.
 
     python benchmarks/ablation.py [--seeds 3] [--workers 2]
 
@@ -24,7 +24,13 @@ from fer_keras.runs import pipeline
 from fer_keras.experiment import load
 from fer_keras.study import judging, results, running
 
-REFERENCE = {"augmentation": ("flip", "affine"), "learning_rate": 2e-2, "epochs": 8}
+REFERENCE = {
+    "model_options": {"stem_filters": (16,), "filters": (32, 64, 128)},
+    "augmentation": ("flip", "affine"),
+    "learning_rate": 2e-2,
+    "batch_size": 128,
+    "epochs": 8,
+}
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "experiments"
 BASE = "as it is"
 VARIANTS = {

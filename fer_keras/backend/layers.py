@@ -106,6 +106,16 @@ class MaxPooling2D(layers.MaxPooling2D):
 
 
 @keras.saving.register_keras_serializable("fer_keras")
+class AveragePooling2D(layers.AveragePooling2D):
+    """`keras.layers.AveragePooling2D` without copies between layouts."""
+
+    def call(self, inputs: Any) -> Any:
+        if not _fused(inputs) or self.data_format != "channels_last" or self.padding != "valid":
+            return super().call(inputs)
+        return _channels_last(functional.avg_pool2d(_channels_first(inputs), self.pool_size, self.strides))
+
+
+@keras.saving.register_keras_serializable("fer_keras")
 class BatchNormalization(layers.BatchNormalization):
     """`keras.layers.BatchNormalization` as one kernel; moving statistics as in Keras (biased variance).
 
@@ -225,7 +235,13 @@ def fast_config(config: dict[str, Any]) -> dict[str, Any]:
     return _renamed(config, TO_FAST)
 
 
-FAST = ("BatchNormalization", "Conv2D", "Dropout", "MaxPooling2D")  # replace Keras' own in any model
+FAST = (
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Conv2D",
+    "Dropout",
+    "MaxPooling2D",
+)  # replace Keras' own in any model
 OWN = (*FAST, "ReLU")
 TO_FAST = {("keras.layers", name): (__name__, f"fer_keras>{name}") for name in FAST}
 

@@ -32,7 +32,7 @@ def publish(model: keras.Model) -> keras.Model:
     """
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(layer, Crop):
+        if isinstance(layer, Crop) and layer.at_inference:
             return layer.middle()(args[0])
         return args[0] if layer.name in AUGMENTATIONS else layer(*args, **kwargs)
 

@@ -11,6 +11,7 @@ from fer_keras.backend.keras_defaults import keras_defaults
 from fer_keras.core.errors import InputError, one_line
 from fer_keras.core.files import plain
 from fer_keras.experiment import Experiment
+from fer_keras.models.augmentation import Crop
 from fer_keras.models.cnn import cnn
 from fer_keras.models.nn import nn
 from fer_keras.models.resnet import resnet
@@ -48,13 +49,26 @@ def build(
         A `keras.Model`: images (n, height, width, channels) of values [0, 255] to logits (n, num_classes).
 
     Raises:
-        InputError: if `name` is unknown or `options` do not fit its function.
+        InputError: if `name` is unknown, `options` do not fit its function, or images are cropped in training
+            alone and the architecture flattens them.
     """
     resolved_options(name, options)
     inputs = x = keras.Input(input_shape, name="image")
     for layer in preprocessing:
         x = layer(x)
-    return keras.Model(inputs, _logits(name, options, x, num_classes), name=name)
+    model = keras.Model(inputs, _logits(name, options, x, num_classes), name=name)
+    _check_sizes(model)
+    return model
+
+
+def _check_sizes(model: keras.Model) -> None:
+    crops = [layer.name for layer in model.layers if isinstance(layer, Crop) and not layer.at_inference]
+    if crops and any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
+        raise InputError(
+            f"The augmentation {crops[0]!r} makes training images smaller than those at inference. "
+            f"Model {model.name!r} flattens images, so their size is fixed. Expected a model that averages over "
+            "the image, such as 'resnet', or a crop that crops at inference too, such as 'crop_40'."
+        )
 
 
 def resolved_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

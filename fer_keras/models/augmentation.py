@@ -39,16 +39,21 @@ class Crop(layers.Layer):
 
     Args:
         margin: pixels removed from each side at inference; opposite sides always lose twice as many together.
+        at_inference: `False` to pass whole images at inference. Training on crops costs less, and the network
+            sees the face at the same scale in both (compare Touvron et al. 2019, arXiv:1906.06423). The network
+            must take images of any size; the static shape of the outputs is that of inference.
         seed: whole number.
     """
 
-    def __init__(self, margin: int, *, seed: int | None = None, **options: Any) -> None:
+    def __init__(self, margin: int, *, at_inference: bool = True, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.margin, self.seed = margin, seed
+        self.margin, self.at_inference, self.seed = margin, at_inference, seed
         self.seed_generator = SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
         size = images.shape[1] - 2 * self.margin
+        if not training and not self.at_inference:
+            return images
         if not training:
             middle = slice(self.margin, self.margin + size)
             return images[:, middle, middle]
@@ -63,11 +68,14 @@ class Crop(layers.Layer):
         return layers.Cropping2D(self.margin, name=self.name)
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> tuple[Any, ...]:
+        if not self.at_inference:
+            return tuple(input_shape)
         size = input_shape[1] - 2 * self.margin
         return (input_shape[0], size, size, input_shape[3])
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"margin": self.margin, "seed": self.seed}
+        own = {"margin": self.margin, "at_inference": self.at_inference, "seed": self.seed}
+        return super().get_config() | own
 
 
 @keras.saving.register_keras_serializable("fer_keras")

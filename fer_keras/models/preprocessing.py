@@ -13,8 +13,8 @@ from fer_keras.data.rows import chunks
 from fer_keras.models.augmentation import Crop, RandomAffine, RandomContrast, RandomErasing, RandomFlip
 
 UNBOUNDED = (-100.0, 100.0)  # pixels are about 0 to 1, or normalized: nothing is clipped
-# Each name gives a layer that changes images in training and returns them unchanged at inference; a crop crops in
-# both.
+# Each name gives a layer that changes images in training and returns them unchanged at inference; `crop_44` and
+# `crop_40` crop in both.
 AUGMENTATIONS = {
     "flip": lambda seed: RandomFlip("horizontal", seed=seed, name="flip"),
     "affine": lambda seed: RandomAffine(seed=seed, name="affine"),
@@ -23,6 +23,7 @@ AUGMENTATIONS = {
     "contrast": lambda seed: RandomContrast((0.5, 0.5), value_range=UNBOUNDED, seed=seed, name="contrast"),
     "crop_44": lambda seed: Crop(2, seed=seed, name="crop_44"),
     "crop_40": lambda seed: Crop(4, seed=seed, name="crop_40"),
+    "train_crop_40": lambda seed: Crop(4, at_inference=False, seed=seed, name="train_crop_40"),
     "erasing": lambda seed: RandomErasing(0.5, (0.02, 0.2), fill_value=0.0, seed=seed, name="erasing"),
 }
 

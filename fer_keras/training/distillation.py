@@ -17,6 +17,7 @@ from fer_keras.experiment import Experiment
 from fer_keras.inference.outputs import give_logits
 from fer_keras.inference.prediction import fed, probabilities
 from fer_keras.model_files import saving
+from fer_keras.models.augmentation import Crop
 from fer_keras.training.dataset import Batches
 
 LOGGER = logging.getLogger("fer_keras")
@@ -96,10 +97,11 @@ def teacher(
     """
     scaling = model.layers[1]
     last = model.get_layer(experiment.augmentation[-1]) if experiment.augmentation else scaling
-    if last.output.shape != model.input.shape:
+    cropping = [layer for layer in model.layers if isinstance(layer, Crop)]
+    if cropping:
         raise InputError(
             f"teacher_view='augmented' needs images of the teachers' size, {model.input.shape[1:3]}. "
-            f"The augmentation {last.name!r} returns {last.output.shape[1:3]}."
+            f"The augmentation {cropping[0].name!r} crops them by {2 * cropping[0].margin} pixels."
         )
     networks = [layers.fast(_teacher(path, class_names)) for path in experiment.teachers]
     noise = np.random.default_rng(0).integers(0, 256, (8, *model.input.shape[1:]))

@@ -71,6 +71,14 @@ def test_published_model_cuts_the_middle_out_as_the_network_does_at_inference(tm
     np.testing.assert_allclose(found.predict(IMAGES), softmax(model.predict(IMAGES)), atol=1e-6)
 
 
+def test_published_model_is_without_crops_of_training():
+    before = preprocessing(IMAGES, normalization=True, augmentation=("train_crop_40",), seed=0)
+    model = models.build("resnet", {"filters": (2,), "blocks": (1,)}, before)
+    published = saving.publish(model)
+    assert "train_crop_40" not in {layer.name for layer in published.layers}
+    np.testing.assert_allclose(published.predict(IMAGES), softmax(model.predict(IMAGES)), atol=1e-6)
+
+
 def test_model_with_an_input_of_no_name_is_published():
     images = keras.Input((48, 48, 1))
     model = keras.Model(images, keras.layers.Dense(7)(keras.layers.Flatten()(images)))

@@ -118,6 +118,9 @@ def test_crop_cuts_each_image_at_its_own_place_in_training():
     inside = 8 * np.arange(6)[:, None] + np.arange(6)
     np.testing.assert_array_equal(found[..., 0], corners[:, None, None] + inside)
     np.testing.assert_array_equal(found, ops.convert_to_numpy(Crop(1, seed=2)(numbers, training=True)))
+    in_training = Crop(1, at_inference=False, seed=2)
+    np.testing.assert_array_equal(found, ops.convert_to_numpy(in_training(numbers, training=True)))
+    np.testing.assert_array_equal(numbers, ops.convert_to_numpy(in_training(numbers)))
 
 
 def test_crop_cuts_evenly_at_inference_as_its_layer_of_keras_does():

@@ -8,6 +8,7 @@ import pytest
 
 from fer_keras import models
 from fer_keras.core.errors import InputError
+from fer_keras.models.preprocessing import preprocessing
 
 SMALL_NN = {"units": (8, 6)}
 SMALL_RESNET = {"filters": (4, 6), "blocks": (1, 1)}
@@ -35,6 +36,7 @@ VARIANTS = [
     ("resnet", SMALL_RESNET),
     ("resnet", SMALL_RESNET | {"blocks": (2, 1), "stem_stride": 1, "squeeze": 2, "dropout": 0.3, "l2": 1e-3}),
     ("resnet", SMALL_RESNET | {"stem_filters": (3,), "block_dropout": 0.2}),
+    ("resnet", SMALL_RESNET | {"stem_filters": (3,), "average_pooling": True}),
     ("resnet_v1", SMALL_RESNET),
     ("vgg", SMALL_VGG | {"dropout": 0.3}),
     ("vgg", SMALL_VGG | {"units": (8, 5), "dropout": 0.3}),
@@ -254,3 +256,31 @@ def test_block_dropout_stands_between_the_two_convolutions_of_each_block():
         assert layer.rate == 0.25
         assert layer.input is model.get_layer(f"{block}_2_relu").output
         assert model.get_layer(f"{block}_conv_2").input is layer.output
+
+
+def test_average_pooling_takes_the_place_of_every_stride_behind_the_stem_filters():
+    options = SMALL_RESNET | {"stem_filters": (3,)}
+    strided, pooled = (build("resnet", options | {"average_pooling": on}) for on in (False, True))
+    pools = {layer.name for layer in pooled.layers if isinstance(layer, keras.layers.AveragePooling2D)}
+    assert pools == {"stem_pool", "block_2_1_shortcut_pool", "block_2_1_conv_1_pool"}
+    strides = [layer.strides for layer in pooled.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert set(strides) == {(1, 1)}
+    assert [w.shape for w in pooled.get_weights()] == [w.shape for w in strided.get_weights()]
+    assert pooled.get_layer("stem").output.shape == strided.get_layer("stem").output.shape == (None, 24, 24, 4)
+
+
+def test_a_network_that_flattens_images_needs_them_of_one_size():
+    layers = preprocessing(images(), normalization=False, augmentation=("train_crop_40",), seed=0)
+    with pytest.raises(InputError, match="'train_crop_40' makes training images smaller .* Model 'nn' flattens"):
+        models.build("nn", SMALL_NN, layers)
+
+
+def test_a_network_learns_from_crops_and_classifies_whole_images():
+    layers = preprocessing(images(), normalization=False, augmentation=("train_crop_40",), seed=0)
+    model = models.build("resnet", SMALL_RESNET, layers)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images(), np.zeros(8), verbose=0)
+    means = keras.Model(model.input, model.get_layer("stem").output)
+    assert means(images(), training=True).shape[1:3] == (20, 20)
+    assert means(images()).shape[1:3] == (24, 24)
+    assert model.get_layer("stem").output.shape == (None, 24, 24, 4)

@@ -216,9 +216,13 @@ def test_a_network_learns_what_its_teacher_says_of_augmented_images(tmp_path):
     np.testing.assert_array_equal(*weights)
 
 
-def test_teachers_need_images_of_their_size(tmp_path):
-    experiment = changed(augmentation=("crop_44",), teachers=("a",), distillation=0.5, teacher_view="augmented")
-    with pytest.raises(InputError, match=r"'crop_44' returns \(44, 44\)"):
+@pytest.mark.parametrize("crop, pixels", [("crop_44", 4), ("train_crop_40", 8)])
+def test_teachers_need_images_of_their_size(crop, pixels):
+    network = {"model": "resnet", "model_options": {"filters": (2,), "blocks": (1,)}}
+    experiment = changed(
+        augmentation=(crop, "flip"), **network, teachers=("a",), distillation=0.5, teacher_view="augmented"
+    )
+    with pytest.raises(InputError, match=f"'{crop}' crops them by {pixels} pixels"):
         distillation.teacher(experiment, fitting.build(experiment, PARTS["train"]), EMOTIONS)
 
 
