@@ -5,8 +5,8 @@
 Question  How far do convolutions alone go?
 Source    study, step 8.
 Differs   from 3-1-Maxpool-CNN: 32, 64 and 128 channels.
-Result    test accuracy 55.66 ± 0.75 %, validation 53.31 ± 0.71 %, gap 36.04 ± 2.21 points (3 seeds of the
-          pilot); 4.8 minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
+Result    test accuracy 56.48 ± 0.64 %, validation 55.47 ± 0.51 %, gap 35.27 ± 0.71 points (4 seeds); 5.0
+          minutes on AMD EPYC, 1 thread, torch 2.13.0+cpu, mixed_bfloat16.
 """
 
 from fer_keras import Experiment, main
