@@ -38,7 +38,7 @@ class Crop(layers.Layer):
     `keras.layers.RandomCrop` uses one position for the whole batch and does not crop at inference.
 
     Args:
-        margin: pixels removed from each side at inference; opposite sides always lose twice as many together.
+        margin: half of the pixels that height and width lose; a crop at inference loses `margin` at each side.
         at_inference: `False` to pass whole images at inference. Training on crops costs less, and the network
             sees the face at the same scale in both (compare Touvron et al. 2019, arXiv:1906.06423). The network
             must take images of any size; the static shape of the outputs is that of inference.
